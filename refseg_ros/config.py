@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Typed configuration: one frozen dataclass a stage; presets are YAML files of these fields.
+
+The defaults below are the published procedure of TAS (Suo et al., EMNLP Findings 2023) and its
+released settings; every departure is a field that a preset sets. A preset is checked completely
+before any model is loaded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_type_hints
+
+import yaml
+
+from refseg_ros.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def _option(
+    default: Any,
+    help_text: str,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    choices: tuple[Any, ...] = (),
+) -> Any:
+    """A dataclass field that carries its own description and allowed values."""
+    metadata = {"help": help_text, "low": low, "high": high, "choices": choices}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class ProposalConfig:
+    """Mask proposals: segment-anything's automatic generator and TAS's pruning."""
+
+    architecture: str = _option(
+        "vit_h", "vit_h, vit_l, vit_b, or a JSON file that describes the network"
+    )
+    checkpoint: str = _option("sam_vit_h_4b8939.pth", "weights: a file, or bundled:NAME")
+    points_per_side: int = _option(8, "grid points along each side", low=1, high=64)
+    points_per_batch: int = _option(64, "points decoded at a time", low=1, high=4096)
+    pred_iou_thresh: float = _option(0.7, "keep masks of at least this predicted IoU", low=0, high=1)
+    stability_score_thresh: float = _option(0.7, "keep masks at least this stable", low=0, high=1)
+    stability_score_offset: float = _option(1.0, "logit shift of the stability test", low=0)
+    box_nms_thresh: float = _option(0.7, "box IoU above which the worse is dropped", low=0, high=1)
+    fill_area: int = _option(800, "holes and islands below this many pixels are mended", low=0)
+    min_area: float = _option(
+        2000, "smallest mask: pixels if >= 1, else a fraction of the image", low=0
+    )
+    max_area: float = _option(1.0, "largest mask as a fraction of the image", low=0, high=1)
+    overlap: float = _option(
+        0.4, "intersection over the smaller area above which the smaller is dropped", low=0, high=1
+    )
+    duplicate_iou: float = _option(
+        1.0,
+        "if < 1: of two masks with a higher IoU only the better-scored one stays, and `overlap` "
+        "is not used, so that contents and containers both live",
+        low=0,
+        high=1,
+    )
+
+
+@dataclass(frozen=True)
+class ClipConfig:
+    """The image-text encoder, through open_clip."""
+
+    model: str = _option("ViT-B-32-quickgelu", "an open_clip name, a model folder or bundled:NAME")
+    checkpoint: str = _option("clip_vit_b_32_openai/open_clip_model.safetensors", "its weights")
+
+
+@dataclass(frozen=True)
+class CaptionConfig:
+    """The captioner, through transformers."""
+
+    model: str = _option("blip2-opt-2.7b", "a folder made by save_pretrained, or bundled:NAME")
+    num_beams: int = _option(5, "beams of the search; 1 is greedy", low=1, high=32)
+    max_new_tokens: int = _option(30, "longest caption in tokens", low=1, high=256)
+    batch_size: int = _option(16, "crops captioned at a time", low=1, high=1024)
+
+
+@dataclass(frozen=True)
+class ScoreConfig:
+    """The weights of S = V + p·P − n·N (algorithm of TAS), in CLIP logits."""
+
+    positive: float = _option(0.1, "weight of the caption score P; 0 turns captions off", low=0)
+    negative: float = _option(0.7, "weight of the distractor score N; 0 turns it off", low=0)
+    negative_prompt: str = _option("a photo of {}", "template of a distractor phrase")
+    text: str = _option(
+        "sentence",
+        "what is compared with the crop: the whole sentence, or the head noun phrase alone",
+        choices=("sentence", "phrase"),
+    )
+    blur_kernel: int = _option(75, "Gaussian kernel of the caption crops, odd pixels", low=1)
+    normalise: str = _option(
+        "minmax",
+        "paper: min-max to [0, 1], then softmax; logits: softmax of the logits themselves",
+        choices=("minmax", "logits"),
+    )
+
+
+@dataclass(frozen=True)
+class SpatialConfig:
+    """What position words do."""
+
+    absolute: str = _option(
+        "rectifier",
+        "left, right, top, bottom: the paper's half or quadrant, or off",
+        choices=("rectifier", "extreme", "off"),
+    )
+    relations: bool = _option(False, "weigh candidates by 'left of the book' and the like")
+
+
+@dataclass(frozen=True)
+class DecisionConfig:
+    """When to refuse. The paper always answers; a robot must not."""
+
+    min_match: float = _option(
+        -math.inf, "smallest V logit of the best candidate; below it NOT_FOUND"
+    )
+    min_margin: float = _option(
+        0.0, "smallest lead of the best over the second, in score share; below it AMBIGUOUS", low=0
+    )
+    known_words: bool = _option(
+        False, "NOT_FOUND when the head noun is not in the vocabulary that the models know"
+    )
+
+
+@dataclass(frozen=True)
+class SegmenterConfig:
+    """Everything a :class:`refseg_ros.Segmenter` is made of."""
+
+    name: str = _option("paper", "name of the preset")
+    description: str = _option("", "one line for lists")
+    proposals: ProposalConfig = field(default_factory=ProposalConfig)
+    clip: ClipConfig = field(default_factory=ClipConfig)
+    captions: CaptionConfig = field(default_factory=CaptionConfig)
+    score: ScoreConfig = field(default_factory=ScoreConfig)
+    spatial: SpatialConfig = field(default_factory=SpatialConfig)
+    decision: DecisionConfig = field(default_factory=DecisionConfig)
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> SegmenterConfig:
+        """Build from nested plain values.
+
+        Args:
+            mapping: Field name to value; sub-configurations are mappings.
+
+        Raises:
+            ConfigError: An unknown key or a value out of range; names key, value, alternatives.
+        """
+        return _build(cls, mapping, "")
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> SegmenterConfig:
+        """Read a YAML file of the fields that differ from the defaults.
+
+        Raises:
+            ConfigError: The file is missing, is not YAML, or holds a bad key or value.
+        """
+        try:
+            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"preset: cannot read {path}: {error.strerror}") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ConfigError(f"preset: {path} is not YAML: {error}") from error
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"preset: {path} must be a mapping of fields, not {values!r}")
+        return cls.from_mapping(values)
+
+    @classmethod
+    def from_preset(cls, name: str) -> SegmenterConfig:
+        """A preset by name, or by the path of a YAML file.
+
+        Raises:
+            ConfigError: No such preset; the message lists those that exist.
+        """
+        if name.endswith((".yaml", ".yml")):
+            return cls.from_yaml(name)
+        if name not in preset_names():
+            raise ConfigError(
+                f"preset: no {name!r}; there are {', '.join(preset_names())}, or the path of a "
+                ".yaml file"
+            )
+        with resources.as_file(resources.files("refseg_ros") / "presets" / f"{name}.yaml") as path:
+            return cls.from_yaml(path)
+
+
+def preset_names() -> tuple[str, ...]:
+    """Names of the presets that ship with the package, sorted."""
+    folder = resources.files("refseg_ros") / "presets"
+    files = (item.name for item in folder.iterdir())
+    return tuple(sorted(name[: -len(".yaml")] for name in files if name.endswith(".yaml")))
+
+
+def _build(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:
+    hints = get_type_hints(cls)
+    fields = {item.name: item for item in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    for key in mapping:
+        if key not in fields:
+            raise ConfigError(f"{where}{key}: unknown; known are {', '.join(sorted(fields))}")
+    values: dict[str, Any] = {}
+    for key, value in mapping.items():
+        hint = hints[key]
+        if dataclasses.is_dataclass(hint):
+            if not isinstance(value, Mapping):
+                raise ConfigError(f"{where}{key}: expected a mapping of fields, got {value!r}")
+            values[key] = _build(hint, value, f"{where}{key}.")  # type: ignore[arg-type]
+        else:
+            values[key] = _check(value, hint, dict(fields[key].metadata), f"{where}{key}")
+    return cls(**values)
+
+
+def _check(value: Any, hint: Any, rule: Mapping[str, Any], where: str) -> Any:
+    kind = (get_args(hint) or (hint,))[0]
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise ConfigError(f"{where}: expected {kind.__name__}, got {value!r}")
+    if kind in (int, float) and not rule["low"] <= value <= rule["high"]:
+        raise ConfigError(
+            f"{where}: {value} is out of range; allowed is {rule['low']} to {rule['high']}"
+        )
+    if rule["choices"] and value not in rule["choices"]:
+        raise ConfigError(f"{where}: {value!r} is not one of {', '.join(rule['choices'])}")
+    return value

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the stages hand to one another: validated, immutable, numpy at the border.
+
+Coordinates are pixels of the input image; boxes are half-open ``(x0, y0, x1, y1)``, so that
+``image[y0:y1, x0:x1]`` is the box and its width is ``x1 - x0``.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+BoolMasks = NDArray[np.bool_]
+FloatArray = NDArray[np.float32]
+
+
+class Status(enum.IntEnum):
+    """Outcome of a selection. The numbers are those of ``msg/Segmentation.msg``."""
+
+    IDLE = 0
+    """Nothing was asked: no command yet, or it was cleared with an empty one."""
+    SELECTED = 1
+    """One candidate is meant; its mask is the answer."""
+    AMBIGUOUS = 2
+    """A best candidate exists but the runner-up is too close; the mask is the best guess."""
+    NOT_FOUND = 3
+    """Nothing in the image matches the expression; the mask is empty."""
+    LOST = 4
+    """A target that was followed is no longer seen; the mask is empty."""
+    ERROR = 5
+    """The question could not be answered (bad image, no expression); the mask is empty."""
+
+    @property
+    def has_target(self) -> bool:
+        """Whether a mask accompanies this status."""
+        return self in (Status.SELECTED, Status.AMBIGUOUS)
+
+
+def boxes_from_masks(masks: BoolMasks) -> FloatArray:
+    """Tight half-open boxes of boolean masks.
+
+    Args:
+        masks: (N, H, W) bool.
+
+    Returns:
+        (N, 4) float32 ``x0, y0, x1, y1`` in pixels; zeros for an empty mask.
+    """
+    boxes = np.zeros((len(masks), 4), np.float32)
+    for row, mask in zip(boxes, masks, strict=True):
+        columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
+        if columns.size:
+            row[:] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+    return boxes
+
+
+def centroids_from_masks(masks: BoolMasks) -> FloatArray:
+    """Centroids of boolean masks.
+
+    Args:
+        masks: (N, H, W) bool, each with at least one true pixel.
+
+    Returns:
+        (N, 2) float32 ``row, column``: the mean over the mask's pixels, in pixels.
+    """
+    centroids = np.zeros((len(masks), 2), np.float32)
+    for row, mask in zip(centroids, masks, strict=True):
+        ys, xs = np.nonzero(mask)
+        if ys.size:
+            row[:] = ys.mean(), xs.mean()
+    return centroids
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """Candidate masks of one image.
+
+    Attributes:
+        masks: (N, H, W) bool, at the image's own resolution, none empty.
+        quality: (N,) float32, the proposal network's own estimate of each mask's IoU.
+        boxes: (N, 4) float32 half-open pixel boxes, made from the masks if not given.
+
+    Raises:
+        ValueError: A shape or dtype does not agree, or a mask is empty.
+    """
+
+    masks: BoolMasks
+    quality: FloatArray
+    boxes: FloatArray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+
+    def __post_init__(self) -> None:
+        if self.masks.ndim != 3 or self.masks.dtype != np.bool_:
+            raise ValueError(
+                f"masks: expected (N, H, W) bool, got {self.masks.shape} {self.masks.dtype}"
+            )
+        if self.quality.shape != (len(self.masks),):
+            raise ValueError(
+                f"quality: expected ({len(self.masks)},), got {self.quality.shape}"
+            )
+        if len(self.masks) and not self.masks.any((1, 2)).all():
+            raise ValueError("masks: an empty mask is not a proposal")
+        if self.boxes.shape != (len(self.masks), 4):
+            object.__setattr__(self, "boxes", boxes_from_masks(self.masks))
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    @property
+    def areas(self) -> NDArray[np.int64]:
+        """(N,) number of pixels of each mask."""
+        areas: NDArray[np.int64] = self.masks.reshape(len(self.masks), -1).sum(1, dtype=np.int64)
+        return areas
+
+    @property
+    def centroids(self) -> FloatArray:
+        """(N, 2) row, column of each mask's centre of mass in pixels (not the box centre)."""
+        return centroids_from_masks(self.masks)
+
+    def keep(self, indices: Sequence[int] | NDArray[np.int64]) -> Proposals:
+        """The proposals at ``indices``, in that order."""
+        chosen = np.asarray(indices, dtype=np.int64)
+        return Proposals(self.masks[chosen], self.quality[chosen], self.boxes[chosen])
+
+    @classmethod
+    def empty(cls, height: int, width: int) -> Proposals:
+        """No proposals, for an image of ``height`` × ``width`` pixels."""
+        return cls(np.zeros((0, height, width), np.bool_), np.zeros(0, np.float32))
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One proposal as the matcher saw it.
+
+    Attributes:
+        index: Its row in ``Scene.proposals``; it is labelled ``index + 1`` in a label image.
+        score: Total score in [0, 1]: softmax share among the candidates of this image.
+        terms: Named parts of the score in logits, e.g. ``{"V": 21.3, "P": 80.1, "N": 15.0}``.
+        eligible: Whether the spatial rule leaves it in the choice.
+        box: (4,) float32 half-open pixel box.
+        area: Pixels of its mask.
+        caption: What the captioner says of it; empty when captions are off.
+    """
+
+    index: int
+    score: float
+    terms: Mapping[str, float]
+    eligible: bool
+    box: FloatArray
+    area: int
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The answer to one expression on one image.
+
+    Attributes:
+        expression: The text as it was given.
+        status: See :class:`Status`.
+        reason: One sentence that says why; never empty.
+        mask: (H, W) bool; all false unless ``status.has_target``.
+        box: (4,) float32 half-open pixel box of the mask; zeros without a target.
+        score: Share of the chosen candidate in [0, 1]; 0 without a target.
+        margin: Score of the best minus score of the runner-up, in [0, 1].
+        index: Row of the chosen proposal, or None.
+        candidates: All candidates, best first.
+        seconds: Wall-clock seconds of each stage that ran for this answer.
+    """
+
+    expression: str
+    status: Status
+    reason: str
+    mask: NDArray[np.bool_]
+    box: FloatArray
+    score: float
+    margin: float
+    index: int | None
+    candidates: tuple[Candidate, ...]
+    seconds: Mapping[str, float]
+
+    @classmethod
+    def none(
+        cls,
+        expression: str,
+        status: Status,
+        reason: str,
+        size: tuple[int, int],
+        candidates: Sequence[Candidate] = (),
+        seconds: Mapping[str, float] | None = None,
+        margin: float = 0.0,
+    ) -> Selection:
+        """An answer without a target, for an image of ``size`` = (height, width) pixels."""
+        return cls(
+            expression=expression,
+            status=status,
+            reason=reason,
+            mask=np.zeros(size, np.bool_),
+            box=np.zeros(4, np.float32),
+            score=0.0,
+            margin=margin,
+            index=None,
+            candidates=tuple(candidates),
+            seconds=dict(seconds or {}),
+        )
+
+    def explain(self) -> str:
+        """A table, best candidate first: each term of the score, the total, the caption."""
+        lines = [f"{self.status.name}: {self.reason}"]
+        if self.candidates:
+            names = list(self.candidates[0].terms)
+            head = "".join(f"{name:>9}" for name in names)
+            lines.append(f"{'':2}{'#':>3}{head}{'score':>8}  {'box (x0 y0 x1 y1)':<22}caption")
+        for candidate in self.candidates:
+            mark = ">" if candidate.index == self.index else " "
+            terms = "".join(f"{value:9.2f}" for value in candidate.terms.values())
+            box = " ".join(f"{value:4.0f}" for value in candidate.box)
+            out = "" if candidate.eligible else "  (ruled out by position)"
+            lines.append(
+                f"{mark:2}{candidate.index + 1:>3}{terms}{candidate.score:8.3f}"
+                f"  {box:<22}{candidate.caption}{out}"
+            )
+        return "\n".join(lines)

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where weights are found: bundled with the package, in the cache, or at a path of the user."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+
+from refseg_ros.errors import WeightsError
+
+BUNDLED = "bundled:"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published checkpoint that a preset names.
+
+    Attributes:
+        name: Its place below the cache folder; a file or a folder.
+        source: Page or address from which its owner publishes it.
+        licence: SPDX-like name of the licence of the weights.
+        size: Size in gigabytes, rounded.
+    """
+
+    name: str
+    source: str
+    licence: str
+    size: float
+
+
+CATALOGUE: tuple[Published, ...] = (
+    Published(
+        "sam_vit_h_4b8939.pth",
+        "https://dl.fbaipublicfiles.com/segment_anything/sam_vit_h_4b8939.pth",
+        "Apache-2.0",
+        2.6,
+    ),
+    Published(
+        "clip_vit_b_32_openai",
+        "https://huggingface.co/timm/vit_base_patch32_clip_224.openai",
+        "MIT",
+        0.6,
+    ),
+    Published(
+        "blip2-opt-2.7b",
+        "https://huggingface.co/Salesforce/blip2-opt-2.7b",
+        "MIT",
+        15.0,
+    ),
+)
+"""The checkpoints that the presets of this package name and do not bundle."""
+
+
+def cache_folder() -> Path:
+    """Folder of downloaded weights: ``REFSEG_CACHE``, else ``~/.cache/refseg_ros``."""
+    return Path(os.environ.get("REFSEG_CACHE") or Path.home() / ".cache" / "refseg_ros")
+
+
+def resolve(name: str) -> Path:
+    """Find weights by name.
+
+    Args:
+        name: ``bundled:PLACE`` for what ships with the package, an absolute or existing
+            relative path, or a place below :func:`cache_folder`.
+
+    Returns:
+        The path of an existing file or folder.
+
+    Raises:
+        WeightsError: Nothing is there; the message says where it was looked for and, for a
+            published checkpoint, from where to get it.
+    """
+    if name.startswith(BUNDLED):
+        path = Path(str(resources.files("refseg_ros"))) / "weights" / "bundled"
+        path /= name[len(BUNDLED) :]
+        if not path.exists():
+            raise WeightsError(
+                f"bundled weights are missing: {path}; the installation is incomplete, "
+                "install refseg_ros again"
+            )
+        return path
+    given = Path(name).expanduser()
+    if given.exists():
+        return given
+    cached = cache_folder() / name
+    if not given.is_absolute() and cached.exists():
+        return cached
+    known = next((item for item in CATALOGUE if name.split("/")[0] == item.name), None)
+    where = f"weights {name!r} are at neither {given} nor {cached}"
+    if known is None:
+        raise WeightsError(f"{where}; give the path of an existing file or folder")
+    raise WeightsError(
+        f"{where}; get them ({known.size:g} GB, licence {known.licence}) from {known.source} "
+        f"and put them at {cache_folder() / known.name}"
+    )
+
+
+@lru_cache(maxsize=1)
+def bundled_vocabulary() -> frozenset[str]:
+    """Lower-case content words that the bundled text models were trained on.
+
+    Raises:
+        WeightsError: The list does not ship with this installation.
+    """
+    path = resolve(f"{BUNDLED}vocabulary.txt")
+    return frozenset(path.read_text(encoding="utf-8").split())
