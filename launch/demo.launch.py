@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start the demo: a simulated tabletop camera, the segmenter and the viewer's web page.
+
+ros2 launch refseg_ros demo.launch.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from launch import LaunchDescription
+from launch.actions import IncludeLaunchDescription, SetEnvironmentVariable
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.substitutions import FindPackageShare
+
+# Fast DDS 2 documents the first name, Fast DDS 3 knows the second only.
+PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+
+TOPICS = ("image", "command", "depth", "camera_info")
+
+
+def node(executable: str, name: str) -> Node:
+    """A node beside the segmenter, in its namespace and on its topics."""
+    return Node(
+        package="refseg_ros",
+        executable=executable,
+        name=name,
+        namespace=LaunchConfiguration("namespace"),
+        output="screen",
+        remappings=[(topic, LaunchConfiguration(topic)) for topic in TOPICS],
+    )
+
+
+def generate_launch_description() -> LaunchDescription:
+    """What refseg.launch.py starts and takes, with the camera and the viewer beside it."""
+    profile = PathJoinSubstitution([FindPackageShare("refseg_ros"), "config", "fastdds.xml"])
+    segmenter = Path(__file__).with_name("refseg.launch.py")
+    return LaunchDescription(
+        [
+            # A profile of the user's own stays in force.
+            *(
+                SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=profile))
+                for name in PROFILE_VARIABLES
+            ),
+            # First, since it declares the arguments; a plain path, so that --show-args finds them.
+            IncludeLaunchDescription(PythonLaunchDescriptionSource(str(segmenter))),
+            node("camera_node", "tabletop_camera"),
+            node("viewer_node", "refseg_viewer"),
+        ]
+    )

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start the segmenter on a robot's camera, and RViz on its results if asked.
+
+ros2 launch refseg_ros refseg.launch.py image:=/camera/color/image_raw use_rviz:=true
+"""
+
+from __future__ import annotations
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterFile
+from launch_ros.substitutions import FindPackageShare
+
+INPUTS = ("image", "command", "depth", "camera_info")
+OUTPUTS = ("mask", "overlay", "markers")
+
+
+def arguments() -> list[DeclareLaunchArgument]:
+    """Every argument, with what it means."""
+    share = FindPackageShare("refseg_ros")
+    return [
+        DeclareLaunchArgument(
+            "preset",
+            default_value="",
+            description="Models and settings: tabletop (bundled), paper, or a YAML file. "
+            "Empty: as params_file says.",
+        ),
+        DeclareLaunchArgument(
+            "device",
+            default_value="",
+            description="auto, cpu or cuda. Empty: as params_file says.",
+        ),
+        DeclareLaunchArgument(
+            "params_file",
+            default_value=PathJoinSubstitution([share, "config", "refseg.yaml"]),
+            description="YAML file of node parameters.",
+        ),
+        DeclareLaunchArgument(
+            "image", default_value="image", description="Topic of the colour images to segment."
+        ),
+        DeclareLaunchArgument(
+            "command",
+            default_value="command",
+            description="Topic of the sentences (std_msgs/String) that say what is meant.",
+        ),
+        DeclareLaunchArgument(
+            "depth",
+            default_value="depth",
+            description="Topic of depth images registered to the colour images; optional.",
+        ),
+        DeclareLaunchArgument(
+            "camera_info",
+            default_value="camera_info",
+            description="Topic of the colour camera's calibration; needed with depth only.",
+        ),
+        DeclareLaunchArgument(
+            "namespace", default_value="", description="Namespace of the nodes and their topics."
+        ),
+        DeclareLaunchArgument(
+            "use_rviz",
+            default_value="false",
+            choices=["true", "false"],
+            description="Show camera, overlay, mask and markers in RViz.",
+        ),
+        DeclareLaunchArgument(
+            "use_sim_time",
+            default_value="false",
+            choices=["true", "false"],
+            description="Take the time from /clock (simulators and rosbag2 --clock).",
+        ),
+        DeclareLaunchArgument(
+            "log_level",
+            default_value="info",
+            choices=["debug", "info", "warn", "error", "fatal"],
+            description="Least severity that the segmenter logs.",
+        ),
+    ]
+
+
+def segmenter(context: LaunchContext) -> list[Node]:
+    """The segmenter node; `preset` and `device` outrank params_file where they are given."""
+    given = {name: LaunchConfiguration(name).perform(context) for name in ("preset", "device")}
+    return [
+        Node(
+            package="refseg_ros",
+            executable="segmenter_node",
+            name="refseg",
+            namespace=LaunchConfiguration("namespace"),
+            output="screen",
+            parameters=[
+                ParameterFile(LaunchConfiguration("params_file"), allow_substs=True),
+                {name: value for name, value in given.items() if value},
+                {"use_sim_time": LaunchConfiguration("use_sim_time").perform(context) == "true"},
+            ],
+            remappings=[(name, LaunchConfiguration(name)) for name in INPUTS],
+            arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+        )
+    ]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Arguments, the segmenter and RViz."""
+    rviz_file = PathJoinSubstitution([FindPackageShare("refseg_ros"), "config", "refseg.rviz"])
+    rviz = Node(
+        package="rviz2",
+        executable="rviz2",
+        name="refseg_rviz",
+        namespace=LaunchConfiguration("namespace"),
+        arguments=["-d", rviz_file],
+        # The file names the topics of a run without a namespace.
+        remappings=[
+            ("/image", LaunchConfiguration("image")),
+            *((f"/refseg/{name}", f"refseg/{name}") for name in OUTPUTS),
+        ],
+        condition=IfCondition(LaunchConfiguration("use_rviz")),
+    )
+    return LaunchDescription([*arguments(), OpaqueFunction(function=segmenter), rviz])
