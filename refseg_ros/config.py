@@ -46,7 +46,9 @@ class ProposalConfig:
     checkpoint: str = _option("sam_vit_h_4b8939.pth", "weights: a file, or bundled:NAME")
     points_per_side: int = _option(8, "grid points along each side", low=1, high=64)
     points_per_batch: int = _option(64, "points decoded at a time", low=1, high=4096)
-    pred_iou_thresh: float = _option(0.7, "keep masks of at least this predicted IoU", low=0, high=1)
+    pred_iou_thresh: float = _option(
+        0.7, "keep masks of at least this predicted IoU", low=0, high=1
+    )
     stability_score_thresh: float = _option(0.7, "keep masks at least this stable", low=0, high=1)
     stability_score_offset: float = _option(1.0, "logit shift of the stability test", low=0)
     box_nms_thresh: float = _option(0.7, "box IoU above which the worse is dropped", low=0, high=1)

@@ -97,9 +97,7 @@ class Proposals:
                 f"masks: expected (N, H, W) bool, got {self.masks.shape} {self.masks.dtype}"
             )
         if self.quality.shape != (len(self.masks),):
-            raise ValueError(
-                f"quality: expected ({len(self.masks)},), got {self.quality.shape}"
-            )
+            raise ValueError(f"quality: expected ({len(self.masks)},), got {self.quality.shape}")
         if len(self.masks) and not self.masks.any((1, 2)).all():
             raise ValueError("masks: an empty mask is not a proposal")
         if self.boxes.shape != (len(self.masks), 4):
@@ -111,7 +109,7 @@ class Proposals:
     @property
     def areas(self) -> NDArray[np.int64]:
         """(N,) number of pixels of each mask."""
-        areas: NDArray[np.int64] = self.masks.reshape(len(self.masks), -1).sum(1, dtype=np.int64)
+        areas: NDArray[np.int64] = self.masks.sum((1, 2), dtype=np.int64)
         return areas
 
     @property

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who ranks the proposals: methods behind one small protocol.
+
+A matcher turns the features of a scene and a parsed expression into a score table: one row a
+proposal, one named column a term. Methods share proposals, crops, encoders and language, so
+that comparing them compares methods and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from refseg_ros.language import ReferringExpression
+
+
+@dataclass(frozen=True)
+class SceneFeatures:
+    """What observing computes once for all expressions.
+
+    Attributes:
+        regions: (N, D) float32 L2-normalised CLIP features of the masked crops.
+        captions: N captions of the blurred crops; empty strings when captions are off.
+        caption_features: (N, D) float32 L2-normalised text features of the captions, or (0, D).
+        caption: Caption of the whole image; empty when captions are off.
+        phrases: Noun phrases of that caption.
+        phrase_features: (len(phrases), D) float32 L2-normalised text features of the prompts
+            made from them.
+        logit_scale: CLIP's learned scale; cosines times this are logits.
+    """
+
+    regions: torch.Tensor
+    captions: tuple[str, ...]
+    caption_features: torch.Tensor
+    caption: str
+    phrases: tuple[str, ...]
+    phrase_features: torch.Tensor
+    logit_scale: float
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """Scores of one expression over N proposals.
+
+    Attributes:
+        terms: Column name to (N,) float64 logits, in the order of the sum.
+        total: (N,) float64 logits, finite.
+    """
+
+    terms: Mapping[str, NDArray[np.float64]]
+    total: NDArray[np.float64]
+
+
+class TextEncoder(Protocol):
+    """Turns text into unit vectors."""
+
+    def encode_texts(self, texts: list[str]) -> torch.Tensor:
+        """(len(texts), D) float32 L2-normalised features."""
+
+
+class Matcher(Protocol):
+    """A method: scores every proposal of a scene against an expression."""
+
+    def score(
+        self, features: SceneFeatures, expression: ReferringExpression, encoder: TextEncoder
+    ) -> ScoreTable:
+        """Score the proposals; pure, never NaN."""
+
+
+def shares(total: NDArray[np.float64], normalise: str) -> NDArray[np.float64]:
+    """Scores as shares that sum to one.
+
+    Args:
+        total: (N,) finite logits.
+        normalise: ``minmax`` stretches to [0, 1] before the softmax, as TAS does (the largest
+            share is then at most e times the smallest); ``logits`` takes them as they are.
+
+    Returns:
+        (N,) float64; empty for N = 0.
+    """
+    if not total.size:
+        return total
+    shifted = total - total.max()
+    if normalise == "minmax":
+        span = total.max() - total.min()
+        shifted = shifted / span if span > 0 else np.zeros_like(shifted)
+    exponentials: NDArray[np.float64] = np.exp(shifted)
+    return exponentials / exponentials.sum()

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which proposals are kept: the paper's pruning and the corrected one, as pure functions."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refseg_ros.results import BoolMasks, FloatArray, Proposals
+
+
+def intersections(masks: BoolMasks) -> NDArray[np.float32]:
+    """Pixels that each pair of masks shares.
+
+    Args:
+        masks: (N, H, W) bool.
+
+    Returns:
+        (N, N) float32, symmetric; the diagonal holds the areas. Exact below 2^24 pixels.
+    """
+    flat = masks.reshape(len(masks), masks.shape[1] * masks.shape[2]).astype(np.float32)
+    shared: NDArray[np.float32] = flat @ flat.T
+    return shared
+
+
+def drop_contained(masks: BoolMasks, overlap: float) -> NDArray[np.int64]:
+    """TAS's "keep the larger" rule.
+
+    Of every pair whose intersection over the smaller area exceeds ``overlap`` the smaller goes
+    (of equals, the later). All pairs are judged against the original set: a mask that goes can
+    still remove another.
+
+    Args:
+        masks: (N, H, W) bool, none empty.
+        overlap: In [0, 1]; 0.4 in the paper's release.
+
+    Returns:
+        Indices of the masks that stay, ascending.
+    """
+    if not len(masks):
+        return np.zeros(0, np.int64)
+    shared = intersections(masks)
+    areas = np.diag(shared)
+    over = shared / np.minimum(areas[:, None], areas[None, :]) > overlap
+    order = np.arange(len(masks))
+    smaller = (areas[:, None] < areas[None, :]) | (
+        (areas[:, None] == areas[None, :]) & (order[:, None] > order[None, :])
+    )
+    return np.flatnonzero(~(over & smaller).any(1))
+
+
+def drop_duplicates(masks: BoolMasks, quality: FloatArray, iou: float) -> NDArray[np.int64]:
+    """Greedy suppression by mask IoU: contents and containers both stay, copies do not.
+
+    Args:
+        masks: (N, H, W) bool, none empty.
+        quality: (N,) float32; the better of two copies stays.
+        iou: Two masks with a larger IoU are copies of each other; in [0, 1].
+
+    Returns:
+        Indices of the masks that stay, best first.
+    """
+    shared = intersections(masks)
+    areas = np.diag(shared)
+    kept: list[int] = []
+    for index in np.argsort(-quality, kind="stable"):
+        union = areas[index] + areas[kept] - shared[index, kept]
+        if not (shared[index, kept] > iou * union).any():
+            kept.append(int(index))
+    return np.asarray(kept, np.int64)
+
+
+def prune(
+    proposals: Proposals, *, min_area: float, max_area: float, overlap: float, duplicate_iou: float
+) -> Proposals:
+    """Drop what is too small, too large or a copy.
+
+    Args:
+        proposals: As the network gave them.
+        min_area: Pixels if at least 1, else a fraction of the image.
+        max_area: Fraction of the image.
+        overlap: See :func:`drop_contained`; used when ``duplicate_iou`` is 1.
+        duplicate_iou: See :func:`drop_duplicates`; used when below 1.
+
+    Returns:
+        The proposals that stay; none is fine.
+    """
+    pixels = proposals.masks.shape[1] * proposals.masks.shape[2]
+    smallest = min_area if min_area >= 1 else min_area * pixels
+    areas = proposals.areas
+    sized = proposals.keep(np.flatnonzero((areas >= smallest) & (areas <= max_area * pixels)))
+    if duplicate_iou < 1:
+        return sized.keep(drop_duplicates(sized.masks, sized.quality, duplicate_iou))
+    return sized.keep(drop_contained(sized.masks, overlap))

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole method on the bundled models and the bundled rendered scenes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from refseg_ros import Segmenter, Status
+from refseg_ros.backbones.device import Device
+from refseg_ros.config import SegmenterConfig
+from refseg_ros.errors import ConfigError, ImageError, WeightsError
+from refseg_ros.evaluation import mask_iou
+from refseg_ros.segmenter import Scene
+from refseg_ros.simulation import bundled_scenes
+
+
+@pytest.fixture(scope="module")
+def segmenter() -> Segmenter:
+    return Segmenter.from_preset("tabletop", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def scene(segmenter: Segmenter) -> Scene:
+    return segmenter.observe(bundled_scenes()[0].frame.rgb)
+
+
+def test_most_objects_of_the_bundled_scenes_are_proposed(segmenter: Segmenter) -> None:
+    found = total = 0
+    for bundled in bundled_scenes()[:4]:
+        proposals = segmenter.observe(bundled.frame.rgb).proposals
+        for number in np.unique(bundled.frame.instances)[1:]:
+            truth = bundled.frame.instances == number
+            if truth.sum() < 400:
+                continue
+            total += 1
+            found += any(mask_iou(mask, truth) >= 0.5 for mask in proposals.masks)
+    assert found >= 0.7 * total, f"{found} of {total}"
+
+
+def test_most_colour_and_category_expressions_hit_their_object(segmenter: Segmenter) -> None:
+    hits = total = 0
+    for bundled in bundled_scenes()[:4]:
+        observed = segmenter.observe(bundled.frame.rgb)
+        for referral in bundled.referrals:
+            if referral.kind != "colour":
+                continue
+            truth = bundled.frame.instances == referral.object_index + 1
+            selection = observed.select(referral.expression)
+            total += 1
+            hits += mask_iou(selection.mask, truth) >= 0.5
+    assert total >= 8
+    assert hits >= 0.6 * total, f"{hits} of {total}"
+
+
+def test_a_selection_agrees_with_itself(scene: Scene) -> None:
+    selection = scene.select(bundled_scenes()[0].referrals[0].expression)
+    assert selection.status.has_target
+    assert selection.index is not None
+    np.testing.assert_array_equal(selection.mask, scene.proposals.masks[selection.index])
+    x0, y0, x1, y1 = selection.box.astype(int)
+    assert selection.mask[y0:y1, x0:x1].sum() == selection.mask.sum() > 0
+    assert 0 <= selection.margin <= selection.score <= 1
+    assert sum(item.score for item in selection.candidates) == pytest.approx(1)
+    assert {item.index for item in selection.candidates} == set(range(len(scene.proposals)))
+    assert f"> {selection.index + 1:>4}" in selection.explain()
+    assert selection.reason in selection.explain()
+
+
+def test_selecting_again_gives_the_same_and_changes_nothing(scene: Scene) -> None:
+    first, second = (scene.select("the object on the left") for _ in range(2))
+    assert first.index == second.index
+    assert first.score == second.score
+
+
+def test_observing_again_gives_the_same(segmenter: Segmenter, scene: Scene) -> None:
+    again = segmenter.observe(scene.image)
+    np.testing.assert_array_equal(again.proposals.masks, scene.proposals.masks)
+    assert again.captions == scene.captions
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\n", "please", "\u200b"])
+def test_an_empty_expression_is_an_error_that_says_so(scene: Scene, text: str) -> None:
+    selection = scene.select(text)
+    assert selection.status is Status.ERROR
+    assert "empty" in selection.reason
+    assert not selection.mask.any()
+
+
+def test_an_unknown_thing_is_not_found(scene: Scene) -> None:
+    selection = scene.select("the helicopter")
+    assert selection.status is Status.NOT_FOUND
+    assert "helicopter" in selection.reason
+    assert not selection.mask.any()
+
+
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.text(max_size=300))
+def test_any_text_gives_a_status_with_a_reason(scene: Scene, text: str) -> None:
+    selection = scene.select(text)
+    assert selection.expression == text
+    assert selection.reason
+    assert selection.mask.any() == selection.status.has_target
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 300, 3), (480, 640, 3)])
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_flat_images_are_answered(
+    segmenter: Segmenter, shape: tuple[int, int, int], value: int
+) -> None:
+    selection = segmenter.observe(np.full(shape, value, np.uint8)).select("the red mug")
+    assert selection.status is Status.NOT_FOUND
+    assert selection.mask.shape == shape[:2]
+    assert not selection.mask.any()
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((0, 4, 3), np.uint8),
+        [[1, 2, 3]],
+        None,
+    ],
+)
+def test_what_is_no_image_is_refused(segmenter: Segmenter, image: object) -> None:
+    with pytest.raises(ImageError, match="image"):
+        segmenter.observe(image)  # type: ignore[arg-type]
+
+
+def test_without_captions_only_v_is_scored(segmenter: Segmenter) -> None:
+    preset = SegmenterConfig.from_preset("tabletop")
+    score = dataclasses.replace(preset.score, positive=0.0, negative=0.0)
+    config = dataclasses.replace(preset, score=score)
+    plain = Segmenter.from_config(config, Device.from_name("cpu"))
+    selection = plain.observe(bundled_scenes()[0].frame.rgb).select("the mug")
+    assert list(selection.candidates[0].terms) == ["V"]
+    assert selection.candidates[0].caption == ""
+
+
+def test_the_paper_preset_says_what_is_missing(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REFSEG_CACHE", str(tmp_path))
+    with pytest.raises(WeightsError, match=r"sam_vit_h_4b8939\.pth.*https://"):
+        Segmenter.from_preset("paper", device="cpu")
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:x", "", "CPU"])
+def test_an_unknown_device_is_named(name: str) -> None:
+    with pytest.raises(ConfigError, match="device"):
+        Device.from_name(name)
+
+
+def test_the_description_says_what_it_took(segmenter: Segmenter) -> None:
+    assert segmenter.description == "tabletop on cpu (float32)"

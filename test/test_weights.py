@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where weights are looked for, and what is said when they are not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from refseg_ros import weights
+from refseg_ros.config import SegmenterConfig
+from refseg_ros.errors import WeightsError
+
+
+def test_a_path_of_the_user_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REFSEG_CACHE", str(tmp_path / "cache"))
+    mine = tmp_path / "mine.pth"
+    mine.touch()
+    assert weights.resolve(str(mine)) == mine
+
+
+def test_the_cache_comes_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REFSEG_CACHE", str(tmp_path))
+    cached = tmp_path / "sam_vit_h_4b8939.pth"
+    cached.touch()
+    assert weights.resolve("sam_vit_h_4b8939.pth") == cached
+
+
+def test_a_missing_published_file_says_where_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REFSEG_CACHE", str(tmp_path))
+    paper = SegmenterConfig.from_preset("paper")
+    for name in (paper.proposals.checkpoint, paper.clip.checkpoint, paper.captions.model):
+        with pytest.raises(WeightsError) as error:
+            weights.resolve(name)
+        assert "https://" in str(error.value)
+        assert str(tmp_path) in str(error.value)
+
+
+def test_a_missing_file_of_the_user_is_named(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"nonesuch\.pth"):
+        weights.resolve(str(tmp_path / "nonesuch.pth"))
+
+
+def test_missing_bundled_weights_are_an_installation_fault() -> None:
+    with pytest.raises(WeightsError, match="install refseg_ros again"):
+        weights.resolve("bundled:nonesuch")
