@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Simulated tabletop scenes: random scenes, renderer, ground truth and referring expressions."""
+
+from __future__ import annotations
+
+from refseg_ros.simulation.renderer import Frame, RendererUnavailable, TabletopRenderer
+from refseg_ros.simulation.sampling import sample_scene
+from refseg_ros.simulation.scene import CameraSpec, LightSpec, ObjectSpec, SceneSpec, SurfaceSpec
+
+__all__ = [
+    "CameraSpec",
+    "Frame",
+    "LightSpec",
+    "ObjectSpec",
+    "RendererUnavailable",
+    "SceneSpec",
+    "SurfaceSpec",
+    "TabletopRenderer",
+    "sample_scene",
+]

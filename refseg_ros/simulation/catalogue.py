@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can stand on the simulated table: categories, colours and sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from refseg_ros.simulation import meshes
+from refseg_ros.simulation.primitives import Mesh
+
+Rgb = tuple[float, float, float]
+
+#: Base colour of each colour name, RGB in 0..1.
+COLOURS: dict[str, Rgb] = {
+    "red": (0.80, 0.06, 0.07),
+    "green": (0.10, 0.55, 0.14),
+    "blue": (0.08, 0.22, 0.80),
+    "yellow": (0.95, 0.82, 0.08),
+    "orange": (0.96, 0.43, 0.03),
+    "purple": (0.50, 0.15, 0.74),
+    "pink": (0.97, 0.48, 0.68),
+    "brown": (0.40, 0.22, 0.10),
+    "white": (0.93, 0.93, 0.91),
+    "black": (0.07, 0.07, 0.08),
+}
+
+#: Scale factor of each size name.
+SIZES: dict[str, float] = {"small": 0.8, "medium": 1.0, "large": 1.22}
+
+
+@dataclass(frozen=True)
+class Category:
+    """A kind of object.
+
+    Attributes:
+        name: head noun of its expressions.
+        build: returns the coloured part and the accent part at scale 1.
+        accent: RGB of the accent part; None where there is none.
+    """
+
+    name: str
+    build: Callable[[], meshes.Parts]
+    accent: Rgb | None = None
+
+
+_CREAM: Rgb = (0.93, 0.90, 0.80)
+_METAL: Rgb = (0.66, 0.68, 0.70)
+
+CATEGORIES: dict[str, Category] = {
+    category.name: category
+    for category in (
+        Category("mug", meshes.mug),
+        Category("cup", meshes.cup, _CREAM),
+        Category("bowl", meshes.bowl),
+        Category("plate", meshes.plate, _CREAM),
+        Category("bottle", meshes.bottle, _METAL),
+        Category("can", meshes.can, _METAL),
+        Category("ball", meshes.ball, _CREAM),
+        Category("cube", meshes.cube),
+        Category("cone", meshes.cone, _CREAM),
+        Category("pyramid", meshes.pyramid),
+        Category("banana", meshes.banana, (0.20, 0.13, 0.07)),
+        Category("pear", meshes.pear, (0.22, 0.36, 0.12)),
+        Category("star", meshes.star),
+        Category("heart", meshes.heart),
+        Category("spoon", meshes.spoon),
+        Category("book", meshes.book, _CREAM),
+        Category("duck", meshes.duck, (0.95, 0.48, 0.06)),
+        Category("ring", meshes.ring),
+        Category("tray", meshes.tray),
+        Category("brick", meshes.brick),
+        Category("car", meshes.car, (0.10, 0.11, 0.13)),
+        Category("mushroom", meshes.mushroom, _CREAM),
+        Category("hammer", meshes.hammer, _METAL),
+        Category("teapot", meshes.teapot, _METAL),
+    )
+}
+
+
+@cache
+def parts(name: str) -> tuple[Mesh, Mesh | None]:
+    """The coloured mesh and the accent mesh of a category at scale 1 (cached).
+
+    Raises:
+        ValueError: if the category is unknown.
+    """
+    if name not in CATEGORIES:
+        raise ValueError(f"category must be one of {', '.join(CATEGORIES)}, got {name!r}")
+    return CATEGORIES[name].build()
+
+
+@cache
+def footprint(name: str) -> tuple[float, float, float, float]:
+    """Bounds of a category on the table at scale 1: x low, y low, x high, y high in metres."""
+    flat = np.concatenate([mesh.vertices[:, :2] for mesh in parts(name) if mesh is not None])
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    return float(low[0]), float(low[1]), float(high[0]), float(high[1])

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Renders data sets of tabletop scenes on several processes.
+
+Writes `images.npy` (N, H, W, 3) uint8, `instances.npy` (N, H, W) uint8 and `scenes.jsonl`: for each
+scene one line with its `spec`, the visible `areas` of its objects in pixels, the camera matrix
+`intrinsics`, and its `referrals` as [expression, object index, kind].
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import multiprocessing
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from refseg_ros.simulation.expressions import refer
+from refseg_ros.simulation.renderer import TabletopRenderer
+from refseg_ros.simulation.sampling import sample_scene
+
+_LOGGER = logging.getLogger(__name__)
+
+#: Seeds from here on are kept out of training data: bundled scenes and benchmarks use them.
+HELD_OUT_SEED = 1_000_000
+_SLICE = 20
+
+_renderer: TabletopRenderer | None = None
+
+
+def write_dataset(
+    out: Path, scenes: int, seed: int, width: int, height: int, workers: int
+) -> Iterator[int]:
+    """Renders scenes with the seeds seed, seed + 1, … into a folder.
+
+    Args:
+        out: folder to create; files of an earlier run in it are replaced.
+        scenes: number of scenes, at least 1.
+        seed: of the first scene, at least 0.
+        width: of the pictures in pixels.
+        height: of the pictures in pixels.
+        workers: processes to render with, at least 1.
+
+    Yields:
+        The number of scenes finished so far.
+
+    Raises:
+        ValueError: if a number is out of range.
+        RendererUnavailable: if no OpenGL back end can be started.
+    """
+    for name, value, least in (("scenes", scenes, 1), ("seed", seed, 0), ("workers", workers, 1)):
+        if value < least:
+            raise ValueError(f"{name} must be at least {least}, got {value}")
+    out.mkdir(parents=True, exist_ok=True)
+    for name, shape in (
+        ("images.npy", (scenes, height, width, 3)),
+        ("instances.npy", (scenes, height, width)),
+    ):
+        np.lib.format.open_memmap(out / name, "w+", np.uint8, shape).flush()
+    jobs = [
+        (str(out), start, min(_SLICE, scenes - start), seed) for start in range(0, scenes, _SLICE)
+    ]
+    done = 0
+    # Forked children would share the parent's OpenGL state, so each worker starts afresh.
+    context = multiprocessing.get_context("spawn")
+    with (
+        context.Pool(workers, _start_worker, (width, height)) as pool,
+        (out / "scenes.jsonl").open("w", encoding="utf-8") as listing,
+    ):
+        for lines in pool.imap(_render_slice, jobs):
+            listing.writelines(line + "\n" for line in lines)
+            done += len(lines)
+            yield done
+
+
+def _start_worker(width: int, height: int) -> None:
+    global _renderer
+    _renderer = TabletopRenderer(width, height)
+
+
+def _render_slice(job: tuple[str, int, int, int]) -> list[str]:
+    """Renders consecutive scenes into their place and returns their lines of JSON."""
+    out, start, count, seed = job
+    assert _renderer is not None
+    images = np.lib.format.open_memmap(Path(out) / "images.npy", "r+")
+    instances = np.lib.format.open_memmap(Path(out) / "instances.npy", "r+")
+    lines = []
+    for index in range(start, start + count):
+        spec = sample_scene(seed + index)
+        frame = _renderer.render(spec)
+        images[index], instances[index] = frame.rgb, frame.instances
+        record = {
+            "spec": json.loads(spec.to_json()),
+            "areas": frame.areas(len(spec.objects)),
+            "intrinsics": frame.intrinsics.tolist(),
+            "referrals": [
+                (referral.expression, referral.object_index, referral.kind)
+                for referral in refer(spec, frame)
+            ],
+        }
+        lines.append(json.dumps(record, separators=(",", ":")))
+    return lines
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    try:
+        return int(width), int(height)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"size must read like 480x360, got {text!r}") from None
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command `python -m refseg_ros.simulation.dataset`."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    parser = argparse.ArgumentParser(description="Render a data set of tabletop scenes.")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--scenes", type=int, default=1000, help="number of scenes")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first scene")
+    parser.add_argument("--size", type=_size, default=(480, 360), help="WIDTHxHEIGHT in pixels")
+    parser.add_argument("--workers", type=int, default=2, help="processes to render with")
+    options = parser.parse_args(arguments)
+    width, height = options.size
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress("rendering", *columns) as progress:
+        task = progress.add_task("scenes", total=options.scenes)
+        for done in write_dataset(
+            options.out, options.scenes, options.seed, width, height, options.workers
+        ):
+            progress.update(task, completed=done)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    main()

@@ -1,0 +1,435 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shapes of the tabletop objects, made in code (no assets).
+
+Every builder returns `(main, accent)`: the part that takes the colour of the object and a smaller
+part with a fixed colour of its own (a stem, a wheel, a cap) or None. Objects stand on z = 0.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refseg_ros.simulation.primitives import (
+    Mesh,
+    block,
+    combine,
+    cylinder,
+    ellipsoid,
+    lathe,
+    loft,
+    outline,
+    place,
+    rectangle,
+    tube,
+)
+
+Parts = tuple[Mesh, Mesh | None]
+
+
+def _arc(
+    radius: float, start: float, stop: float, count: int, squeeze: float = 1.0
+) -> NDArray[np.float64]:
+    """(count, 3) arc in the xz plane about the origin, angles in degrees from x."""
+    angles = np.radians(np.linspace(start, stop, count))
+    return np.stack(
+        [radius * np.cos(angles), np.zeros(count), squeeze * radius * np.sin(angles)], -1
+    )
+
+
+def mug() -> Parts:
+    """A straight mug with a large handle."""
+    body = lathe(
+        [
+            (0, 0),
+            (0.036, 0),
+            (0.04, 0.004),
+            (0.04, 0.088),
+            (0.0355, 0.088),
+            (0.0355, 0.01),
+            (0, 0.01),
+        ]
+    )
+    handle = place(
+        tube(_arc(0.028, -100, 100, 15), np.full(15, 0.0068), sides=10), (0.0405, 0, 0.046)
+    )
+    return combine(body, handle), None
+
+
+def cup() -> Parts:
+    """A paper cup: tapered, rolled rim, a pale sleeve, no handle."""
+    main = lathe(
+        [
+            (0, 0),
+            (0.026, 0),
+            (0.041, 0.092),
+            (0.0445, 0.092),
+            (0.0445, 0.098),
+            (0.0385, 0.098),
+            (0.024, 0.008),
+            (0, 0.008),
+        ]
+    )
+    sleeve = lathe(
+        [(0.029, 0.028), (0.0318, 0.028), (0.0372, 0.06), (0.0345, 0.06), (0.029, 0.028)]
+    )
+    return main, sleeve
+
+
+def bowl() -> Parts:
+    """A deep open hemisphere on a foot."""
+    angles = np.radians(np.linspace(-72, 0, 10))
+    outer = [(0.068 * math.cos(a), 0.065 + 0.064 * math.sin(a)) for a in angles]
+    inner = [(0.062 * math.cos(a), 0.065 + 0.057 * math.sin(a)) for a in angles[::-1]]
+    return lathe([(0, 0), (0.023, 0), *outer, *inner, (0, inner[-1][1])]), None
+
+
+def plate() -> Parts:
+    """A flat plate with a sunken middle and a broad rim."""
+    main = lathe(
+        [
+            (0, 0),
+            (0.05, 0),
+            (0.064, 0.008),
+            (0.09, 0.015),
+            (0.09, 0.0185),
+            (0.064, 0.0125),
+            (0.0575, 0.005),
+            (0, 0.005),
+        ],
+        40,
+    )
+    ring = lathe(
+        [(0.0845, 0.0165), (0.0865, 0.0165), (0.0865, 0.0189), (0.0835, 0.0182), (0.0845, 0.0165)],
+        40,
+    )
+    return main, ring
+
+
+def bottle() -> Parts:
+    """A tall bottle with a neck and a cap."""
+    main = lathe(
+        [
+            (0, 0),
+            (0.028, 0),
+            (0.031, 0.004),
+            (0.031, 0.085),
+            (0.028, 0.1),
+            (0.019, 0.115),
+            (0.012, 0.125),
+            (0.011, 0.15),
+            (0, 0.15),
+        ]
+    )
+    return main, combine(cylinder(0.0145, 0.146, 0.166))
+
+
+def can() -> Parts:
+    """A drinks can: coloured wall, metal lid and base."""
+    main = lathe([(0, 0.008), (0.034, 0.008), (0.034, 0.098), (0, 0.098)])
+    lid = lathe(
+        [
+            (0, 0.09),
+            (0.0335, 0.097),
+            (0.0295, 0.108),
+            (0.0275, 0.108),
+            (0.0265, 0.103),
+            (0, 0.103),
+        ]
+    )
+    base = lathe([(0, 0), (0.027, 0), (0.0335, 0.009), (0, 0.009)])
+    tab = block((0.02, 0.01, 0.003), (0.006, 0, 0.103))
+    return main, combine(lid, base, tab)
+
+
+def ball() -> Parts:
+    """A ball with a pale band around it."""
+    radius = 0.045
+    sphere = place(ellipsoid((radius, radius, radius), 16, 32), (0, 0, radius))
+    band = lathe(
+        [
+            (0.043, -0.006),
+            (0.0451, -0.006),
+            (0.0457, 0),
+            (0.0451, 0.006),
+            (0.043, 0.006),
+            (0.043, -0.006),
+        ],
+        40,
+    )
+    return sphere, place(band, (0, 0, radius), axis="x", degrees=55)
+
+
+def cube() -> Parts:
+    """A plain cube with bevelled edges."""
+    return block((0.072, 0.072, 0.072), bevel=0.005), None
+
+
+def cone() -> Parts:
+    """A traffic cone: square foot, pale band."""
+    main = combine(
+        block((0.092, 0.092, 0.01), bevel=0.003),
+        lathe([(0, 0.008), (0.036, 0.008), (0.008, 0.112), (0, 0.112)]),
+    )
+    band = lathe(
+        [(0.024, 0.046), (0.0268, 0.046), (0.0196, 0.072), (0.017, 0.072), (0.024, 0.046)]
+    )
+    return main, band
+
+
+def pyramid() -> Parts:
+    """A stepped pyramid on a square ground."""
+    steps = [
+        block((0.106 - 0.026 * k, 0.106 - 0.026 * k, 0.02), (0, 0, 0.02 * k)) for k in range(4)
+    ]
+    return combine(*steps), None
+
+
+def _bow(radius: float, start: float, stop: float, count: int, z: float) -> NDArray[np.float64]:
+    """(count, 3) arc lying flat at height z, about its own middle."""
+    angles = np.radians(np.linspace(start, stop, count))
+    points = np.stack([radius * np.cos(angles), radius * np.sin(angles), np.full(count, z)], -1)
+    points[:, :2] -= (points[:, :2].max(0) + points[:, :2].min(0)) / 2
+    return points
+
+
+def banana() -> Parts:
+    """A curved fruit with dark tips, lying flat."""
+    count = 21
+    path = _bow(0.068, 15, 165, count, 0.02)
+    along = np.linspace(-1, 1, count)
+    radii = 0.006 + 0.0135 * np.clip(1 - np.abs(along) ** 3, 0, 1) ** 0.8
+    stem = path[-1] + (path[-1] - path[-2]) * np.array([[-0.3], [0.6], [1.3]])
+    tip = path[0] + (path[0] - path[1]) * np.array([[-0.3], [0.3], [0.5]])
+    dark = combine(tube(stem, (0.0068, 0.006, 0.005), 8), tube(tip, (0.0066, 0.006, 0.003), 8))
+    return tube(path, radii, 10), dark
+
+
+def pear() -> Parts:
+    """A pear with a stem and a leaf."""
+    main = lathe(
+        [
+            (0, 0),
+            (0.018, 0.001),
+            (0.034, 0.012),
+            (0.04, 0.03),
+            (0.036, 0.048),
+            (0.025, 0.066),
+            (0.0185, 0.08),
+            (0.0165, 0.09),
+            (0.01, 0.099),
+            (0, 0.101),
+        ]
+    )
+    stalk = np.array([(0, 0, 0.095), (0.001, 0, 0.108), (0.006, 0, 0.12)])
+    leaf = place(ellipsoid((0.018, 0.009, 0.002), 6, 12), (0.018, 0, 0.113), axis="y", degrees=-20)
+    return main, combine(tube(stalk, (0.0035, 0.003, 0.003), 8), leaf)
+
+
+def star() -> Parts:
+    """A five-pointed star lying flat, raised towards the middle."""
+    angles = [math.radians(90 + 36 * k) for k in range(10)]
+    points = [
+        (
+            (0.068 if k % 2 == 0 else 0.03) * math.cos(a),
+            (0.068 if k % 2 == 0 else 0.03) * math.sin(a),
+        )
+        for k, a in enumerate(angles)
+    ]
+    return loft([outline(points, 0.0), outline(points, 0.014)], lift=0.016), None
+
+
+def heart() -> Parts:
+    """A heart lying flat."""
+    points = []
+    for t in np.linspace(0, 2 * math.pi, 40, endpoint=False):
+        x = 16 * math.sin(t) ** 3
+        y = 13 * math.cos(t) - 5 * math.cos(2 * t) - 2 * math.cos(3 * t) - math.cos(4 * t)
+        points.append((-x * 0.0036, y * 0.0036))
+    inner = [(x * 0.86, y * 0.86) for x, y in points]
+    return loft([outline(points, 0.0), outline(points, 0.02), outline(inner, 0.028)]), None
+
+
+def spoon() -> Parts:
+    """A spoon lying flat with a hollow bowl."""
+    angles = np.radians(np.linspace(-80, 0, 7))
+    outer = [(0.03 * math.cos(a), 0.014 + 0.014 * math.sin(a)) for a in angles]
+    inner = [(0.026 * math.cos(a), 0.014 + 0.0105 * math.sin(a)) for a in angles[::-1]]
+    hollow = lathe([(0, 0), *outer, *inner, (0, inner[-1][1])], 24)
+    hollow = place(hollow, (0.062, 0, 0), scale=(1.3, 0.92, 1))
+    count = 9
+    x = np.linspace(0.028, -0.1, count)
+    z = 0.0115 + 0.006 * np.sin(np.linspace(0, math.pi, count))
+    handle = tube(
+        np.stack([x, np.zeros(count), z], -1), np.linspace(0.0058, 0.0078, count), sides=8
+    )
+    return combine(hollow, handle), None
+
+
+def book() -> Parts:
+    """A closed book: coloured covers and spine, pale pages."""
+    x, y, z = 0.105, 0.145, 0.034
+    covers = combine(
+        block((x, y, 0.005)),
+        block((x, y, 0.005), (0, 0, z - 0.005)),
+        block((0.006, y, z), (-x / 2 + 0.001, 0, 0)),
+    )
+    label = block((0.056, 0.03, 0.001), (0.006, 0.03, z - 0.0002))
+    pages = block((x - 0.008, y - 0.01, z - 0.008), (-0.001, 0, 0.004))
+    return covers, combine(pages, label)
+
+
+def duck() -> Parts:
+    """A toy duck with an orange bill."""
+    body = place(ellipsoid((0.05, 0.037, 0.031), 12, 24), (0, 0, 0.031))
+    breast = place(ellipsoid((0.028, 0.03, 0.03), 10, 20), (0.022, 0, 0.036))
+    head = place(ellipsoid((0.027, 0.0255, 0.0265), 12, 24), (0.03, 0, 0.081))
+    tail_path = np.array([(-0.03, 0, 0.036), (-0.052, 0, 0.05), (-0.066, 0, 0.068)])
+    tail = place(tube(tail_path, (0.022, 0.013, 0.003), 12), scale=(1, 1.2, 1))
+    wings = [
+        place(ellipsoid((0.028, 0.008, 0.017), 8, 16), (-0.008, side * 0.034, 0.04))
+        for side in (-1, 1)
+    ]
+    bill = place(ellipsoid((0.02, 0.015, 0.0065), 8, 16), (0.06, 0, 0.077))
+    return combine(body, breast, head, tail, *wings), bill
+
+
+def ring() -> Parts:
+    """A thick ring lying flat."""
+    count = 36
+    angles = np.arange(count) * (2 * math.pi / count)
+    path = np.stack([0.046 * np.cos(angles), 0.046 * np.sin(angles), np.full(count, 0.0145)], -1)
+    return tube(path, np.full(count, 0.0145), 14, closed=True), None
+
+
+def tray() -> Parts:
+    """A rectangular tray: raised walls, two grips."""
+    x, y, h, w = 0.19, 0.13, 0.026, 0.007
+    walls = [
+        block((x, w, h), (0, -y / 2, 0)),
+        block((x, w, h), (0, y / 2, 0)),
+        block((w, y + w, h), (-x / 2, 0, 0)),
+        block((w, y + w, h), (x / 2, 0, 0)),
+    ]
+    grips = [
+        tube(
+            np.array(
+                [
+                    (s * x / 2, -0.03, 0.024),
+                    (s * (x / 2 + 0.016), -0.024, 0.028),
+                    (s * (x / 2 + 0.016), 0.024, 0.028),
+                    (s * x / 2, 0.03, 0.024),
+                ]
+            ),
+            np.full(4, 0.0048),
+            8,
+        )
+        for s in (-1, 1)
+    ]
+    return combine(block((x, y, 0.006)), *walls, *grips), None
+
+
+def brick() -> Parts:
+    """A toy building brick with two rows of four studs."""
+    studs = [
+        place(cylinder(0.0082, 0.0, 0.01, 16), (0.0265 * (k - 1.5), 0.0265 * (row - 0.5), 0.038))
+        for k in range(4)
+        for row in range(2)
+    ]
+    return combine(block((0.106, 0.053, 0.039), bevel=0.002), *studs), None
+
+
+def car() -> Parts:
+    """A toy car with dark wheels and windows."""
+    body = place(
+        loft(
+            [
+                rectangle(0.118, 0.054, 0, 0.008),
+                rectangle(0.12, 0.056, 0.014, 0.01),
+                rectangle(0.112, 0.05, 0.026, 0.01),
+            ]
+        ),
+        (0, 0, 0.011),
+    )
+    shift = np.array([-0.008, 0.0, 0.0])
+    glass = loft([rectangle(0.068, 0.046, 0.036) + shift, rectangle(0.05, 0.04, 0.053) + shift])
+    roof = loft([rectangle(0.052, 0.042, 0.0525) + shift, rectangle(0.047, 0.037, 0.057) + shift])
+    wheels = [
+        place(
+            cylinder(0.015, -0.006, 0.006, 18),
+            (sx * 0.036, sy * 0.026, 0.015),
+            axis="x",
+            degrees=90,
+        )
+        for sx in (-1, 1)
+        for sy in (-1, 1)
+    ]
+    return combine(body, roof), combine(glass, *wheels)
+
+
+def mushroom() -> Parts:
+    """A toadstool: a wide flat cap with pale dots on a tall pale stem."""
+    cap = lathe(
+        [
+            (0, 0.066),
+            (0.03, 0.066),
+            (0.053, 0.064),
+            (0.057, 0.069),
+            (0.052, 0.081),
+            (0.039, 0.091),
+            (0.02, 0.097),
+            (0, 0.099),
+        ]
+    )
+    stem = lathe([(0, 0), (0.023, 0), (0.018, 0.02), (0.016, 0.07), (0, 0.07)], 20)
+    dots = [place(ellipsoid((0.009, 0.009, 0.004), 6, 12), (0, 0, 0.098))]
+    for k in range(5):
+        angle = math.radians(72 * k + 15)
+        spot = ellipsoid((0.008, 0.008, 0.0065), 6, 12)
+        dots.append(place(spot, (0.037 * math.cos(angle), 0.037 * math.sin(angle), 0.0895)))
+    return cap, combine(stem, *dots)
+
+
+def hammer() -> Parts:
+    """A hammer lying flat: coloured handle, metal head."""
+    count = 8
+    x = np.linspace(-0.1, 0.06, count)
+    path = np.stack([x, np.zeros(count), np.full(count, 0.0135)], -1)
+    radii = (0.0115, 0.013, 0.0125, 0.011, 0.0095, 0.009, 0.009, 0.009)
+    head = combine(
+        block((0.028, 0.05, 0.027), (0.066, 0.004, 0), bevel=0.003),
+        place(cylinder(0.0155, -0.012, 0.012, 18), (0.066, -0.032, 0.0155), axis="x", degrees=90),
+        loft(
+            [
+                outline([(0.053, 0.028), (0.079, 0.028), (0.069, 0.062), (0.063, 0.062)], 0.004),
+                outline([(0.053, 0.028), (0.079, 0.028), (0.069, 0.062), (0.063, 0.062)], 0.022),
+            ]
+        ),
+    )
+    return tube(path, radii, 12), head
+
+
+def teapot() -> Parts:
+    """A round teapot with a spout, a handle and a lid."""
+    body = lathe(
+        [
+            (0, 0),
+            (0.03, 0),
+            (0.048, 0.014),
+            (0.054, 0.034),
+            (0.049, 0.054),
+            (0.034, 0.068),
+            (0.024, 0.073),
+            (0.01, 0.077),
+            (0, 0.078),
+        ]
+    )
+    spout_path = np.array(
+        [(0.04, 0, 0.026), (0.06, 0, 0.034), (0.074, 0, 0.052), (0.088, 0, 0.068)]
+    )
+    spout = tube(spout_path, (0.015, 0.0125, 0.009, 0.008), 12)
+    handle = place(tube(_arc(0.028, 80, 280, 15), np.full(15, 0.006), 10), (-0.048, 0, 0.038))
+    knob = place(ellipsoid((0.011, 0.011, 0.01), 8, 16), (0, 0, 0.084))
+    return combine(body, spout, handle), knob

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Procedural textures that tile without seams."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.random import PCG64, Generator
+from numpy.typing import NDArray
+
+from refseg_ros.simulation.scene import SurfaceSpec
+
+#: Width and height of every texture in pixels.
+TEXTURE_SIZE = 256
+
+
+def paint(surface: SurfaceSpec) -> NDArray[np.uint8]:
+    """Paints one tile of a surface.
+
+    Returns:
+        (256, 256, 3) uint8 RGB, the same for equal specs.
+    """
+    rng = Generator(PCG64(surface.seed))
+    mix = _MAKERS[surface.pattern](rng)[..., None]
+    first, second = np.asarray(surface.first), np.asarray(surface.second)
+    grain = 1.0 + 0.02 * rng.standard_normal((TEXTURE_SIZE, TEXTURE_SIZE, 1))
+    rgb = (first * (1.0 - mix) + second * mix) * grain
+    return np.asarray(np.clip(rgb * 255.0, 0.0, 255.0), dtype=np.uint8)
+
+
+def _noise(rng: Generator, x_cycles: float, y_cycles: float) -> NDArray[np.float64]:
+    """Smooth noise in 0..1 with about the given number of waves across a tile."""
+    size = TEXTURE_SIZE
+    spectrum = np.fft.rfft2(rng.standard_normal((size, size)))
+    fy = np.fft.fftfreq(size, 1.0 / size)[:, None] / y_cycles
+    fx = np.fft.rfftfreq(size, 1.0 / size)[None, :] / x_cycles
+    field = np.fft.irfft2(spectrum * np.exp(-0.5 * (fx**2 + fy**2)), s=(size, size))
+    field -= field.mean()
+    return np.clip(0.5 + field / (4.0 * field.std() + 1e-12), 0.0, 1.0)
+
+
+def _plain(rng: Generator) -> NDArray[np.float64]:
+    return 0.35 * _noise(rng, 3, 3)
+
+
+def _wood(rng: Generator) -> NDArray[np.float64]:
+    rows = np.arange(TEXTURE_SIZE)[:, None] / TEXTURE_SIZE
+    planks = int(rng.integers(2, 6))
+    bent = rows * 26.0 + 3.0 * _noise(rng, 2, 3)
+    grain = 0.5 + 0.5 * np.sin(2 * np.pi * bent)
+    shade = rng.uniform(0.0, 0.5, planks)[(rows[:, 0] * planks).astype(int) % planks][:, None]
+    mix = 0.35 * grain + 0.35 * _noise(rng, 4, 60) + shade
+    seam = (rows * planks) % 1.0 < 0.012 * planks
+    return np.clip(np.where(seam, 1.0, mix), 0.0, 1.0)
+
+
+def _marble(rng: Generator) -> NDArray[np.float64]:
+    veins = np.abs(_noise(rng, 4, 4) - 0.5) + 0.25 * np.abs(_noise(rng, 11, 11) - 0.5)
+    return np.clip(1.0 - 7.0 * veins, 0.0, 1.0) * 0.8 + 0.2 * _noise(rng, 3, 3)
+
+
+def _check(rng: Generator) -> NDArray[np.float64]:
+    cells = 2 * int(rng.integers(1, 5))
+    index = np.arange(TEXTURE_SIZE) * cells // TEXTURE_SIZE
+    return ((index[:, None] + index[None, :]) % 2) * 0.9 + 0.1 * _noise(rng, 6, 6)
+
+
+def _stripes(rng: Generator) -> NDArray[np.float64]:
+    bands, share = int(rng.integers(2, 9)), float(rng.uniform(0.25, 0.6))
+    phase = (np.arange(TEXTURE_SIZE) * bands / TEXTURE_SIZE) % 1.0
+    lines = (phase < share).astype(np.float64)
+    flat = np.broadcast_to(lines[:, None], (TEXTURE_SIZE, TEXTURE_SIZE))
+    return 0.9 * (flat if rng.uniform() < 0.5 else flat.T) + 0.1 * _noise(rng, 6, 6)
+
+
+def _speckle(rng: Generator) -> NDArray[np.float64]:
+    waves = float(rng.uniform(20, 60))
+    return np.asarray(_noise(rng, waves, waves) > float(rng.uniform(0.58, 0.7)), dtype=np.float64)
+
+
+_MAKERS = {
+    "plain": _plain,
+    "wood": _wood,
+    "marble": _marble,
+    "check": _check,
+    "stripes": _stripes,
+    "speckle": _speckle,
+}
