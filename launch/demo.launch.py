@@ -13,6 +13,7 @@ from launch.actions import IncludeLaunchDescription, SetEnvironmentVariable
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterFile
 from launch_ros.substitutions import FindPackageShare
 
 # Fast DDS 2 documents the first name, Fast DDS 3 knows the second only.
@@ -29,6 +30,7 @@ def node(executable: str, name: str) -> Node:
         name=name,
         namespace=LaunchConfiguration("namespace"),
         output="screen",
+        parameters=[ParameterFile(LaunchConfiguration("params_file"), allow_substs=True)],
         remappings=[(topic, LaunchConfiguration(topic)) for topic in TOPICS],
     )
 
