@@ -9,8 +9,8 @@ from functools import cache
 
 import numpy as np
 
-from refseg_ros.simulation import meshes
-from refseg_ros.simulation.primitives import Mesh
+from refseg_ros.simulation import tableware, toys
+from refseg_ros.simulation.primitives import Mesh, Parts
 
 Rgb = tuple[float, float, float]
 
@@ -43,7 +43,7 @@ class Category:
     """
 
     name: str
-    build: Callable[[], meshes.Parts]
+    build: Callable[[], Parts]
     accent: Rgb | None = None
 
 
@@ -53,30 +53,30 @@ _METAL: Rgb = (0.66, 0.68, 0.70)
 CATEGORIES: dict[str, Category] = {
     category.name: category
     for category in (
-        Category("mug", meshes.mug),
-        Category("cup", meshes.cup, _CREAM),
-        Category("bowl", meshes.bowl),
-        Category("plate", meshes.plate, _CREAM),
-        Category("bottle", meshes.bottle, _METAL),
-        Category("can", meshes.can, _METAL),
-        Category("ball", meshes.ball, _CREAM),
-        Category("cube", meshes.cube),
-        Category("cone", meshes.cone, _CREAM),
-        Category("pyramid", meshes.pyramid),
-        Category("banana", meshes.banana, (0.20, 0.13, 0.07)),
-        Category("pear", meshes.pear, (0.22, 0.36, 0.12)),
-        Category("star", meshes.star),
-        Category("heart", meshes.heart),
-        Category("spoon", meshes.spoon),
-        Category("book", meshes.book, _CREAM),
-        Category("duck", meshes.duck, (0.95, 0.48, 0.06)),
-        Category("ring", meshes.ring),
-        Category("tray", meshes.tray),
-        Category("brick", meshes.brick),
-        Category("car", meshes.car, (0.10, 0.11, 0.13)),
-        Category("mushroom", meshes.mushroom, _CREAM),
-        Category("hammer", meshes.hammer, _METAL),
-        Category("teapot", meshes.teapot, _METAL),
+        Category("mug", tableware.mug),
+        Category("cup", tableware.cup, _CREAM),
+        Category("bowl", tableware.bowl),
+        Category("plate", tableware.plate, _CREAM),
+        Category("bottle", tableware.bottle, _METAL),
+        Category("can", tableware.can, _METAL),
+        Category("ball", toys.ball, _CREAM),
+        Category("cube", toys.cube),
+        Category("cone", toys.cone, _CREAM),
+        Category("pyramid", toys.pyramid),
+        Category("banana", toys.banana, (0.20, 0.13, 0.07)),
+        Category("pear", toys.pear, (0.22, 0.36, 0.12)),
+        Category("star", toys.star),
+        Category("heart", toys.heart),
+        Category("spoon", tableware.spoon),
+        Category("book", toys.book, _CREAM),
+        Category("duck", toys.duck, (0.95, 0.48, 0.06)),
+        Category("ring", toys.ring),
+        Category("tray", tableware.tray),
+        Category("brick", toys.brick),
+        Category("car", toys.car, (0.10, 0.11, 0.13)),
+        Category("mushroom", toys.mushroom, _CREAM),
+        Category("hammer", toys.hammer, _METAL),
+        Category("teapot", tableware.teapot, _METAL),
     )
 }
 

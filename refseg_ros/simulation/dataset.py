@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Renders data sets of tabletop scenes on several processes.
 
-Writes `images.npy` (N, H, W, 3) uint8, `instances.npy` (N, H, W) uint8 and `scenes.jsonl`: for each
-scene one line with its `spec`, the visible `areas` of its objects in pixels, the camera matrix
-`intrinsics`, and its `referrals` as [expression, object index, kind].
+Writes `images.npy` (N, H, W, 3) uint8, `instances.npy` (N, H, W) uint8 and `scenes.jsonl`: for
+each scene one line with its `spec`, the visible `areas` of its objects in pixels, the camera
+matrix `intrinsics`, and its `referrals` as [expression, object index, kind].
 """
 
 from __future__ import annotations

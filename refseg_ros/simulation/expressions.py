@@ -168,7 +168,7 @@ def _by_relation(seen: list[_Seen], doubtful: list[_Seen]) -> Iterator[Referral]
 
 
 def _relations(members: list[_Seen], anchor: _Seen) -> Iterator[tuple[str, _Seen]]:
-    """The relations to the anchor that hold clearly of one member and clearly not of the others."""
+    """Relations to the anchor that clearly hold of one member and clearly not of the others."""
     for words, offset in (
         ("to the left of", lambda item: anchor.x - item.x),
         ("to the right of", lambda item: item.x - anchor.x),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,11 @@ class Mesh(NamedTuple):
 
     vertices: NDArray[np.float64]
     faces: NDArray[np.int32]
+
+
+#: What the builders of objects return: the part that takes the colour of the object, and a smaller
+#: part with a fixed colour of its own (a stem, a wheel, a cap) or None. Objects stand on z = 0.
+Parts = tuple[Mesh, Mesh | None]
 
 
 def combine(*meshes: Mesh) -> Mesh:
@@ -91,7 +97,7 @@ def lathe(profile: Points, segments: int = 32) -> Mesh:
     angles = np.arange(segments) * (2.0 * math.pi / segments)
     circle = np.stack([np.cos(angles), np.sin(angles)], -1)
     parts = []
-    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, stop in pairwise(bounds):
         run = points[start : stop + 1]
         xy = run[:, None, :1] * circle[None]
         z = np.broadcast_to(run[:, None, 1:], (len(run), segments, 1))
@@ -127,10 +133,8 @@ def tube(
         closed: whether the last point joins the first (the path must be planar then).
     """
     path = np.asarray(path, dtype=np.float64)
-    if closed:
-        tangents = np.roll(path, -1, 0) - np.roll(path, 1, 0)
-    else:
-        tangents = np.gradient(path, axis=0)
+    around = np.roll(path, -1, 0) - np.roll(path, 1, 0)
+    tangents = around if closed else np.gradient(path, axis=0)
     tangents /= np.linalg.norm(tangents, axis=1, keepdims=True)
     helper = np.eye(3)[int(np.argmin(np.abs(tangents).max(axis=0)))]
     angles = np.arange(sides) * (2.0 * math.pi / sides)
@@ -164,7 +168,7 @@ def loft(sections: Sequence[NDArray[np.float64]], lift: float = 0.0) -> Mesh:
         lift: height of the middle of the top above its outline, in metres.
     """
     parts = []
-    for low, high in zip(sections[:-1], sections[1:], strict=True):
+    for low, high in pairwise(sections):
         after_low, after_high = np.roll(low, -1, 0), np.roll(high, -1, 0)
         quads = np.stack([low, after_low, after_high, high], 1).reshape(-1, 3)
         start = np.arange(len(low)) * 4
@@ -179,7 +183,7 @@ def loft(sections: Sequence[NDArray[np.float64]], lift: float = 0.0) -> Mesh:
     parts.append(_cap(sections[0][::-1]))
     if lift:
         # A raised middle has creases along its spokes, so every facet gets its own vertices.
-        middle = np.broadcast_to(top.mean(axis=0) + (0.0, 0.0, lift), top.shape)
+        middle = np.broadcast_to(top.mean(axis=0) + np.array([0.0, 0.0, lift]), top.shape)
         facets = np.stack([top, np.roll(top, -1, 0), middle], 1).reshape(-1, 3)
         parts.append(Mesh(facets, np.arange(len(facets), dtype=np.int32).reshape(-1, 3)))
     else:

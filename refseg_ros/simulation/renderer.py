@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Off-screen rendering of tabletop scenes with MuJoCo: colour, depth and instances.
 
-One model with every mesh in every size is compiled once; a scene only rewrites which mesh each slot
-shows, poses, colours, lights and textures, so that a new scene costs no more than a new picture.
+One model with every mesh in every size is compiled once; a scene only rewrites which mesh each
+slot shows, poses, colours, lights and textures, so a new scene costs no more than a new picture.
 """
 
 from __future__ import annotations
@@ -361,7 +361,7 @@ def _import_mujoco() -> Any:
         import mujoco
     except ImportError as error:
         raise RendererUnavailable(
-            "the simulation needs MuJoCo; install it with: pip install 'refseg_ros[simulation]'"
+            "the simulation needs MuJoCo; install it with: pip install 'refseg_ros[sim]'"
         ) from error
     return mujoco
 

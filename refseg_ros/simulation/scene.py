@@ -118,9 +118,16 @@ class CameraSpec:
         return np.array([[focal, 0.0, centre[0]], [0.0, focal, centre[1]], [0.0, 0.0, 1.0]])
 
     def orbited(self, azimuth: float = 0.0, elevation: float = 0.0) -> CameraSpec:
-        """The camera moved around its target by angles in radians; elevation is kept within 5–85 degrees."""
+        """The camera turned about its target by radians, elevation kept in 5..85 degrees."""
         tilt = min(max(self.elevation + elevation, math.radians(5)), math.radians(85))
         return replace(self, azimuth=self.azimuth + azimuth, elevation=tilt)
+
+    def swayed(self, seconds: float) -> CameraSpec:
+        """Where the camera is at a time in seconds if it sways slowly about this view."""
+        return self.orbited(
+            azimuth=math.radians(9.0) * math.sin(seconds * 2.0 * math.pi / 17.0),
+            elevation=math.radians(3.0) * math.sin(seconds * 2.0 * math.pi / 11.0),
+        )
 
 
 @dataclass(frozen=True)
