@@ -144,17 +144,35 @@ def test_a_data_set_needs_sensible_numbers(name: str, value: int, tmp_path: Path
         next(write_dataset(tmp_path, width=64, height=48, **numbers))
 
 
-def test_a_missing_back_end_is_explained() -> None:
-    pytest.importorskip("mujoco")
-    code = "from refseg_ros.simulation import TabletopRenderer; TabletopRenderer(64, 48)"
-    run = subprocess.run(
+def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    without = {k: v for k, v in os.environ.items() if k not in ("MUJOCO_GL", "DISPLAY")}
+    return subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, "MUJOCO_GL": "disable"},
+        env={**without, **environment},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+@pytest.mark.parametrize("choice", ["disable", "glfw"])
+def test_a_missing_back_end_is_explained(choice: str) -> None:
+    pytest.importorskip("mujoco")
+    code = "from refseg_ros.simulation import TabletopRenderer; TabletopRenderer(64, 48)"
+    run = run_python(code, MUJOCO_GL=choice, WAYLAND_DISPLAY="")
     assert run.returncode != 0
     assert "RendererUnavailable" in run.stderr
     assert "libegl1 libegl-mesa0 libgl1-mesa-dri" in run.stderr
+
+
+@pytest.mark.usefixtures("renderer")
+def test_mujoco_may_have_been_imported_before() -> None:
+    code = (
+        "import mujoco\n"
+        "from refseg_ros.simulation import TabletopRenderer, sample_scene\n"
+        "with TabletopRenderer(64, 48) as renderer:\n"
+        "    print(renderer.render(sample_scene(0)).rgb.any())\n"
+    )
+    run = run_python(code)
+    assert run.stdout.strip() == "True", run.stderr

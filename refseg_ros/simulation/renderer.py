@@ -78,7 +78,6 @@ class TabletopRenderer:
                 raise ValueError(f"{name} must lie in 16..{_MAX_SIDE} pixels, got {side}")
         self.width, self.height = width, height
         self._mj = _import_mujoco()
-        self._gl = _create_context(self._mj, width, height)
         self._closed = False
         self._build()
         self._painted: dict[str, SurfaceSpec] = {}
@@ -195,9 +194,8 @@ class TabletopRenderer:
         self._model = spec.compile()
         self._data = mj.MjData(self._model)
         mj.mj_forward(self._model, self._data)
-        self._gl.make_current()
         self._scene = mj.MjvScene(self._model, maxgeom=200)
-        self._context = mj.MjrContext(self._model, int(mj.mjtFontScale.mjFONTSCALE_100))
+        self._gl, self._context = _create_context(mj, self._model, self.width, self.height)
         mj.mjr_setBuffer(int(mj.mjtFramebuffer.mjFB_OFFSCREEN), self._context)
         self._context.readDepthMap = mj.mjtDepthMap.mjDEPTH_ZEROFAR
         self._rect = mj.MjrRect(0, 0, self.width, self.height)
@@ -352,11 +350,16 @@ def _mesh_name(category: str, scale: float, kind: str) -> str:
     return f"{category}-{scale}-{kind}"
 
 
+def _headless() -> bool:
+    """Whether a display is missing and the user has not chosen a back end."""
+    display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return sys.platform.startswith("linux") and not (display or os.environ.get("MUJOCO_GL"))
+
+
 def _import_mujoco() -> Any:
-    """Imports MuJoCo with a back end that works without a display where there is none."""
-    headless = not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    if sys.platform.startswith("linux") and headless and "mujoco" not in sys.modules:
-        os.environ.setdefault("MUJOCO_GL", "egl")
+    """Imports MuJoCo, with the back end that needs no display where there is none."""
+    if _headless() and "mujoco" not in sys.modules:
+        os.environ["MUJOCO_GL"] = "egl"
     try:
         import mujoco
     except ImportError as error:
@@ -366,15 +369,24 @@ def _import_mujoco() -> Any:
     return mujoco
 
 
-def _create_context(mujoco: Any, width: int, height: int) -> Any:
+def _create_context(mujoco: Any, model: Any, width: int, height: int) -> tuple[Any, Any]:
+    """The OpenGL context and MuJoCo's drawing context in it."""
+    gl_context = None
     try:
-        context = mujoco.GLContext(width, height)
-        context.make_current()
+        if _headless():
+            # MuJoCo was imported before this module could choose; its own choice needs a display.
+            from mujoco.egl import GLContext
+        else:
+            GLContext = mujoco.GLContext
+        gl_context = GLContext(width, height)
+        gl_context.make_current()
+        return gl_context, mujoco.MjrContext(model, int(mujoco.mjtFontScale.mjFONTSCALE_100))
     # The back ends raise whatever their GL bindings raise: ImportError, AttributeError, GLError…
     except Exception as error:
+        if gl_context is not None:
+            gl_context.free()
         raise RendererUnavailable(
             f"no OpenGL back end could be started (MUJOCO_GL={os.environ.get('MUJOCO_GL', '')!r}: "
             f"{error}). On Debian and Ubuntu: sudo apt install libegl1 libegl-mesa0 "
             "libgl1-mesa-dri, then set MUJOCO_GL=egl"
         ) from error
-    return context
