@@ -16,7 +16,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterFile
 from launch_ros.substitutions import FindPackageShare
 
-# Fast DDS 2 documents the first name, Fast DDS 3 knows the second only.
+# Fast DDS 2 (Humble, Jazzy) reads the first name only, Fast DDS 3 the second only.
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
 TOPICS = ("image", "command", "depth", "camera_info")
