@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Language: a sentence in, what it refers to out. No model, no download, deterministic."""
+
+from __future__ import annotations
+
+from refseg_ros.language.expression import (
+    Direction,
+    NounPhrase,
+    ReferringExpression,
+    Relation,
+    RelationKind,
+)
+from refseg_ros.language.parser import head_noun, parse
+from refseg_ros.language.phrases import SynonymRule, is_abstract, noun_phrases, same_thing
+
+__all__ = [
+    "Direction",
+    "NounPhrase",
+    "ReferringExpression",
+    "Relation",
+    "RelationKind",
+    "SynonymRule",
+    "head_noun",
+    "is_abstract",
+    "noun_phrases",
+    "parse",
+    "same_thing",
+]

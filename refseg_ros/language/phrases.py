@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Noun phrases of a caption, and whether two phrases name the same kind of thing (for TAS's N)."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from refseg_ros.language import lexicon
+from refseg_ros.language.grammar import Item, Kind, scan
+from refseg_ros.language.parser import head_noun, is_adjective
+from refseg_ros.language.synonyms import GROUP_OF
+from refseg_ros.language.tokens import CLAUSE_END, COMMA, lemma, normalise, tokenise
+
+
+class SynonymRule(Protocol):
+    """Says whether two noun phrases name the same kind of thing; :func:`same_thing` is one."""
+
+    def __call__(self, a: str, b: str) -> bool:
+        """Whether ``a`` and ``b`` name the same kind of thing."""
+        ...
+
+
+def same_thing(a: str, b: str) -> bool:
+    """Whether two phrases have the same head noun, by lemma or by a built-in synonym group.
+
+    This replaces the published rule, by which most nouns are no synonyms of themselves. "cup" and
+    "mug" are different things here. Phrases without a head noun are the same as nothing.
+
+    Args:
+        a: A noun phrase, "the red mugs".
+        b: Another one.
+    """
+    keys = _keys(a)
+    return bool(keys & _keys(b))
+
+
+def _keys(phrase: str) -> frozenset[str]:
+    """Names under which a phrase's head is known: its lemma, its group, its two-word group."""
+    head = head_noun(phrase)
+    if not head:
+        return frozenset()
+    words = [lemma(token) for token in tokenise(normalise(phrase)[0])]
+    pair = words[words.index(head) - 1 : words.index(head) + 1] if head in words[1:] else []
+    compound = GROUP_OF.get(" ".join(pair))
+    return frozenset((compound,)) if compound else frozenset((GROUP_OF.get(head, head),))
+
+
+def is_abstract(phrase: str) -> bool:
+    """Whether a phrase names no thing that could be mistaken for the target ("the background")."""
+    head = head_noun(phrase)
+    return not head or head in lexicon.ABSTRACT
+
+
+def noun_phrases(caption: str) -> tuple[str, ...]:
+    """Noun phrases of a caption, each once, in order, with their articles and in lower case.
+
+    As in the published method nothing is filtered: see :func:`is_abstract` and :func:`same_thing`.
+
+    Args:
+        caption: Any string, such as "a red mug, a blue bowl and a book on a table".
+
+    Returns:
+        Its noun phrases: ("a red mug", "a blue bowl", "a book", "a table").
+    """
+    found: dict[str, None] = {}
+    sentence: list[str] = []
+    for token in [*tokenise(normalise(caption)[0]), CLAUSE_END]:
+        if token == CLAUSE_END:
+            found.update(dict.fromkeys(_phrases_of(sentence)))
+            sentence = []
+        else:
+            sentence.append(token)
+    return tuple(found)
+
+
+_INSIDE = (Kind.WORD, Kind.NUMBER, Kind.ORDINAL)
+
+
+def _phrases_of(tokens: list[str]) -> list[str]:
+    """Noun phrases of one sentence: runs of words, begun anew at an article."""
+    runs: list[list[Item]] = [[]]
+    items = scan(tokens)
+    for index, item in enumerate(items):
+        prenominal = item.kind is Kind.DIRECTION and item.prenominal
+        if item.kind is Kind.ARTICLE:
+            runs.append([item])
+        elif item.kind in _INSIDE or prenominal or _joined(items, index, runs[-1]):
+            runs[-1].append(item)
+        else:
+            runs.append([])
+    phrases = []
+    for run in runs:
+        words = [item for item in run if item.kind is Kind.WORD]
+        pure = all(is_adjective(item.word) or item.word == "there" for item in words)
+        if words and not pure:
+            text = tokens[run[0].start : run[-1].stop]
+            phrases.append(" ".join(word for word in text if word != COMMA))
+    return phrases
+
+
+def _joined(items: list[Item], index: int, run: list[Item]) -> bool:
+    """Whether "and" or a comma stands between two adjectives of one noun."""
+    if items[index].kind not in (Kind.AND, Kind.COMMA) or not run or index + 2 >= len(items):
+        return False
+    words = [item.word for item in run if item.kind is Kind.WORD]
+    return (
+        bool(words)
+        and all(word in lexicon.ADJECTIVES for word in words)
+        and items[index + 1].word in lexicon.ADJECTIVES
+        and items[index + 2].kind is Kind.WORD
+    )

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Absolute positions beyond the paper: a soft prior over the image, and "the leftmost".
+
+Without depth, front is low and back is high in the image, which holds for a camera that looks down
+onto a table. Left and right are the viewer's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from refseg_ros.language import Direction
+from refseg_ros.spatial.rectifier import Rectification, check_candidates
+
+PRIOR_SCALE: Final = 0.12
+"""Softness of the position prior, as a share of the image's width or height."""
+CLOSENESS: Final = 0.2
+"""Share of the best weight from which a candidate competes for "the leftmost".
+
+Two things of one kind rarely differ by more than 1.6 logits, and e^-1.6 = 0.2."""
+SIZE_SCALE: Final = 0.35
+"""Softness of the size prior, over the logarithm of the area."""
+
+_SIGNS: Final = {
+    Direction.LEFT: (1, -1.0),
+    Direction.RIGHT: (1, 1.0),
+    Direction.TOP: (0, -1.0),
+    Direction.BACK: (0, -1.0),
+    Direction.BOTTOM: (0, 1.0),
+    Direction.FRONT: (0, 1.0),
+}
+"""Axis of the centroid (0 row, 1 column) and the sense in which a direction grows along it."""
+
+
+def in_frame(centroids: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float64]:
+    """Centroids as shares of the image, (N, 2), 0 to 1."""
+    if min(size) <= 0:
+        raise ValueError(f"size: expected (height, width) above 0, got {size}")
+    return centroids / np.asarray(size, np.float64)
+
+
+def position_prior(
+    centroids: ArrayLike, directions: Sequence[Direction], size: tuple[int, int]
+) -> NDArray[np.float64]:
+    """How well each candidate lies where the sentence says.
+
+    A logistic ramp about the image's centre per direction, and for the middle a Gaussian about it;
+    their product. It is relative: multiply weights with it and share them out anew.
+
+    Args:
+        centroids: (N, 2) row, column in pixels.
+        directions: Positions that were said; none gives ones.
+        size: Height and width of the image in pixels.
+
+    Returns:
+        (N,) float64 in [0, 1].
+
+    Raises:
+        ValueError: A shape or the size is wrong, or a number is not finite.
+    """
+    places = np.asarray(centroids, np.float64)
+    _, places = check_candidates(np.ones(len(places)), places)
+    offset = in_frame(places, size) - 0.5
+    prior = np.ones(len(places))
+    for direction in dict.fromkeys(directions):
+        if direction is Direction.MIDDLE:
+            prior *= np.exp(-0.5 * (offset**2).sum(1) / (2 * PRIOR_SCALE) ** 2)
+        else:
+            axis, sign = _SIGNS[direction]
+            prior *= 1 / (1 + np.exp(-sign * offset[:, axis] / PRIOR_SCALE))
+    return prior
+
+
+def size_prior(weights: ArrayLike, areas: ArrayLike, sign: int) -> NDArray[np.float64]:
+    """How well each candidate's size fits "big" or "small", beside those that compete with it.
+
+    A logistic of log(area / geometric mean area), the mean taken over the candidates whose weight
+    is at least :data:`CLOSENESS` times the greatest. Perspective is not allowed for.
+
+    Args:
+        weights: (N,) finite weights, not negative.
+        areas: (N,) pixels of each mask, above 0.
+        sign: +1 for big, -1 for small.
+
+    Returns:
+        (N,) float64 in [0, 1].
+
+    Raises:
+        ValueError: A shape or a number is out of range.
+    """
+    scores, sizes = np.asarray(weights, np.float64), np.asarray(areas, np.float64)
+    if scores.ndim != 1 or sizes.shape != scores.shape:
+        raise ValueError(f"areas: expected {scores.shape}, got {sizes.shape}")
+    if not len(scores):
+        return np.zeros(0)
+    if not (np.isfinite(scores).all() and np.isfinite(sizes).all()) or sizes.min() <= 0:
+        raise ValueError("areas: expected finite numbers above 0, beside finite weights")
+    logs = np.log(sizes)
+    mean = logs[scores >= CLOSENESS * scores.max()].mean()
+    prior: NDArray[np.float64] = 0.5 * (1 + np.tanh(0.5 * sign * (logs - mean) / SIZE_SCALE))
+    return prior
+
+
+def rank_extreme(
+    weights: ArrayLike,
+    centroids: ArrayLike,
+    directions: Sequence[Direction],
+    size: tuple[int, int],
+    *,
+    rank: int = 1,
+    closeness: float = CLOSENESS,
+) -> Rectification:
+    """Choose "the leftmost", "the second from the right", "the middle one".
+
+    The rule: candidates whose weight is at least ``closeness`` times the greatest are taken to be
+    of the kind that was named. Of these the one is chosen that lies furthest in the directions,
+    their shares of the image's width and height added; ``rank`` counts from there. "Middle" is the
+    one nearest to the median of these candidates along the axis on which they spread more, if
+    there are three or more, and the one nearest to the image's centre otherwise; beside another
+    direction it is ignored.
+
+    Args:
+        weights: (N,) finite weights, not negative.
+        centroids: (N, 2) row, column in pixels.
+        directions: Positions that were said.
+        size: Height and width of the image in pixels.
+        rank: 1 for the first; past the last, the last is chosen and the reason says so.
+        closeness: In [0, 1].
+
+    Returns:
+        The choice; ``eligible`` marks the candidates that competed.
+
+    Raises:
+        ValueError: A shape or a number is out of range.
+    """
+    scores, places = check_candidates(weights, centroids)
+    if not 0 <= closeness <= 1:
+        raise ValueError(f"closeness: expected 0 to 1, got {closeness}")
+    if rank < 1:
+        raise ValueError(f"rank: expected 1 or more, got {rank}")
+    if not len(scores):
+        return Rectification(None, np.zeros(0, np.bool_), "there are no candidates")
+    if scores.min() < 0:
+        raise ValueError(f"weights: expected none below 0, got {scores.min()}")
+    competing = scores >= closeness * scores.max()
+    if not directions:
+        index = int(np.argmax(scores))
+        return Rectification(index, competing, "no position was named")
+    members = np.flatnonzero(competing)
+    distances = reach(in_frame(places[members], size), directions)
+    # Furthest first; of equals the weightier, then the earlier.
+    order = members[np.lexsort((members, -scores[members], -distances))]
+    place = min(rank, len(order))
+    names = " ".join(direction.value for direction in dict.fromkeys(directions))
+    reason = f"number {place} towards the {names} of {len(order)} candidates alike"
+    if place < rank:
+        reason += f"; number {rank} was asked for"
+    return Rectification(int(order[place - 1]), competing, reason)
+
+
+def reach(shares: NDArray[np.float64], directions: Sequence[Direction]) -> NDArray[np.float64]:
+    """How far each place (N, 2), in shares of the image, lies in the directions: (N,)."""
+    outward = [_SIGNS[item] for item in dict.fromkeys(directions) if item in _SIGNS]
+    if outward:
+        total = np.zeros(len(shares))
+        for axis, sign in outward:
+            total += sign * shares[:, axis]
+        return total
+    if len(shares) < 3:
+        distance: NDArray[np.float64] = np.linalg.norm(shares - 0.5, axis=1)
+        return -distance
+    axis = int(np.argmax(np.ptp(shares, axis=0)))
+    along = shares[:, axis]
+    return -np.abs(along - np.median(along))
