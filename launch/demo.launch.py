@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from launch import LaunchDescription
-from launch.actions import IncludeLaunchDescription, SetEnvironmentVariable
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, SetEnvironmentVariable
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterFile
+from launch_ros.parameter_descriptions import ParameterFile, ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 # Fast DDS 2 (Humble, Jazzy) reads the first name only, Fast DDS 3 the second only.
@@ -22,7 +22,10 @@ PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES
 TOPICS = ("image", "command", "depth", "camera_info")
 
 
-def node(executable: str, name: str) -> Node:
+FIRST_SCENE = "1000000"  # not among those that the bundled models were trained on
+
+
+def node(executable: str, name: str, **parameters: LaunchConfiguration) -> Node:
     """A node beside the segmenter, in its namespace and on its topics."""
     return Node(
         package="refseg_ros",
@@ -30,7 +33,10 @@ def node(executable: str, name: str) -> Node:
         name=name,
         namespace=LaunchConfiguration("namespace"),
         output="screen",
-        parameters=[ParameterFile(LaunchConfiguration("params_file"), allow_substs=True)],
+        parameters=[
+            ParameterFile(LaunchConfiguration("params_file"), allow_substs=True),
+            {name: ParameterValue(value, value_type=int) for name, value in parameters.items()},
+        ],
         remappings=[(topic, LaunchConfiguration(topic)) for topic in TOPICS],
     )
 
@@ -41,14 +47,19 @@ def generate_launch_description() -> LaunchDescription:
     segmenter = Path(__file__).with_name("refseg.launch.py")
     return LaunchDescription(
         [
+            DeclareLaunchArgument(
+                "scene",
+                default_value=FIRST_SCENE,
+                description="Number of the simulated camera's first scene.",
+            ),
             # A profile of the user's own stays in force.
             *(
                 SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=profile))
                 for name in PROFILE_VARIABLES
             ),
-            # First, since it declares the arguments; a plain path, so that --show-args finds them.
+            # Before the nodes, whose arguments it declares; a plain path, so that --show-args reads it.
             IncludeLaunchDescription(PythonLaunchDescriptionSource(str(segmenter))),
-            node("camera_node", "tabletop_camera"),
+            node("camera_node", "tabletop_camera", scene=LaunchConfiguration("scene")),
             node("viewer_node", "refseg_viewer"),
         ]
     )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ ARGUMENTS = {
     "use_sim_time",
     "log_level",
 }
-FILES = ("refseg.launch.py", "demo.launch.py")
+ARGUMENTS_OF = {"refseg.launch.py": ARGUMENTS, "demo.launch.py": ARGUMENTS | {"scene"}}
+FILES = tuple(ARGUMENTS_OF)
 
 
 def calls(path: Path, name: str) -> list[ast.Call]:
@@ -69,7 +71,18 @@ def test_every_argument_used_is_declared() -> None:
     for name in FILES:
         used = [call.args[0] for call in calls(LAUNCH / name, "LaunchConfiguration")]
         literal = {arg.value for arg in used if isinstance(arg, ast.Constant)}
-        assert literal <= ARGUMENTS, name
+        assert literal <= ARGUMENTS_OF[name], name
+
+
+def test_the_demo_begins_with_a_scene_that_was_not_trained_on() -> None:
+    demo = importlib.import_module("refseg_ros.demo")
+    tree = ast.parse((LAUNCH / "demo.launch.py").read_text(encoding="utf-8"))
+    values = {
+        ast.unparse(node.targets[0]): node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+    }
+    assert ast.literal_eval(values["FIRST_SCENE"]) == str(demo.HELD_OUT_SEED)
 
 
 def test_the_demo_includes_the_segmenter_before_it_uses_its_arguments() -> None:
@@ -84,7 +97,7 @@ def test_the_demo_includes_the_segmenter_before_it_uses_its_arguments() -> None:
 def test_launch_files_describe_their_arguments(name: str) -> None:
     description = load(name).generate_launch_description()
     arguments = {argument.name: argument for argument in description.get_launch_arguments()}
-    assert set(arguments) == ARGUMENTS
+    assert set(arguments) == ARGUMENTS_OF[name]
     assert all(argument.description for argument in arguments.values())
     assert arguments["use_rviz"].choices == ["true", "false"]
 
