@@ -23,9 +23,7 @@ from rich.markup import escape
 
 from refseg_ros.errors import RefsegError
 from refseg_ros.processes import Child, Children, StopRequest
-
-HELD_OUT_SEED = 1_000_000
-"""First scene of the demo; the bundled models were trained on smaller seeds only."""
+from refseg_ros.simulation.dataset import HELD_OUT_SEED
 
 VIEWER_ADDRESS = re.compile(r"viewer at (http://\S+)")
 """How the viewer node's log names the address that it listens on."""
@@ -122,11 +120,11 @@ def node_commands(options: DemoOptions) -> dict[str, list[str]]:
     """The command line of every process, by name; the last one is what the user looks at."""
     seed = HELD_OUT_SEED if options.seed is None else options.seed
     commands = {
-        "camera": _node("camera_node", seed=seed),
+        "camera": _node("camera_node", scene=seed),
         "segmenter": _node("segmenter_node", preset=options.preset, device=options.device),
     }
     if options.headless:
-        commands["client"] = _node("demo_client", seed=seed, out=str(options.out))
+        commands["client"] = _node("demo_client", seed=seed, out=str(options.out.absolute()))
     else:
         commands["viewer"] = _node("viewer_node", port=options.port)
     return commands

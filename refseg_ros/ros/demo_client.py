@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node ``refseg_demo``: asks scripted commands of a running graph and judges the answers.
+
+It talks to the camera and the segmenter by their topics alone, as any other node would.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from numpy.typing import NDArray
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from rich.console import Console
+from rich.markup import escape
+from sensor_msgs.msg import Image
+from std_msgs.msg import Int32, String
+
+from refseg_ros.demo_script import (
+    SCENES,
+    Outcome,
+    Referral,
+    SceneFacts,
+    choose,
+    judge,
+    needed,
+    save,
+    summary,
+    table,
+)
+from refseg_ros.errors import ImageError, RefsegError
+from refseg_ros.ros import qos
+from refseg_ros.ros.conversions import rgb_from_image
+from refseg_ros.ros.listening import AnswerListener, Heard, labels_from_image, stamp_ns
+from refseg_ros.ros.parameters import Parameters, Rule
+from refseg_ros.ros.viewer_node import CAMERA, SEGMENTER
+from refseg_ros.simulation.catalogue import CATEGORIES
+from refseg_ros.viewer.overlay import draw_overlay
+
+PARAMETERS = (
+    Rule("seed", 0, "Number of the first scene.", low=0, high=2**31 - 1 - SCENES),
+    Rule("out", "out/demo", "Folder for pictures and results; it must exist."),
+    Rule("scene_timeout", 60.0, "Seconds to wait for the camera.", low=1.0, high=3600.0),
+    Rule("answer_timeout", 180.0, "Seconds to wait for an answer.", low=1.0, high=3600.0),
+)
+"""Parameters of the node ``refseg_demo``."""
+
+_FRAMES = 150  # kept with their ground truth until an answer names one of them
+_FRESH_FRAMES = 2  # of a new scene, before the first command
+
+
+class Interrupted(Exception):
+    """A signal asked for the end."""
+
+
+class DemoClient(Node):
+    """Asks and listens.
+
+    Args:
+        stop: Set when the process was asked to end.
+    """
+
+    def __init__(self, stop: threading.Event) -> None:
+        super().__init__("refseg_demo")
+        self.settings = Parameters(self, PARAMETERS)
+        self._stop = stop
+        self._news = threading.Condition()
+        self._facts: SceneFacts | None = None
+        self._images: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
+        self._truth: OrderedDict[int, NDArray[np.uint16]] = OrderedDict()
+        self._answers: list[tuple[float, Heard]] = []
+        self._scene = self.create_publisher(Int32, f"{CAMERA}/scene", qos.COMMAND)
+        self._command = self.create_publisher(String, "command", qos.COMMAND)
+        images = qos.sensor_input("reliable")
+        self.create_subscription(Image, "image", self._on_image, images)
+        self.create_subscription(Image, f"{CAMERA}/instances", self._on_truth, images)
+        self.create_subscription(String, f"{CAMERA}/objects", self._on_objects, qos.LATCHED)
+        self._listener = AnswerListener(self, SEGMENTER, self._on_answer)
+
+    def _on_image(self, message: Image) -> None:
+        self._keep(self._images, message, rgb_from_image)
+
+    def _on_truth(self, message: Image) -> None:
+        self._keep(self._truth, message, labels_from_image)
+
+    def _keep(self, store: Any, message: Image, read: Callable[[Image], Any]) -> None:
+        try:
+            pixels = read(message)
+        except ImageError as error:
+            self.get_logger().warning(f"an image was ignored: {error}", throttle_duration_sec=10)
+            return
+        with self._news:
+            store[stamp_ns(message.header)] = pixels
+            while len(store) > _FRAMES:
+                store.popitem(last=False)
+            self._news.notify_all()
+
+    def _on_objects(self, message: String) -> None:
+        try:
+            facts = SceneFacts.from_json(message.data)
+        except ValueError as error:
+            self.get_logger().warning(f"{CAMERA}/objects was ignored: {error}")
+            return
+        with self._news:
+            self._facts = facts
+            # What was seen before belongs to another scene.
+            self._images.clear()
+            self._truth.clear()
+            self._news.notify_all()
+
+    def _on_answer(self, heard: Heard) -> None:
+        with self._news:
+            self._answers.append((time.monotonic(), heard))
+            self._news.notify_all()
+
+    def _wait(self, ready: Callable[[], Any], seconds: float, what: str) -> Any:
+        """Waits until ``ready`` gives something; it is asked whenever there is news."""
+        deadline = time.monotonic() + seconds
+        with self._news:
+            while not (found := ready()):
+                if self._stop.is_set():
+                    raise Interrupted
+                if time.monotonic() > deadline:
+                    raise RefsegError(f"{what} within {seconds:.0f} s")
+                self._news.wait(0.1)
+            return found
+
+    def go_to(self, scene: int) -> SceneFacts:
+        """Switches the camera to a scene and waits for its frames.
+
+        Raises:
+            RefsegError: They do not come in time.
+        """
+        seconds = self.settings["scene_timeout"]
+        self._wait(lambda: self._facts, seconds, f"{CAMERA}/objects said nothing")
+        if self._facts is None or self._facts.number != scene:
+            self._scene.publish(Int32(data=scene))
+
+        def arrived() -> SceneFacts | None:
+            shown = self._facts is not None and self._facts.number == scene
+            frames = min(len(self._images), len(self._truth))
+            return self._facts if shown and frames > _FRESH_FRAMES else None
+
+        facts: SceneFacts = self._wait(arrived, seconds, f"the camera did not show scene {scene}")
+        return facts
+
+    def ask(self, command: str) -> tuple[Heard, float]:
+        """Sends a command and waits for the answer about a frame of the present scene.
+
+        Returns:
+            The answer, and milliseconds from sending to hearing.
+
+        Raises:
+            RefsegError: No answer comes in time.
+        """
+        with self._news:
+            self._answers.clear()
+        began = time.monotonic()
+        self._command.publish(String(data=command))
+
+        def answered() -> tuple[float, Heard] | None:
+            return next((a for a in self._answers if a[1].selection.expression == command), None)
+
+        seconds = self.settings["answer_timeout"]
+        moment, heard = self._wait(answered, seconds, f"no answer to {command!r}")
+        return heard, (moment - began) * 1e3
+
+    def frame(self, stamp: int) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+        """The frame of a stamp and its ground truth.
+
+        Raises:
+            RefsegError: They were not received, or belong to another scene.
+        """
+        with self._news:
+            image, truth = self._images.get(stamp), self._truth.get(stamp)
+            for store in (self._images, self._truth):
+                if stamp in store:  # later commands are answered about this frame too: keep it
+                    store.move_to_end(stamp)  # type: ignore[attr-defined]
+        if image is None or truth is None:
+            raise RefsegError(
+                f"the answer is about a frame (stamp {stamp} ns) that is not one of the last "
+                f"{_FRAMES} of this scene"
+            )
+        return image, truth
+
+
+def run_script(client: DemoClient, console: Console) -> int:
+    """Asks everything, prints the table and writes the files.
+
+    Returns:
+        0 if enough commands succeeded, else 1.
+
+    Raises:
+        RefsegError: Camera or segmenter do not answer in time.
+        Interrupted: A signal came.
+    """
+    outcomes: list[Outcome] = []
+    pictures: list[NDArray[np.uint8]] = []
+    seed, out = client.settings["seed"], Path(client.settings["out"])
+    client._wait(
+        lambda: client.count_subscribers(client.resolve_topic_name("command")),
+        client.settings["scene_timeout"],
+        "no segmenter came up",
+    )
+    with Console(stderr=True).status("waiting for the camera and the models…") as status:
+        for turn in range(SCENES):
+            facts = client.go_to(seed + turn)
+            for referral in choose(facts, turn, list(CATEGORIES)):
+                status.update(f"scene {facts.number}: {escape(referral.expression)}")
+                outcome, picture = _try(client, facts, referral)
+                outcomes.append(outcome)
+                pictures.append(picture)
+                if not console.is_terminal:
+                    console.print(_line(outcome))
+    save(out, outcomes, pictures)
+    console.print(table(outcomes))
+    for line in summary(outcomes):
+        console.print(line)
+    console.print(f"pictures and results.json are in {escape(str(out))}")
+    return 0 if sum(item.ok for item in outcomes) >= needed(len(outcomes)) else 1
+
+
+def _line(outcome: Outcome) -> str:
+    mark = "ok " if outcome.ok else "-- "
+    return f"{mark} {outcome.scene}  {escape(outcome.command)}: {outcome.status}"
+
+
+def _try(
+    client: DemoClient, facts: SceneFacts, referral: Referral
+) -> tuple[Outcome, NDArray[np.uint8]]:
+    heard, answer_ms = client.ask(referral.expression)
+    image, truth = client.frame(heard.stamp)
+    selection = heard.selection
+    if not selection.mask.size:  # no target, so no mask was published or looked for
+        selection = type(selection).none(
+            selection.expression,
+            selection.status,
+            selection.reason,
+            (image.shape[0], image.shape[1]),
+            selection.candidates,
+            selection.seconds,
+            selection.margin,
+        )
+    message = heard.message
+    observed = 0.0 if message.reused_observation else float(message.observe_ms)
+    times = (observed, float(message.select_ms), answer_ms)
+    outcome = judge(facts.number, referral, selection, truth, times)
+    return outcome, draw_overlay(image, selection)
+
+
+def _spin(executor: Any, stop: threading.Event) -> None:
+    try:
+        executor.spin()
+    except ExternalShutdownException:
+        stop.set()
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the script once."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    console = Console(highlight=False, soft_wrap=not Console().is_terminal)
+    code = 0
+    try:
+        client = DemoClient(stop)
+        executor = SingleThreadedExecutor()
+        executor.add_node(client)
+        spinning = threading.Thread(target=_spin, args=(executor, stop), daemon=True)
+        spinning.start()
+        code = run_script(client, console)
+        executor.shutdown(timeout_sec=2.0)
+        spinning.join(2.0)
+        client.destroy_node()
+    except Interrupted:
+        code = 130
+    except (RefsegError, OSError) as error:
+        Console(stderr=True, highlight=False).print(
+            f"[red]refseg demo:[/red] {escape(str(error))}"
+        )
+        code = 1
+    finally:
+        rclpy.try_shutdown()
+    raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    main()
