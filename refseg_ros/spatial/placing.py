@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from refseg_ros.language import Direction, ReferringExpression, Relation
+from refseg_ros.language import ReferringExpression, Relation
 from refseg_ros.language.lexicon import SIZES
 from refseg_ros.results import Proposals
 from refseg_ros.spatial.position import (
+    CLOSENESS,
     PRIOR_SCALE,
     in_frame,
     position_prior,
@@ -49,6 +50,7 @@ def place(
     landmarks: Mapping[str, Weights],
     proposals: Proposals,
     absolute: str,
+    closeness: float = CLOSENESS,
 ) -> Placing:
     """Weigh candidates by relations, then choose one by absolute position.
 
@@ -58,9 +60,11 @@ def place(
         landmarks: For each landmark phrase of :func:`usable_relations`, (N,) how likely each
             candidate is it; a relation whose landmark is missing here changes nothing.
         proposals: The N candidates.
-        absolute: "rectifier": the paper's half or quadrant, weights untouched. "extreme": plain
-            positions and sizes are a soft prior, and "leftmost", ordinals and "middle" pick among
-            the candidates alike. "off": positions change nothing.
+        absolute: "rectifier": the paper's half or quadrant, weights untouched. "extreme": sizes
+            are a soft prior, and a position picks the furthest of the candidates alike, since "the
+            mug on the left" is the leftmost mug wherever the mugs stand. "off": positions change
+            nothing.
+        closeness: See :func:`refseg_ros.spatial.rank_extreme`.
 
     Returns:
         The placing.
@@ -79,7 +83,7 @@ def place(
             shared = _related(shared, relation, landmarks, proposals)
             kind = relation.kind.value.replace("_", " ")
             reasons.append(f"weighed by {kind} '{relation.phrase}'")
-    placing = _positioned(shared, expression, proposals, absolute)
+    placing = _positioned(shared, expression, proposals, absolute, closeness)
     reasons += [placing.reason] if placing.reason else []
     return Placing(placing.weights, placing.eligible, placing.index, "; ".join(reasons))
 
@@ -124,7 +128,11 @@ def _related(
 
 
 def _positioned(
-    weights: Weights, expression: ReferringExpression, proposals: Proposals, absolute: str
+    weights: Weights,
+    expression: ReferringExpression,
+    proposals: Proposals,
+    absolute: str,
+    closeness: float,
 ) -> Placing:
     everything = np.ones(len(weights), np.bool_)
     directions = expression.directions
@@ -138,7 +146,7 @@ def _positioned(
             weights = _shared(weights * size_prior(weights, proposals.areas, signs.pop()))
             reasons.append(f"weighed by size ({' '.join(expression.target.sizes)})")
         if directions:
-            placing = _to_directions(weights, expression, proposals)
+            placing = _to_directions(weights, expression, proposals, closeness)
             reasons.append(placing.reason)
             return Placing(placing.weights, placing.eligible, placing.index, "; ".join(reasons))
     return Placing(weights, everything, int(np.argmax(weights)), "; ".join(reasons))
@@ -152,21 +160,14 @@ def _index(index: int | None) -> int:
 
 
 def _to_directions(
-    weights: Weights, expression: ReferringExpression, proposals: Proposals
+    weights: Weights, expression: ReferringExpression, proposals: Proposals, closeness: float
 ) -> Placing:
-    """Plain positions as a prior; -most words, ordinals, "middle" as a pick among those alike."""
+    """The furthest of the candidates alike, and weights that agree with that choice."""
     directions = expression.directions
     size = (proposals.masks.shape[1], proposals.masks.shape[2])
     centroids = np.asarray(proposals.centroids, np.float64)
-    middle = len(directions) == 1 and directions[0] is Direction.MIDDLE
-    if not (expression.extremes or expression.ordinal or middle):
-        placed = _shared(weights * position_prior(centroids, directions, size))
-        names = " ".join(direction.value for direction in directions)
-        everything = np.ones(len(weights), np.bool_)
-        return Placing(
-            placed, everything, int(np.argmax(placed)), f"weighed by position ({names})"
-        )
-    choice = rank_extreme(weights, centroids, directions, size, rank=expression.ordinal or 1)
+    rank = expression.ordinal or 1
+    choice = rank_extreme(weights, centroids, directions, size, rank=rank, closeness=closeness)
     index, members = _index(choice.index), np.flatnonzero(choice.eligible)
     # Those that compete count as alike; how far each lies from the chosen one sets it apart.
     distances = reach(in_frame(centroids[members], size), directions)

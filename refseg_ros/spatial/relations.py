@@ -25,6 +25,8 @@ Matrix = NDArray[np.float64]
 
 SOFTNESS: Final = 0.25
 """Scale of the logistic, as a share of the mean size of the two boxes."""
+NEARNESS: Final = 2.0
+"""How fast "next to" falls with the gap between two boxes, per mean size of theirs."""
 DEPTH_SCALE: Final = 0.03
 """Scale of the logistic over a difference of depths, in metres."""
 BETWEEN_LANDMARKS: Final = 32
@@ -190,14 +192,14 @@ def _on(boxes: Matrix) -> Matrix:
 
 
 def _beside(boxes: Matrix) -> Matrix:
-    """exp(-gap / size): 1 where boxes touch, falling with the gap in units of their mean size."""
+    """exp(-2 gap / size): 1 where boxes touch; the gap is taken in units of their mean size."""
     gaps = np.maximum(
         boxes[:, None, :2] - boxes[None, :, 2:], boxes[None, :, :2] - boxes[:, None, 2:]
     )
     distance = np.linalg.norm(np.clip(gaps, 0, None), axis=2)
     widths, heights = _sizes(boxes)
     size = np.sqrt(np.maximum(widths * heights, 0.0))
-    near: Matrix = np.exp(-distance / (0.5 * (size[:, None] + size[None]) + 1e-9))
+    near: Matrix = np.exp(-NEARNESS * distance / (0.5 * (size[:, None] + size[None]) + 1e-9))
     return near
 
 
