@@ -34,6 +34,7 @@ SHARE_NEEDED = 0.75
 """Share of the commands that must succeed."""
 _TILE = 360  # width in pixels of a picture of the contact sheet
 _COLUMNS = 4
+_GAP = 6  # pixels between the pictures
 
 
 @dataclass(frozen=True)
@@ -191,16 +192,15 @@ def needed(count: int) -> int:
 def table(outcomes: Sequence[Outcome]) -> Table:
     """The outcomes for a terminal."""
     shown = Table(title="refseg_ros demo", box=None, header_style="bold", pad_edge=False)
-    for name in ("scene", "command", "kind", "status"):
+    for name in ("scene", "command", "status"):
         shown.add_column(name, no_wrap=name != "command", overflow="fold")
-    for name in ("IoU", "margin", "observe ms", "select ms", "answer ms"):
+    for name in ("IoU", "margin", "observe\nms", "select\nms", "answer\nms"):
         shown.add_column(name, justify="right", no_wrap=True)
     shown.add_column("ok")
     for item in outcomes:
         shown.add_row(
             str(item.scene),
             item.command,
-            item.kind,
             item.status,
             "–" if math.isnan(item.iou) else f"{item.iou:.2f}",
             f"{item.margin:.2f}",
@@ -239,10 +239,12 @@ def contact_sheet(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     height = round(_TILE * pictures[0].shape[0] / pictures[0].shape[1])
     columns = min(_COLUMNS, len(pictures))
     rows = math.ceil(len(pictures) / columns)
-    sheet = Image.new("RGB", (columns * _TILE, rows * height), "white")
+    size = (columns * (_TILE + _GAP) - _GAP, rows * (height + _GAP) - _GAP)
+    sheet = Image.new("RGB", size, "white")
     for number, shown in enumerate(pictures):
         tile = Image.fromarray(shown).resize((_TILE, height), Image.Resampling.LANCZOS)
-        sheet.paste(tile, (number % columns * _TILE, number // columns * height))
+        row, column = divmod(number, columns)
+        sheet.paste(tile, (column * (_TILE + _GAP), row * (height + _GAP)))
     return np.array(sheet)
 
 

@@ -276,7 +276,7 @@ def test_files_are_written(tmp_path: Path) -> None:
     assert report["commands"][0]["iou"] is None
     assert report["commands"][0]["command"] == "the größte Tasse"
     sheet = np.array(Image.open(tmp_path / "contact_sheet.png"))
-    assert sheet.shape == (270, 720, 3)
+    assert sheet.shape == (270, 726, 3)
     assert (sheet[100, 100] == 10).all()
     assert (sheet[100, 500] == 200).all()
     assert (tmp_path / "01.png").is_file()

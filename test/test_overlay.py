@@ -53,8 +53,8 @@ def test_mask_is_tinted_and_the_rest_is_dimmed() -> None:
     image = plain_image()
     picture = draw_overlay(image, selection(square_mask()), labelled=False)
     red, green, blue = STATUS_COLOURS[Status.SELECTED]
-    # 78 % of the image and 22 % of the colour inside; 66 % of the image outside.
-    expected = [int(0.78 * GREY + 0.22 * c) for c in (red, green, blue)]
+    # 84 % of the image and 16 % of the colour inside; 66 % of the image outside.
+    expected = [int(0.84 * GREY + 0.16 * c) for c in (red, green, blue)]
     assert np.abs(picture[125, 230].astype(int) - expected).max() <= 1
     assert (picture[20, 20] == 66).all()
     assert (image == GREY).all()  # the input is left alone
@@ -99,7 +99,7 @@ def test_label_image_is_drawn_with_one_colour_a_number() -> None:
     for number, (row, column) in ((3, (40, 20)), (70, (130, 200))):
         away = picture[row, column].astype(int) - candidate_colour(number)
         assert np.abs(away).max() < 80  # the outline is smoothed
-    inside = 0.6 * GREY + 0.4 * np.array(candidate_colour(70))
+    inside = 0.7 * GREY + 0.3 * np.array(candidate_colour(70))
     assert np.abs(picture[110, 290] - inside).max() <= 1
     assert (picture[200, 20] == GREY).all()
 

@@ -325,6 +325,7 @@ def test_typed_command_reaches_ros_unchanged_and_changes_the_picture(
     served: Served, tmp_path: Path
 ) -> None:
     served.model.set_segmenter(True)
+    served.model.set_problem("loading the <i>models</i>")
     served.model.set_scene("scene 5", ("the blue book",))
     served.model.add_frame(1, view())
     command = "  die größere <b>Tasse</b> 赤い "
@@ -338,6 +339,8 @@ def test_typed_command_reaches_ros_unchanged_and_changes_the_picture(
     async def steps(tab: Tab) -> None:
         await tab.until(f"document.querySelector('.picture img').naturalWidth == {SIZE[1]}")
         await tab.until(f"Math.abs({pixel} - 90) < 8")
+        words = "segmenter: loading the <i>models</i>"
+        await tab.until(f"document.body.innerText.includes('{words}')")
         await tab.type(command)
         await tab.until(f"{pixel} < 75")  # dimmed, because the mask is drawn
         await tab.until("document.querySelector('.badge').innerText == 'Selected'")

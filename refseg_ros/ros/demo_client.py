@@ -7,6 +7,7 @@ It talks to the camera and the segmenter by their topics alone, as any other nod
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -122,7 +123,7 @@ class DemoClient(Node):
             self._answers.append((time.monotonic(), heard))
             self._news.notify_all()
 
-    def _wait(self, ready: Callable[[], Any], seconds: float, what: str) -> Any:
+    def wait(self, ready: Callable[[], Any], seconds: float, what: str) -> Any:
         """Waits until ``ready`` gives something; it is asked whenever there is news."""
         deadline = time.monotonic() + seconds
         with self._news:
@@ -141,7 +142,7 @@ class DemoClient(Node):
             RefsegError: They do not come in time.
         """
         seconds = self.settings["scene_timeout"]
-        self._wait(lambda: self._facts, seconds, f"{CAMERA}/objects said nothing")
+        self.wait(lambda: self._facts, seconds, f"{CAMERA}/objects said nothing")
         if self._facts is None or self._facts.number != scene:
             self._scene.publish(Int32(data=scene))
 
@@ -150,7 +151,7 @@ class DemoClient(Node):
             frames = min(len(self._images), len(self._truth))
             return self._facts if shown and frames > _FRESH_FRAMES else None
 
-        facts: SceneFacts = self._wait(arrived, seconds, f"the camera did not show scene {scene}")
+        facts: SceneFacts = self.wait(arrived, seconds, f"the camera did not show scene {scene}")
         return facts
 
     def ask(self, command: str) -> tuple[Heard, float]:
@@ -171,7 +172,7 @@ class DemoClient(Node):
             return next((a for a in self._answers if a[1].selection.expression == command), None)
 
         seconds = self.settings["answer_timeout"]
-        moment, heard = self._wait(answered, seconds, f"no answer to {command!r}")
+        moment, heard = self.wait(answered, seconds, f"no answer to {command!r}")
         return heard, (moment - began) * 1e3
 
     def frame(self, stamp: int) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
@@ -206,7 +207,7 @@ def run_script(client: DemoClient, console: Console) -> int:
     outcomes: list[Outcome] = []
     pictures: list[NDArray[np.uint8]] = []
     seed, out = client.settings["seed"], Path(client.settings["out"])
-    client._wait(
+    client.wait(
         lambda: client.count_subscribers(client.resolve_topic_name("command")),
         client.settings["scene_timeout"],
         "no segmenter came up",
@@ -270,7 +271,7 @@ def main(args: Sequence[str] | None = None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    console = Console(highlight=False, soft_wrap=not Console().is_terminal)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     code = 0
     try:
         client = DemoClient(stop)

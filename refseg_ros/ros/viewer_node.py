@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.node import Node
@@ -67,6 +68,7 @@ class ViewerNode(Node):
         image_qos = qos.sensor_input(self.settings["image_reliability"])
         self.create_subscription(Image, "image", self._on_image, image_qos)
         self.create_subscription(String, f"{CAMERA}/objects", self._on_objects, qos.LATCHED)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.RESULT)
         self._listener = AnswerListener(self, SEGMENTER, self._on_answer)
         self.create_timer(1.0, self._look_around)
 
@@ -102,6 +104,13 @@ class ViewerNode(Node):
             return
         self._scene = scene
         self.model.set_scene(f"scene {scene}", expressions)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        mine = self.resolve_topic_name(SEGMENTER)
+        for status in message.status:
+            if status.name.split(":")[0] == mine:
+                well = status.level == DiagnosticStatus.OK
+                self.model.set_problem("" if well else status.message[:200])
 
     def _look_around(self) -> None:
         present = self.count_publishers(self.resolve_topic_name(f"{SEGMENTER}/result")) > 0

@@ -64,6 +64,7 @@ class Status:
     Attributes:
         camera_fps: Frames a second over the last few seconds; 0 if none come.
         segmenter: Whether a segmenter is on the graph.
+        problem: What keeps the segmenter from its work, in its own words; empty if nothing.
         scene: Name of the simulated scene; empty with another camera.
         pending: The command that waits for its answer; None if none does.
         pending_seconds: How long it has been waiting.
@@ -72,6 +73,7 @@ class Status:
 
     camera_fps: float
     segmenter: bool
+    problem: str
     scene: str
     pending: str | None
     pending_seconds: float
@@ -124,7 +126,7 @@ class ViewerModel:
         self._pending: tuple[str, float] | None = None
         self._scene = ""
         self._suggestions: tuple[str, ...] = ()
-        self._segmenter = False
+        self._segmenter, self._problem = False, ""
         self._current: tuple[int, int, bool] = (0, 0, False)
         self._pictures: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
 
@@ -194,6 +196,11 @@ class ViewerModel:
         with self._lock:
             self._segmenter = present
 
+    def set_problem(self, problem: str) -> None:
+        """Notes what keeps the segmenter from its work; empty if nothing does."""
+        with self._lock:
+            self._problem = problem
+
     @property
     def revision(self) -> int:
         """Grows whenever an answer, a command or the scene changes."""
@@ -226,6 +233,7 @@ class ViewerModel:
             return Status(
                 camera_fps=(len(recent) - 1) / span if span > 0 else 0.0,
                 segmenter=self._segmenter,
+                problem=self._problem,
                 scene=self._scene,
                 pending=pending,
                 pending_seconds=now - since,

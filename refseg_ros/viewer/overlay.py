@@ -29,7 +29,7 @@ STATUS_COLOURS: dict[Status, Colour] = {
 """RGB of each status, on pictures and on the page."""
 
 _DIM = 0.66  # brightness of what is not meant
-_TINT = 0.22  # share of the status colour inside the mask
+_TINT = 0.16  # share of the status colour inside the mask
 _SMALLEST_WITH_TEXT = 96  # pixels; below it text would cover the image
 _WHITE: Colour = (255, 255, 255)
 _SOFT: Colour = (203, 213, 225)
@@ -102,7 +102,7 @@ def draw_candidates(image: RgbImage, labels: NDArray[np.uint16]) -> RgbImage:
     for number in numbers:
         mask = labels == number
         colour = candidate_colour(number)
-        picture[mask] = picture[mask] * 0.6 + np.array(colour) * 0.4
+        picture[mask] = picture[mask] * 0.7 + np.array(colour) * 0.3
         _draw_outline(picture, mask, colour)
         anchors.append(_inner_point(mask))
     if _is_small(image):

@@ -216,8 +216,9 @@ class Page:
         fps = status.camera_fps
         self.camera.set_text(f"camera {fps:.0f} fps" if fps else "camera: no images")
         self.camera.classes(remove="good bad", add="good" if fps else "bad")
-        self.segmenter.set_text("segmenter" if status.segmenter else "segmenter: not there yet")
-        self.segmenter.classes(remove="good bad", add="good" if status.segmenter else "bad")
+        trouble = status.problem if status.segmenter else "not there yet"
+        self.segmenter.set_text(f"segmenter: {trouble}" if trouble else "segmenter")
+        self.segmenter.classes(remove="good bad", add="bad" if trouble else "good")
         self.scene.set_text(status.scene)
         self.next_button.set_visibility(bool(status.scene))  # only the simulated camera has any
         if self.frozen is not None and self.model.answer(self.frozen) is None:

@@ -22,7 +22,8 @@ body { background: var(--ground) !important; color: var(--ink); }
   background: var(--card); border-bottom: 1px solid var(--line); }
 .brand { font-weight: 650; font-size: 17px; letter-spacing: -.01em; }
 .chip { font-size: 12px; padding: 2px 10px 2px 22px; border-radius: 99px; position: relative;
-  border: 1px solid var(--line); color: var(--quiet); white-space: nowrap; }
+  border: 1px solid var(--line); color: var(--quiet); white-space: nowrap;
+  max-width: 46vw; overflow: hidden; text-overflow: ellipsis; }
 .chip::before { content: ""; position: absolute; left: 9px; top: 50%; width: 7px; height: 7px;
   margin-top: -3.5px; border-radius: 50%; background: #d97706; }
 .chip.good::before { background: #22b07d; }
