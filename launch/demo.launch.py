@@ -57,7 +57,7 @@ def generate_launch_description() -> LaunchDescription:
                 SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=profile))
                 for name in PROFILE_VARIABLES
             ),
-            # Before the nodes: it declares their arguments. A plain path, so that --show-args works.
+            # Before the nodes: it declares their arguments. A plain path is seen by --show-args.
             IncludeLaunchDescription(PythonLaunchDescriptionSource(str(segmenter))),
             node("camera_node", "tabletop_camera", scene=LaunchConfiguration("scene")),
             node("viewer_node", "refseg_viewer"),
