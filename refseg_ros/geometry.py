@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a masked thing is, from a depth image of the same view.
+
+Coordinates are metres in the camera's optical frame (REP-103: x right, y down, z forward).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+MIN_POINTS = 10
+"""Fewer pixels with a depth do not make a position."""
+
+# Depth pixels at a mask's rim often belong to the background: extents leave them out.
+_RIM_PERCENT = 5.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """The visible part of one thing.
+
+    Attributes:
+        position: (3,) float64 median point in metres.
+        extent: (3,) float64 size along each axis in metres, between the 5th and 95th percentile.
+        points: Number of mask pixels with a depth.
+    """
+
+    position: NDArray[np.float64]
+    extent: NDArray[np.float64]
+    points: int
+
+    @property
+    def distance(self) -> float:
+        """Metres from the camera to ``position``."""
+        return float(np.linalg.norm(self.position))
+
+
+def deproject(
+    mask: NDArray[np.bool_], depth: NDArray[np.float32], intrinsics: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Points of the masked pixels that have a depth (pinhole model, no distortion).
+
+    Args:
+        mask: (H, W) bool.
+        depth: (H, W) float32 metres along the optical axis; 0, NaN and infinity are unknown.
+        intrinsics: (3, 3) float64 camera matrix in pixels.
+
+    Returns:
+        (P, 3) float64 ``x, y, z`` in metres, in the order of the pixels.
+
+    Raises:
+        ValueError: Mask and depth differ in size.
+    """
+    if mask.shape != depth.shape:
+        raise ValueError(f"depth: expected the mask's size {mask.shape}, got {depth.shape}")
+    rows, columns = np.nonzero(mask & np.isfinite(depth) & (depth > 0))
+    z = depth[rows, columns].astype(np.float64)
+    x = (columns - intrinsics[0, 2]) / intrinsics[0, 0] * z
+    y = (rows - intrinsics[1, 2]) / intrinsics[1, 1] * z
+    return np.stack([x, y, z], axis=1)
+
+
+def locate(
+    mask: NDArray[np.bool_], depth: NDArray[np.float32], intrinsics: NDArray[np.float64]
+) -> Target | None:
+    """Position and size of the visible part of a masked thing.
+
+    Args:
+        mask: (H, W) bool.
+        depth: (H, W) float32 metres; 0, NaN and infinity are unknown.
+        intrinsics: (3, 3) float64 camera matrix in pixels.
+
+    Returns:
+        The target, or None if fewer than :data:`MIN_POINTS` pixels have a depth.
+
+    Raises:
+        ValueError: Mask and depth differ in size.
+    """
+    points = deproject(mask, depth, intrinsics)
+    if len(points) < MIN_POINTS:
+        return None
+    low, high = np.percentile(points, (_RIM_PERCENT, 100.0 - _RIM_PERCENT), axis=0)
+    return Target(np.median(points, axis=0), high - low, len(points))

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The worker's side of the segmenter node: looks at frames and answers what is asked of them."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import Header
+
+from refseg_ros.errors import ImageError
+from refseg_ros.results import Selection, Status
+from refseg_ros.ros.conversions import rgb_from_compressed, rgb_from_image, to_mask
+from refseg_ros.ros.depth import DepthStore
+from refseg_ros.ros.keyframes import Observation, Observer
+from refseg_ros.ros.messages import Answer, to_segmentation
+from refseg_ros.ros.outputs import Outputs
+from refseg_ros.ros.parameters import Parameters
+from refseg_ros.ros.worker import Call, Clear, Inbox, Look
+from refseg_ros.srv import Segment
+
+if TYPE_CHECKING:
+    from refseg_ros.segmenter import Segmenter
+
+_WARNING_SECONDS = 5.0
+
+
+class Answering:
+    """Works off an inbox; all methods but the attributes are for one thread.
+
+    Args:
+        inbox: Where work comes from.
+        depth: Depth images of the frames.
+        outputs: Where answers go.
+        values: Parameters of the node.
+        logger: Of the node.
+
+    Attributes:
+        segmenter: The loaded models; None before `run` loaded them.
+        command: The command in force; empty if there is none.
+        observe_seconds: Duration of the last observation.
+        select_seconds: Duration of the last selection.
+        depth_problem: Why the last target has no position; empty if it has or needs none.
+        last_error: The last thing that went wrong.
+    """
+
+    def __init__(
+        self, inbox: Inbox, depth: DepthStore, outputs: Outputs, values: Parameters, logger: Any
+    ) -> None:
+        self._inbox, self._depth, self._outputs = inbox, depth, outputs
+        self._values, self._logger = values, logger
+        self.segmenter: Segmenter | None = None
+        self.command = ""
+        self.observe_seconds = self.select_seconds = 0.0
+        self.depth_problem = self.last_error = ""
+        self._answered: Observation | None = None
+        # Header and size of the image at work, for the answer if something goes wrong.
+        self._header, self._size = Header(), (0, 0)
+
+    def run(self, load: Callable[[str, str], Segmenter]) -> None:
+        """Load the models and work until the inbox is stopped.
+
+        Args:
+            load: Makes the segmenter of the parameters preset and device.
+
+        Raises:
+            Exception: Whatever ``load`` raises; nothing later does.
+        """
+        self.segmenter = load(self._values["preset"], self._values["device"])
+        self._observer = Observer(self.segmenter)
+        while (work := self._inbox.take()) is not None:
+            self._header, self._size = Header(), (0, 0)
+            try:
+                if isinstance(work, Call):
+                    self._serve(work)
+                elif isinstance(work, Clear):
+                    self._clear(work)
+                else:
+                    self._turn(work)
+            except Exception as error:
+                # After a stop the publishers are gone: whatever fails then is no news.
+                if not self._inbox.stopped:
+                    self._report(work, error)
+
+    def _turn(self, work: Look) -> None:
+        """Look at a frame; answer the command that waits, or else the last one once a view."""
+        observation, reused = self._look(work.frame)
+        command = self._inbox.pop_command()
+        if command is None and observation is self._answered:
+            return
+        self._answered = observation
+        if command is not None:
+            self.command = command if command.strip() else ""
+        if self.command:
+            self._outputs.publish(self._select(observation, self.command, reused))
+        elif command is not None:
+            self._publish_idle(command, observation.header, observation.size)
+        else:
+            self._outputs.publish_candidates(observation)
+
+    def _clear(self, work: Clear) -> None:
+        self.command = ""
+        if work.frame is not None:
+            self._pixels(work.frame, work.frame.header)
+        self._publish_idle(work.command, self._header, self._size)
+
+    def _publish_idle(self, command: str, header: Header, size: tuple[int, int]) -> None:
+        reason = "the command is empty: there is no target"
+        selection = Selection.none(command, Status.IDLE, reason, size)
+        self._outputs.publish(Answer(header, selection))
+
+    def _pixels(self, message: Any, header: Header) -> NDArray[np.uint8]:
+        """Read the image to work at."""
+        self._header = header
+        compressed = isinstance(message, CompressedImage)
+        image = rgb_from_compressed(message) if compressed else rgb_from_image(message)
+        self._size = (image.shape[0], image.shape[1])
+        return image
+
+    def _look(self, frame: Any) -> tuple[Observation, bool]:
+        """The observation of a frame's view, and whether it was made earlier."""
+        image = self._pixels(frame, frame.header)
+        continuous = self._values["mode"] == "continuous"
+        period = self._values["keyframe_period"] if continuous else 0.0
+        known = self._observer.recall(image, self._values["keyframe_change"], period)
+        if known is not None:
+            return known, True
+        self._depth.pin(frame.header)
+        observation = self._observer.observe(image, frame.header)
+        self.observe_seconds = observation.scene.seconds["total"]
+        return observation, False
+
+    def _select(self, observation: Observation, command: str, reused: bool) -> Answer:
+        selection = observation.scene.select(command)
+        self.select_seconds = selection.seconds["total"]
+        target = None
+        if selection.status.has_target:
+            target, self.depth_problem = self._depth.locate(
+                selection.mask, observation.header, self._values["depth_slop"]
+            )
+        return Answer(observation.header, selection, observation.scene, reused, target)
+
+    def _serve(self, call: Call) -> None:
+        """Answer a call of the service."""
+        if call.answered:
+            return
+        request = call.request
+        if request.image.width or request.image.height:
+            answer = self._answer_image(request)
+        elif self._inbox.newest is None:
+            answer = self._failed(request.expression, "no image was received yet")
+        else:
+            observation, reused = self._look(self._inbox.newest)
+            answer = self._select(observation, request.expression, reused)
+        call.answer(to_response(answer))
+
+    def _answer_image(self, request: Any) -> Answer:
+        """Answer about an image that is not of the stream, which goes on undisturbed."""
+        assert self.segmenter is not None
+        header = request.image.header
+        scene = self.segmenter.observe(self._pixels(request.image, header))
+        return Answer(header, scene.select(request.expression), scene)
+
+    def _failed(self, command: str, reason: str) -> Answer:
+        selection = Selection.none(command, Status.ERROR, reason, self._size)
+        return Answer(self._header, selection)
+
+    def _report(self, work: Clear | Look | Call, error: Exception) -> None:
+        """Say what went wrong to whoever asked, and in the log."""
+        self.last_error = str(error) or type(error).__name__
+        if isinstance(error, ImageError):
+            self._logger.warning(
+                f"an image cannot be read: {error}", throttle_duration_sec=_WARNING_SECONDS
+            )
+        else:
+            self._logger.error(f"an answer failed: {traceback.format_exc()}")
+        if isinstance(work, Call):
+            answer = self._failed(work.request.expression, self.last_error)
+            work.answer(to_response(answer))
+            return
+        command = work.command if isinstance(work, Clear) else self._inbox.pop_command()
+        if command is None:
+            # It was taken already, or this is continuous mode; without one nobody asked.
+            command = self.command
+        if command or isinstance(work, Clear):
+            self._outputs.publish(self._failed(command, self.last_error))
+
+
+def to_response(answer: Answer) -> Segment.Response:
+    """Make the response of the service of an answer."""
+    selection = answer.selection
+    return Segment.Response(
+        success=selection.status is not Status.ERROR,
+        message=selection.reason,
+        result=to_segmentation(answer),
+        mask=to_mask(selection.mask, answer.header),
+    )

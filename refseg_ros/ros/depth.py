@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds the depth image that was taken together with a colour image."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refseg_ros.errors import ImageError
+from refseg_ros.geometry import Target, locate
+from refseg_ros.ros.conversions import depth_from_image, intrinsics_from_info
+
+_KEPT = 8
+
+
+def nanoseconds(header: Any) -> int:
+    """A header's stamp in nanoseconds."""
+    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
+
+
+class DepthStore:
+    """Keeps the depth image nearest in time to a pinned image, and the last few besides.
+
+    Observing takes longer than a camera takes for a few frames: without the pin the right depth
+    image would be gone when it is wanted. Any thread may call.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._recent: deque[Any] = deque(maxlen=_KEPT)
+        self._pinned_stamp: int | None = None
+        self._pinned: Any | None = None
+        self._info: Any | None = None
+
+    def put_info(self, info: Any) -> None:
+        """Keep the newest camera_info."""
+        self._info = info
+
+    def put(self, message: Any) -> None:
+        """Keep a depth image."""
+        with self._lock:
+            self._recent.append(message)
+            self._consider(message)
+
+    def pin(self, header: Any) -> None:
+        """Hold on to the depth image of the image with this header, come or yet to come."""
+        with self._lock:
+            stamp = nanoseconds(header)
+            if stamp != self._pinned_stamp:
+                self._pinned_stamp, self._pinned = stamp, None
+                for message in self._recent:
+                    self._consider(message)
+
+    def _consider(self, message: Any) -> None:
+        if self._pinned_stamp is None:
+            return
+        stamp = nanoseconds(message.header)
+        held = self._pinned
+        if held is None or abs(stamp - self._pinned_stamp) < abs(
+            nanoseconds(held.header) - self._pinned_stamp
+        ):
+            self._pinned = message
+
+    def locate(
+        self, mask: NDArray[np.bool_], header: Any, slop: float
+    ) -> tuple[Target | None, str]:
+        """Where the masked thing of an image is.
+
+        Args:
+            mask: (H, W) bool.
+            header: That of the image, pinned before.
+            slop: Largest difference of stamps in seconds.
+
+        Returns:
+            The target or None, and what is wrong with the depth input; empty if nothing is, or
+            if there is no such input at all.
+        """
+        with self._lock:
+            message, info = self._pinned, self._info
+        if message is None:
+            return None, ""
+        if abs(nanoseconds(message.header) - nanoseconds(header)) > slop * 1e9:
+            return None, f"no depth image within {slop:g} s of the image"
+        if info is None:
+            return None, "depth images come, but no camera_info"
+        matrix = intrinsics_from_info(info)
+        if matrix is None:
+            return None, "camera_info holds no calibration (its K and P are zero)"
+        height, width = mask.shape
+        if (info.height, info.width) != (height, width):
+            return None, f"camera_info is for {info.width}x{info.height}, not {width}x{height}"
+        try:
+            depth = depth_from_image(message)
+        except ImageError as error:
+            return None, f"depth image: {error}"
+        if depth.shape != mask.shape:
+            return None, (
+                f"depth is {depth.shape[1]}x{depth.shape[0]}, the image {width}x{height}; "
+                "register depth to the colour camera"
+            )
+        target = locate(mask, depth, matrix)
+        return target, "" if target else "the target has no valid depth"

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Publishes answers; what nobody subscribes to is not made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import PoseStamped
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from sensor_msgs.msg import Image
+from visualization_msgs.msg import MarkerArray
+
+from refseg_ros.msg import Segmentation
+from refseg_ros.ros import qos
+from refseg_ros.ros.conversions import label_image, to_image, to_mask
+from refseg_ros.ros.keyframes import Observation
+from refseg_ros.ros.messages import Answer, to_markers, to_pose, to_segmentation
+from refseg_ros.viewer.overlay import draw_overlay
+
+
+class Outputs:
+    """The publishers of the segmenter node.
+
+    Args:
+        node: Whose private topics they are.
+    """
+
+    def __init__(self, node: Node) -> None:
+        def publisher(kind: Any, name: str) -> Publisher:
+            return node.create_publisher(
+                kind, f"~/{name}", qos.RESULT, qos_overriding_options=qos.overridable()
+            )
+
+        self._mask = publisher(Image, "mask")
+        self._labels = publisher(Image, "label_image")
+        self._overlay = publisher(Image, "overlay")
+        self._markers = publisher(MarkerArray, "markers")
+        self._target = publisher(PoseStamped, "target")
+        self._result = publisher(Segmentation, "result")
+
+    def publish(self, answer: Answer) -> None:
+        """Publish an answer: the images first, so that whoever gets the result has them."""
+        header, selection, scene = answer.header, answer.selection, answer.scene
+        if selection.mask.size:
+            self._mask.publish(to_mask(selection.mask, header))
+        if scene is not None:
+            self._publish_labels(scene.proposals.masks, header)
+            if self._overlay.get_subscription_count():
+                pixels = draw_overlay(scene.image, selection, show_candidates=True)
+                self._overlay.publish(to_image(pixels, "rgb8", header))
+        if answer.target is not None:
+            self._target.publish(to_pose(answer.target, header))
+        if self._markers.get_subscription_count():
+            self._markers.publish(to_markers(answer))
+        self._result.publish(to_segmentation(answer))
+
+    def publish_candidates(self, observation: Observation) -> None:
+        """Publish what was seen while nothing is asked."""
+        self._publish_labels(observation.scene.proposals.masks, observation.header)
+
+    def _publish_labels(self, masks: np.ndarray[Any, np.dtype[np.bool_]], header: Any) -> None:
+        if self._labels.get_subscription_count():
+            self._labels.publish(to_image(label_image(masks), "16UC1", header))

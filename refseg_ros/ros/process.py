@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One node in one process: start, run until a signal, end with the right exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import NoReturn, Protocol
+
+import rclpy
+from rclpy.exceptions import (
+    InvalidParameterTypeException,
+    InvalidParameterValueException,
+)
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.logging import get_logger
+from rclpy.signals import SignalHandlerOptions
+
+from refseg_ros.errors import RefsegError
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_BAD_START = (RefsegError, InvalidParameterTypeException, InvalidParameterValueException)
+
+
+class RunnableNode(Protocol):
+    """What `run` needs of an ``rclpy.node.Node``."""
+
+    exit_code: int | None
+    """Set by any thread to end the process."""
+
+    def close(self) -> bool:
+        """End what the node started; False if a thread of it is still at work."""
+
+    def destroy_node(self) -> None:
+        """As in rclpy."""
+
+
+class RosLogHandler(logging.Handler):
+    """Forwards the library's log records to the ROS log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Forward one record. rclpy allows one severity for each calling line."""
+        logger, text = get_logger(record.name), record.getMessage()
+        if record.exc_info:
+            text = f"{text}\n{logging.Formatter().formatException(record.exc_info)}"
+        if record.levelno >= logging.ERROR:
+            logger.error(text)
+        elif record.levelno >= logging.WARNING:
+            logger.warning(text)
+        elif record.levelno >= logging.INFO:
+            logger.info(text)
+        else:
+            logger.debug(text)
+
+
+class _Stop:
+    """Whether a signal asked to end; wakes an executor that waits.
+
+    rclpy's own handlers are not used: a second signal during their shutdown kills the process.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        # Python runs handlers in the main thread, which may be waiting inside rclpy. The number
+        # of the signal is written to this pipe at once, and the thread at its end wakes it.
+        self._read_end, write_end = os.pipe()
+        os.set_blocking(write_end, False)
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        for number in _SIGNALS:
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, *_: object) -> None:
+        self.requested = True
+
+    def watch(self, executor: SingleThreadedExecutor) -> None:
+        """Wake the executor at the first signal."""
+
+        def wait() -> None:
+            os.read(self._read_end, 1)
+            executor.wake()
+
+        threading.Thread(target=wait, name="signals", daemon=True).start()
+
+    def ignore(self) -> None:
+        """Let the ending take its course, whatever comes."""
+        signal.set_wakeup_fd(-1)
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def run(name: str, make_node: Callable[[], RunnableNode], args: Sequence[str] | None) -> NoReturn:
+    """Run a node until SIGINT, SIGTERM or its ``exit_code``, then exit the process.
+
+    Args:
+        name: For errors before there is a node.
+        make_node: Creates it; called after rclpy was initialised.
+        args: Command line; None takes that of the process.
+    """
+    stop = _Stop()
+    library = logging.getLogger("refseg_ros")
+    library.addHandler(RosLogHandler())
+    library.setLevel(logging.INFO)
+    library.propagate = False
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    code, idle = 0, True
+    try:
+        node = make_node()
+    except _BAD_START as error:
+        get_logger(name).fatal(str(error))
+        code = 1
+    else:
+        code, idle = _spin(node, stop)
+    stop.ignore()
+    rclpy.try_shutdown()
+    if idle:
+        sys.exit(code)
+    # A model at work in a thread cannot be interrupted, and the interpreter would either wait
+    # for it or crash in it: leave without the interpreter's own ending.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _spin(node: RunnableNode, stop: _Stop) -> tuple[int, bool]:
+    """Spin; returns the exit code and whether nothing of the node is still at work."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    stop.watch(executor)
+    while rclpy.ok() and not stop.requested and node.exit_code is None:
+        executor.spin_once(timeout_sec=1.0)
+    stop.ignore()
+    idle = node.close()
+    executor.shutdown(timeout_sec=0)
+    if idle:
+        node.destroy_node()
+    return node.exit_code or 0, idle
