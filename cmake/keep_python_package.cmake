@@ -10,7 +10,7 @@ function(_absolute_in_prefix out path)
   if(IS_ABSOLUTE "${path}")
     set(${out} "${path}" PARENT_SCOPE)
   else()
-    set(${out} "${CMAKE_INSTALL_PREFIX}/${path}" PARENT_SCOPE)
+    set(${out} "\${CMAKE_INSTALL_PREFIX}/${path}" PARENT_SCOPE)  # known when installing
   endif()
 endfunction()
 
