@@ -53,7 +53,7 @@ class Rule:
             return " | ".join(self.choices)
         if math.isinf(self.low) and math.isinf(self.high):
             return ""
-        return f"{self.low:.9g} to {self.high:.9g}"
+        return f"{self.low:.10g} to {self.high:.10g}"
 
     def check(self, value: Value) -> None:
         """Refuse a value that is not allowed.

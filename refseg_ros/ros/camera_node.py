@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node ``tabletop_camera``: a simulated RGB-D camera over a table, with ground truth."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from numpy.typing import NDArray
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header, Int32, String
+
+from refseg_ros.ros import qos
+from refseg_ros.ros.conversions import to_image
+from refseg_ros.ros.messages import to_status
+from refseg_ros.ros.parameters import CAMERA, Parameters
+from refseg_ros.ros.process import run
+from refseg_ros.simulation import (
+    Frame,
+    RendererUnavailable,
+    SceneSpec,
+    TabletopRenderer,
+    sample_scene,
+)
+from refseg_ros.simulation.bundle import bundled_scenes
+from refseg_ros.simulation.expressions import Referral, refer
+
+NAME = "tabletop_camera"
+FRAME_ID = "camera_optical_frame"
+
+
+@dataclass(frozen=True)
+class View:
+    """A scene as the camera sees it.
+
+    Attributes:
+        spec: What stands there.
+        frame: The picture with its ground truth.
+        referrals: Expressions that each mean one object.
+    """
+
+    spec: SceneSpec
+    frame: Frame
+    referrals: Sequence[Referral]
+
+
+class Source(Protocol):
+    """Where views come from."""
+
+    problem: str
+    """Why the views are not what was asked for; empty if they are."""
+
+    def view(self, number: int) -> View:
+        """The scene of a number, seen from its own camera."""
+
+    def swayed(self, view: View, seconds: float) -> Frame:
+        """The view's scene from a camera that sways."""
+
+    def close(self) -> None:
+        """Free what it holds."""
+
+
+class RenderedSource:
+    """Renders any scene.
+
+    Args:
+        width: Of the pictures in pixels.
+        height: Of the pictures in pixels.
+
+    Raises:
+        RendererUnavailable: There is no MuJoCo or no OpenGL back end.
+    """
+
+    problem = ""
+
+    def __init__(self, width: int, height: int) -> None:
+        self._renderer = TabletopRenderer(width, height)
+
+    def view(self, number: int) -> View:
+        """The scene sampled from a seed."""
+        spec = sample_scene(number)
+        frame = self._renderer.render(spec)
+        return View(spec, frame, refer(spec, frame))
+
+    def swayed(self, view: View, seconds: float) -> Frame:
+        """The view's scene from a camera that sways."""
+        camera = view.spec.camera.swayed(seconds)
+        return self._renderer.render(view.spec.with_camera(camera))
+
+    def close(self) -> None:
+        """Free the OpenGL context."""
+        self._renderer.close()
+
+
+class ReplayedSource:
+    """Replays the pictures that come with the package, where nothing can be rendered.
+
+    Args:
+        reason: Why nothing can be rendered.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self._scenes = bundled_scenes()
+        self.problem = (
+            f"replaying {len(self._scenes)} still pictures, because nothing can be rendered: "
+            f"{reason}"
+        )
+
+    def view(self, number: int) -> View:
+        """The picture of a scene number; if there is none, of another in its place."""
+        known = {scene.spec.seed: scene for scene in self._scenes}
+        scene = known.get(number, self._scenes[number % len(self._scenes)])
+        return View(scene.spec, scene.frame, scene.referrals)
+
+    def swayed(self, view: View, seconds: float) -> Frame:
+        """The same picture: it cannot be seen from elsewhere."""
+        return view.frame
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class CameraNode(Node):
+    """Publishes image, depth, camera_info and ground truth of one scene at a time.
+
+    Attributes:
+        exit_code: Always None: nothing but a signal ends it.
+    """
+
+    exit_code: int | None = None
+
+    def __init__(self) -> None:
+        super().__init__(NAME)
+        self._values = Parameters(self, CAMERA, self._on_parameter)
+        self._source = self._open()
+        self._noise = np.random.default_rng(self._values["scene"])
+        self._started = time.monotonic()
+        self._sent = 0
+        self._image = self.create_publisher(Image, "image", qos.CAMERA)
+        self._depth = self.create_publisher(Image, "depth", qos.CAMERA)
+        self._info = self.create_publisher(CameraInfo, "camera_info", qos.CAMERA)
+        self._instances = self.create_publisher(Image, "~/instances", qos.CAMERA)
+        self._objects = self.create_publisher(String, "~/objects", qos.LATCHED)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.RESULT)
+        self._show(self._values["scene"])
+        self.create_subscription(Int32, "~/scene", self._on_scene, qos.COMMAND)
+        self._timer = self.create_timer(1.0 / self._values["rate"], self._on_frame)
+        self.create_timer(1.0, self._on_tick)
+
+    def close(self) -> bool:
+        """Free the renderer."""
+        self._source.close()
+        return True
+
+    def _open(self) -> Source:
+        try:
+            return RenderedSource(self._values["width"], self._values["height"])
+        except RendererUnavailable as error:
+            source = ReplayedSource(str(error))
+            self.get_logger().warning(source.problem)
+            return source
+
+    def _show(self, number: int) -> None:
+        """Put up a scene and tell what is in it."""
+        self._view = self._source.view(number)
+        self._objects.publish(String(data=describe(self._view)))
+
+    def _on_scene(self, message: Int32) -> None:
+        if message.data < 0:
+            self.get_logger().warning(f"~/scene: {message.data} is negative; send 0 or more")
+            return
+        self._show(message.data)
+
+    def _on_parameter(self, name: str, value: Any) -> None:
+        if name == "rate":
+            self._timer.timer_period_ns = int(1e9 / value)
+
+    def _on_frame(self) -> None:
+        frame = self._view.frame
+        if self._values["motion"] == "sway":
+            frame = self._source.swayed(self._view, time.monotonic() - self._started)
+        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=FRAME_ID)
+        self._info.publish(to_info(frame, header))
+        self._depth.publish(to_image(frame.depth, "32FC1", header))
+        self._instances.publish(to_image(frame.instances.astype(np.uint16), "16UC1", header))
+        self._image.publish(to_image(self._noisy(frame.rgb), "rgb8", header))
+        self._sent += 1
+
+    def _noisy(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        deviation = self._values["noise"]
+        if not deviation:
+            return rgb
+        noise = self._noise.normal(0.0, deviation, rgb.shape).astype(np.float32)
+        return np.clip(rgb + noise, 0, 255).astype(np.uint8)
+
+    def _on_tick(self) -> None:
+        values = {"scene": self._view.spec.seed, "frames sent": self._sent}
+        problems = [self._source.problem] if self._source.problem else []
+        name = f"{self.get_fully_qualified_name()}: camera"
+        array = DiagnosticArray(status=[to_status(name, "simulation", problems, values)])
+        array.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(array)
+
+
+def describe(view: View) -> str:
+    """The ground truth of a view as JSON: scene number, objects and referring expressions.
+
+    An object's ``id`` is the value of its pixels in ``~/instances``; a referral's is that of the
+    one object that it means.
+    """
+    objects = [
+        {"id": index + 1, "category": item.category, "colour": item.colour, "size": item.size}
+        for index, item in enumerate(view.spec.objects)
+    ]
+    referrals = [
+        {"expression": item.expression, "id": item.object_index + 1, "kind": item.kind}
+        for item in view.referrals
+    ]
+    return json.dumps({"scene": view.spec.seed, "objects": objects, "referrals": referrals})
+
+
+def to_info(frame: Frame, header: Header) -> CameraInfo:
+    """Make the camera_info of a picture without distortion."""
+    height, width = frame.depth.shape
+    matrix = frame.intrinsics
+    projection = np.hstack([matrix, np.zeros((3, 1))])
+    return CameraInfo(
+        header=header,
+        height=height,
+        width=width,
+        distortion_model="plumb_bob",
+        d=[0.0] * 5,
+        k=matrix.ravel().tolist(),
+        r=np.eye(3).ravel().tolist(),
+        p=projection.ravel().tolist(),
+    )
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the node in this process until a signal."""
+    run(NAME, CameraNode, args)
+
+
+if __name__ == "__main__":
+    main()
