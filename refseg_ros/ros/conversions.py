@@ -158,7 +158,7 @@ def label_image(masks: NDArray[np.bool_]) -> NDArray[np.uint16]:
         (H, W) uint16: 0 is background, k is ``masks[k - 1]``.
     """
     labels = np.zeros(masks.shape[1:], np.uint16)
-    areas = masks.reshape(len(masks), -1).sum(1)
+    areas = masks.sum(axis=(1, 2))
     for index in np.argsort(-areas, kind="stable"):
         labels[masks[index]] = index + 1
     return labels

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Image messages to arrays and back; messages that lie."""
+
+from __future__ import annotations
+
+import contextlib
+from array import array
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("sensor_msgs")
+
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+
+from refseg_ros.errors import ImageError
+from refseg_ros.ros import conversions as c
+
+sides = st.integers(1, 9)
+
+
+def message(encoding: str, height: int, width: int, step: int, data: bytes) -> Image:
+    image = Image(encoding=encoding, height=height, width=width, step=step)
+    image.data = array("B", data)
+    return image
+
+
+def pixels(height: int, width: int, channels: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (height, width, channels), np.uint8)
+
+
+@given(sides, sides, st.integers(0, 7), st.integers(0, 1000))
+@pytest.mark.parametrize(
+    ("encoding", "order"),
+    [
+        ("rgb8", [0, 1, 2]),
+        ("bgr8", [2, 1, 0]),
+        ("rgba8", [0, 1, 2, 3]),
+        ("bgra8", [2, 1, 0, 3]),
+        ("mono8", [0]),
+    ],
+)
+def test_colour_survives_channel_order_and_padding(
+    encoding: str, order: list[int], height: int, width: int, padding: int, seed: int
+) -> None:
+    rgb = pixels(height, width, len(order), seed)
+    sent = np.pad(rgb[..., order].reshape(height, -1), ((0, 0), (0, padding)))
+    read = c.rgb_from_image(message(encoding, height, width, sent.shape[1], sent.tobytes()))
+    assert read.dtype == np.uint8
+    assert read.flags.c_contiguous
+    np.testing.assert_array_equal(read, np.broadcast_to(rgb[..., :3], (height, width, 3)))
+
+
+@given(sides, sides, st.integers(0, 1000))
+def test_to_image_and_back(height: int, width: int, seed: int) -> None:
+    rgb = pixels(height, width, 3, seed)
+    header = Header(frame_id="camera")
+    sent = c.to_image(rgb, "rgb8", header)
+    assert (sent.height, sent.width, sent.step) == (height, width, 3 * width)
+    assert sent.header is header
+    np.testing.assert_array_equal(c.rgb_from_image(sent), rgb)
+
+
+@given(
+    encoding=st.sampled_from([*c.CHANNELS, "16UC1", "32FC1", "bayer_rggb8", "yuv422", "", "é"]),
+    height=st.integers(0, 2**32 - 1) | st.integers(0, 3),
+    width=st.integers(0, 2**32 - 1) | st.integers(0, 3),
+    step=st.integers(0, 2**32 - 1) | st.integers(0, 12),
+    data=st.binary(max_size=40),
+)
+def test_any_message_is_read_or_refused(
+    encoding: str, height: int, width: int, step: int, data: bytes
+) -> None:
+    lie = message(encoding, height, width, step, data)
+    for read in (c.rgb_from_image, c.depth_from_image):
+        with contextlib.suppress(ImageError):
+            assert read(lie).shape[:2] == (height, width)
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (message("bayer_rggb8", 1, 1, 1, b"0"), "image_proc"),
+        (message("yuv422_yuy2", 1, 1, 2, b"00"), "send rgb8, bgr8, rgba8, bgra8, mono8"),
+        (message("rgb8", 0, 0, 0, b""), "no pixels"),
+        (message("rgb8", 1, 2, 5, b"00000"), "too few for 2 pixels"),
+        (message("rgb8", 2, 1, 3, b"00000"), "are 6 bytes"),
+        (message("rgb8", 1, 1, 3, b"0000"), "are 3 bytes"),
+    ],
+)
+def test_refusals_name_what_is_wrong(image: Image, words: str) -> None:
+    with pytest.raises(ImageError, match=words):
+        c.rgb_from_image(image)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_depth_in_millimetres_of_either_byte_order(order: str) -> None:
+    raw = np.array([[0, 1500], [65535, 1]], f"{order}u2")
+    image = message("16UC1", 2, 2, 4, raw.tobytes())
+    image.is_bigendian = int(order == ">")
+    np.testing.assert_allclose(c.depth_from_image(image), [[0, 1.5], [65.535, 0.001]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_depth_in_metres_has_no_invalid_values(order: str) -> None:
+    raw = np.array([[np.nan, np.inf, -np.inf], [-1.0, 0.0, 0.75]], f"{order}f4")
+    image = message("32FC1", 2, 3, 12, raw.tobytes())
+    image.is_bigendian = int(order == ">")
+    np.testing.assert_array_equal(c.depth_from_image(image), [[0, 0, 0], [0, 0, 0.75]])
+
+
+def test_compressed_keeps_colours_and_refuses_rubbish() -> None:
+    rgb = pixels(6, 5, 3, 1)
+    ok, data = cv2.imencode(".png", rgb[..., ::-1])
+    assert ok
+    read = c.rgb_from_compressed(CompressedImage(format="png", data=array("B", data.tobytes())))
+    np.testing.assert_array_equal(read, rgb)
+    for rubbish in (b"", b"not an image", data.tobytes()[:20]):
+        with pytest.raises(ImageError, match="png"):
+            c.rgb_from_compressed(CompressedImage(format="png", data=array("B", rubbish)))
+
+
+def test_mask_values() -> None:
+    mask = c.to_mask(np.array([[True, False, True]]), Header())
+    assert (mask.encoding, list(mask.data)) == ("mono8", [255, 0, 255])
+
+
+def test_smaller_masks_lie_on_top() -> None:
+    masks = np.zeros((3, 2, 3), np.bool_)
+    masks[0, 0, 0] = True
+    masks[1] = True
+    masks[2, :, :2] = True
+    assert c.label_image(masks).tolist() == [[1, 3, 2], [3, 3, 2]]
+    assert c.label_image(masks[:0]).tolist() == [[0, 0, 0], [0, 0, 0]]
+
+
+def test_box_to_region() -> None:
+    roi = c.to_roi(np.array([2, 3, 7, 4], np.float32))
+    assert (roi.x_offset, roi.y_offset, roi.width, roi.height) == (2, 3, 5, 1)
+    assert not roi.do_rectify
+
+
+def test_intrinsics_prefer_the_rectified_matrix() -> None:
+    info = CameraInfo(k=[5.0, 0.0, 1.0, 0.0, 6.0, 2.0, 0.0, 0.0, 1.0])
+    matrix = c.intrinsics_from_info(info)
+    assert matrix is not None
+    assert matrix[0].tolist() == [5.0, 0.0, 1.0]
+    info.p = [7.0, 0.0, 1.0, 0.3, 0.0, 8.0, 2.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    matrix = c.intrinsics_from_info(info)
+    assert matrix is not None
+    assert matrix.tolist() == [[7.0, 0.0, 1.0], [0.0, 8.0, 2.0], [0.0, 0.0, 1.0]]
+    assert c.intrinsics_from_info(CameraInfo()) is None

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the worker is given, and when a view is new."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from refseg_ros.errors import ImageError
+from refseg_ros.ros.keyframes import Observer, change, thumbnail
+from refseg_ros.ros.worker import MAX_CALLS, Call, Clear, Inbox, Look
+
+
+class Answered:
+    """A future as `Call` uses it."""
+
+    def __init__(self) -> None:
+        self.results: list[Any] = []
+
+    def set_result(self, result: Any) -> None:
+        self.results.append(result)
+
+
+def call() -> Call:
+    return Call("request", Answered(), deadline=0.0)
+
+
+def test_newest_frame_and_command_win() -> None:
+    inbox = Inbox()
+    assert inbox.put_command("first") is None
+    assert inbox.put_command("second") == "first"
+    for frame in "abc":
+        inbox.put_frame(frame)
+    assert inbox.take() == Look("c")
+    assert (inbox.received, inbox.dropped) == (3, 2)
+    # Until it is popped a newer command can take its place.
+    assert inbox.put_command("third") == "second"
+    assert inbox.pop_command() == "third"
+    assert inbox.pop_command() is None
+
+
+def test_a_command_waits_for_a_frame_and_a_call_does_not() -> None:
+    inbox = Inbox()
+    inbox.put_command("the mug")
+    asked = call()
+    inbox.put_call(asked)
+    assert inbox.take() is asked
+    inbox.put_frame("frame")
+    assert inbox.take() == Look("frame")
+
+
+def test_a_command_comes_before_calls_and_clearing_before_all() -> None:
+    inbox = Inbox()
+    inbox.put_frame("frame")
+    inbox.put_call(call())
+    inbox.put_command("the mug")
+    assert inbox.take() == Look("frame")
+    assert inbox.put_command(" ") == "the mug"
+    assert inbox.take() == Clear(" ", "frame")
+    assert inbox.pending is None
+
+
+def test_clearing_needs_no_frame() -> None:
+    inbox = Inbox()
+    inbox.put_command("")
+    assert inbox.take() == Clear("", None)
+
+
+def test_only_in_continuous_mode_a_frame_is_work() -> None:
+    inbox = Inbox()
+    taken: list[Any] = []
+    thread = threading.Thread(target=lambda: taken.append(inbox.take()))
+    thread.start()
+    inbox.put_frame("frame")
+    thread.join(0.1)
+    assert thread.is_alive()
+    inbox.set_continuous(True)
+    thread.join(5.0)
+    assert taken == [Look("frame")]
+
+
+def test_stop_wakes_the_waiting() -> None:
+    inbox = Inbox()
+    taken: list[Any] = []
+    thread = threading.Thread(target=lambda: taken.append(inbox.take()))
+    thread.start()
+    inbox.stop()
+    thread.join(5.0)
+    assert taken == [None]
+    assert inbox.stopped
+
+
+def test_frames_from_a_fast_camera_are_all_counted() -> None:
+    inbox = Inbox()
+    inbox.set_continuous(True)
+    seen: list[int] = []
+
+    def work() -> None:
+        while (item := inbox.take()) is not None:
+            assert isinstance(item, Look)
+            seen.append(item.frame)
+            time.sleep(0.002)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    for number in range(500):
+        inbox.put_frame(number)
+    deadline = time.monotonic() + 5.0
+    while (not seen or seen[-1] != 499) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    inbox.stop()
+    thread.join(5.0)
+    assert seen == sorted(set(seen))
+    assert seen[-1] == 499
+    assert len(seen) + inbox.dropped == inbox.received == 500
+
+
+def test_a_call_is_answered_once() -> None:
+    asked = call()
+    assert asked.answer("too late")
+    assert not asked.answer("in time")
+    assert asked.future.results == ["too late"]
+
+
+def test_calls_are_bounded_by_those_that_wait() -> None:
+    inbox = Inbox()
+    calls = [call() for _ in range(MAX_CALLS)]
+    assert all(inbox.put_call(item) for item in calls)
+    assert not inbox.put_call(call())
+    calls[0].answer("expired")
+    assert inbox.put_call(call())
+
+
+GREY = np.full((48, 64, 3), 100, np.uint8)
+
+
+def test_noise_averages_out_and_small_things_do_not() -> None:
+    rng = np.random.default_rng(0)
+    grey = np.full((480, 640, 3), 100, np.uint8)
+    noisy = np.clip(grey + rng.normal(0, 10, grey.shape), 0, 255).astype(np.uint8)
+    assert change(thumbnail(grey), thumbnail(noisy)) < 4.0
+    moved = grey.copy()
+    moved[200:220, 300:320] = 140  # one cell of 32x24
+    assert change(thumbnail(grey), thumbnail(moved)) == pytest.approx(40.0, abs=0.5)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (7, 3)])
+def test_thumbnails_of_odd_sizes(shape: tuple[int, int]) -> None:
+    image = np.full((*shape, 3), 7, np.uint8)
+    assert thumbnail(image).shape == (min(24, shape[0]), min(32, shape[1]), 3)
+    assert change(thumbnail(image), thumbnail(image)) == 0.0
+
+
+def test_views_of_other_size_are_new() -> None:
+    assert change(thumbnail(GREY[:1]), thumbnail(GREY)) == float("inf")
+
+
+class Counting:
+    """Counts observations; a black image fails."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def observe(self, image: Any) -> SimpleNamespace:
+        if not image.any():
+            raise ImageError("black")
+        self.count += 1
+        return SimpleNamespace(image=image)
+
+
+def test_observer_recalls_what_it_saw() -> None:
+    observer = Observer(Counting())  # type: ignore[arg-type]
+    assert observer.recall(GREY, 6.0, 0.0) is None
+    first = observer.observe(GREY, "header")
+    assert first.size == (48, 64)
+    assert observer.recall(GREY + 6, 6.0, 0.0) is first
+    assert observer.recall(GREY + 7, 6.0, 0.0) is None
+    assert observer.recall(GREY[:24], 6.0, 0.0) is None
+    assert observer.recall(GREY, 0.0, 60.0) is first
+    time.sleep(0.02)
+    assert observer.recall(GREY, 0.0, 0.01) is None
+    with pytest.raises(ImageError):
+        observer.observe(GREY * 0, "header")
+    assert observer.recall(GREY, 6.0, 0.0) is None
