@@ -179,10 +179,11 @@ def test_the_wheel_holds_modules_presets_and_weights(copy_of_source: Path) -> No
     wheel = copy_of_source / "dist" / answer.stdout.split()[-1]
     names = set(zipfile.ZipFile(wheel).namelist())
 
-    data = [PACKAGE / "py.typed", PACKAGE / "ros" / "fastdds.xml"]
-    data += PACKAGE.glob("presets/*.yaml")
-    data += (path for path in PACKAGE.glob("weights/bundled/**/*") if path.is_file())
-    wanted = {str(path.relative_to(ROOT)) for path in [*PACKAGE.rglob("*.py"), *data]}
+    wanted = {
+        str(path.relative_to(ROOT))
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
     assert wanted - names == set()
     top = {name.split("/")[0] for name in names}
     assert top == {"refseg_ros", f"refseg_ros-{refseg_ros.__version__}.dist-info"}
