@@ -44,6 +44,12 @@ class ProposalConfig:
         "vit_h", "vit_h, vit_l, vit_b, or a JSON file that describes the network"
     )
     checkpoint: str = _option("sam_vit_h_4b8939.pth", "weights: a file, or bundled:NAME")
+    max_side: int = _option(
+        0,
+        "longer side in pixels at which masks are found before they are brought to the image's "
+        "size; 0 is the image's own, as the paper has it",
+        low=0,
+    )
     points_per_side: int = _option(8, "grid points along each side", low=1, high=64)
     points_per_batch: int = _option(64, "points decoded at a time", low=1, high=4096)
     pred_iou_thresh: float = _option(
@@ -52,7 +58,11 @@ class ProposalConfig:
     stability_score_thresh: float = _option(0.7, "keep masks at least this stable", low=0, high=1)
     stability_score_offset: float = _option(1.0, "logit shift of the stability test", low=0)
     box_nms_thresh: float = _option(0.7, "box IoU above which the worse is dropped", low=0, high=1)
-    fill_area: int = _option(800, "holes and islands below this many pixels are mended", low=0)
+    fill_area: int = _option(
+        800,
+        "holes and islands below this many pixels of the size at which masks are found are mended",
+        low=0,
+    )
     min_area: float = _option(
         2000, "smallest mask: pixels if >= 1, else a fraction of the image", low=0
     )

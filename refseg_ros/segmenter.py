@@ -31,7 +31,7 @@ from refseg_ros.matching.tas import Tas
 from refseg_ros.proposals import Proposer
 from refseg_ros.proposals.sam import SamProposer
 from refseg_ros.results import Candidate, Proposals, Selection, Status
-from refseg_ros.spatial.placing import place
+from refseg_ros.spatial.placing import place, usable_relations
 from refseg_ros.weights import bundled_vocabulary, resolve
 
 logger = logging.getLogger(__name__)
@@ -251,12 +251,13 @@ class Scene:
                 placed = place(
                     weights, expression, landmarks, self.proposals, config.spatial.absolute
                 )
-        candidates = self._candidates(table, placed.weights, placed.eligible)
+        scores = np.where(placed.eligible, placed.weights, 0.0)
+        candidates = self._candidates(table, scores / scores.sum(), placed.eligible)
         return self._decide(text, table, candidates, placed.index, placed.reason, watch)
 
     def _refuse(self, expression: ReferringExpression) -> tuple[Status, str] | None:
         """Why the question cannot be answered at all, if so."""
-        if not expression.referring:
+        if expression.is_empty:
             return Status.ERROR, "the expression is empty; say what to look for"
         if not len(self.proposals):
             return Status.NOT_FOUND, "nothing in the image stands out as an object"
@@ -268,7 +269,8 @@ class Scene:
 
     def _landmarks(self, expression: ReferringExpression) -> dict[str, NDArray[np.float64]]:
         """For each landmark phrase, how likely each proposal is it: a softmax of its V."""
-        phrases = sorted({phrase for item in expression.relations for phrase in item.landmarks})
+        named = (item for relation in usable_relations(expression) for item in relation.landmarks)
+        phrases = sorted({item.text for item in named if item.text})
         if not phrases:
             return {}
         encoded = self.segmenter.clip.encode_texts(phrases)
@@ -276,13 +278,13 @@ class Scene:
         return {phrase: shares(row, "logits") for phrase, row in zip(phrases, logits, strict=True)}
 
     def _candidates(
-        self, table: ScoreTable, weights: NDArray[np.float64], eligible: NDArray[np.bool_]
+        self, table: ScoreTable, scores: NDArray[np.float64], eligible: NDArray[np.bool_]
     ) -> tuple[Candidate, ...]:
         areas = self.proposals.areas
         candidates = [
             Candidate(
                 index=index,
-                score=float(weights[index]),
+                score=float(scores[index]),
                 terms={name: float(column[index]) for name, column in table.terms.items()},
                 eligible=bool(eligible[index]),
                 box=self.proposals.boxes[index],

@@ -16,7 +16,7 @@ from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import ConfigError, ImageError, WeightsError
 from refseg_ros.evaluation import mask_iou
 from refseg_ros.segmenter import Scene
-from refseg_ros.simulation import bundled_scenes
+from refseg_ros.simulation.bundle import bundled_scenes
 
 
 @pytest.fixture(scope="module")

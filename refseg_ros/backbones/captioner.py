@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Captions through transformers: BLIP and BLIP-2, published and the bundled small one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from refseg_ros.backbones import torchvision_compat
+from refseg_ros.errors import WeightsError
+
+KINDS = {"blip": "BlipForConditionalGeneration", "blip-2": "Blip2ForConditionalGeneration"}
+"""``model_type`` of a saved configuration to the class of transformers that loads it."""
+
+
+class Captioner:
+    """A captioning network that describes images in batches."""
+
+    def __init__(
+        self,
+        model: Any,
+        processor: Any,
+        *,
+        device: torch.device,
+        max_new_tokens: int = 30,
+        num_beams: int = 5,
+        batch_size: int = 16,
+    ) -> None:
+        """Put loaded parts together; most callers want :meth:`load`.
+
+        Args:
+            model: A transformers model with ``generate``, on ``device``.
+            processor: Its image processor and tokenizer.
+            device: Where it is.
+            max_new_tokens: Longest caption in tokens.
+            num_beams: Beams of the search; 1 is greedy.
+            batch_size: Images described at a time.
+        """
+        self._model = model
+        self._processor = processor
+        self._device = device
+        self._options = {
+            "max_new_tokens": max_new_tokens,
+            "num_beams": num_beams,
+            "do_sample": False,
+        }
+        self._batch_size = batch_size
+
+    @classmethod
+    def load(
+        cls,
+        folder: Path,
+        *,
+        device: torch.device,
+        max_new_tokens: int = 30,
+        num_beams: int = 5,
+        batch_size: int = 16,
+    ) -> Captioner:
+        """Load what ``save_pretrained`` wrote; nothing is downloaded.
+
+        Args:
+            folder: With ``config.json``, weights, tokenizer and image processor.
+            device: Where to put it.
+            max_new_tokens: Longest caption in tokens.
+            num_beams: Beams of the search; 1 is greedy.
+            batch_size: Images described at a time.
+
+        Raises:
+            WeightsError: The folder is missing, incomplete, damaged or of another kind.
+        """
+        torchvision_compat.ensure()
+        import transformers
+
+        try:
+            kind = json.loads((folder / "config.json").read_text("utf-8")).get("model_type")
+        except (OSError, ValueError, AttributeError) as error:
+            raise WeightsError(f"captioner: {folder} has no readable config.json") from error
+        if kind not in KINDS:
+            raise WeightsError(
+                f"captioner: {folder} holds a {kind!r} model; supported are {', '.join(KINDS)}"
+            )
+        transformers.utils.logging.disable_progress_bar()
+        try:
+            model = getattr(transformers, KINDS[kind]).from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+            )
+            processor = transformers.AutoProcessor.from_pretrained(
+                folder, local_files_only=True, backend="pil"
+            )
+        except Exception as error:  # transformers wraps file errors in classes of many packages
+            detail = " ".join(str(error).split())[:300]
+            raise WeightsError(f"captioner: {folder} cannot be loaded: {detail}") from error
+        return cls(
+            model.to(device).eval(),
+            processor,
+            device=device,
+            max_new_tokens=max_new_tokens,
+            num_beams=num_beams,
+            batch_size=batch_size,
+        )
+
+    def caption(self, images: Sequence[NDArray[np.uint8]]) -> list[str]:
+        """Describe images.
+
+        Args:
+            images: N arrays (h, w, 3) uint8 RGB of any size.
+
+        Returns:
+            N captions without special tokens.
+        """
+        captions: list[str] = []
+        for start in range(0, len(images), self._batch_size):
+            part = [Image.fromarray(image) for image in images[start : start + self._batch_size]]
+            pixels = self._processor(images=part, return_tensors="pt")["pixel_values"]
+            with torch.inference_mode():
+                tokens = self._model.generate(
+                    pixel_values=pixels.to(self._device), **self._options
+                )
+            texts = self._processor.batch_decode(tokens, skip_special_tokens=True)
+            captions += [text.strip() for text in texts]
+        return captions

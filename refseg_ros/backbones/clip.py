@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Image and text features through open_clip: published models and the bundled small one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch.nn import functional
+
+from refseg_ros.backbones import torchvision_compat
+from refseg_ros.errors import WeightsError
+
+MERGES = "bpe.txt.gz"
+"""File of byte-pair merges in a model folder that brings a vocabulary of its own."""
+
+
+class ClipEncoder:
+    """An open_clip model that answers with unit vectors."""
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        preprocess: Callable[[Image.Image], torch.Tensor],
+        tokenizer: Callable[[list[str]], torch.Tensor],
+        device: torch.device,
+        batch_size: int = 64,
+    ) -> None:
+        """Put loaded parts together; most callers want :meth:`load`.
+
+        Args:
+            model: An open_clip model on ``device``, in evaluation mode.
+            preprocess: A PIL image to a (3, s, s) float32 tensor.
+            tokenizer: Texts to (M, context) int64 token ids, cutting what is too long.
+            device: Where the model is.
+            batch_size: Crops or texts encoded at a time.
+        """
+        self._model = model
+        self._preprocess = preprocess
+        self._tokenizer = tokenizer
+        self._device = device
+        self._batch_size = batch_size
+        parameters = dict(model.named_parameters())
+        self.logit_scale = float(parameters["logit_scale"].detach().exp())
+        with torch.inference_mode():
+            self.dimension = int(model.encode_text(tokenizer([""]).to(device)).shape[-1])  # type: ignore[operator]
+
+    @classmethod
+    def load(
+        cls, model: str | Path, checkpoint: Path | None = None, *, device: torch.device
+    ) -> ClipEncoder:
+        """Load from local files; nothing is downloaded.
+
+        Args:
+            model: A folder with ``open_clip_config.json`` and ``open_clip_model.safetensors``
+                (open_clip's own ``local-dir`` format), or an architecture that open_clip
+                knows, such as ``ViT-B-32-quickgelu``.
+            checkpoint: The weights of a named architecture.
+            device: Where to put it.
+
+        Raises:
+            WeightsError: A file is missing, damaged or of another architecture.
+        """
+        torchvision_compat.ensure()
+        import open_clip
+
+        folder = Path(model)
+        tokenizer_options: dict[str, Any] = {}
+        if folder.is_dir():
+            _need(folder / "open_clip_config.json", folder / "open_clip_model.safetensors")
+            name, pretrained = f"local-dir:{folder}", None
+            if (folder / MERGES).exists():
+                tokenizer_options["bpe_path"] = str(folder / MERGES)
+        elif checkpoint is None:
+            raise WeightsError(f"clip model {model}: no such folder, and no checkpoint was named")
+        elif str(model) not in open_clip.list_models():
+            raise WeightsError(
+                f"clip model {str(model)!r} is neither a folder nor an architecture"
+            )
+        else:
+            _need(checkpoint)
+            name, pretrained = str(model), str(checkpoint)
+        try:
+            network, _, preprocess = open_clip.create_model_and_transforms(
+                name, pretrained=pretrained, device=device, weights_only=True
+            )
+            tokenizer = open_clip.get_tokenizer(name, **tokenizer_options)
+        except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError) as error:
+            raise WeightsError(f"clip model {model} cannot be loaded: {_short(error)}") from error
+        except Exception as error:  # safetensors and pickle raise classes of their own
+            raise WeightsError(f"clip model {model} is damaged: {_short(error)}") from error
+        network.eval()
+        return cls(network, preprocess, tokenizer, device)
+
+    def encode_images(self, images: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
+        """Features of images, each resized as the model was trained.
+
+        Args:
+            images: N arrays (h, w, 3) uint8 RGB of any size.
+
+        Returns:
+            (N, D) float32 on the CPU, L2-normalised.
+        """
+        rows = []
+        for start in range(0, len(images), self._batch_size):
+            part = images[start : start + self._batch_size]
+            batch = torch.stack([self._preprocess(Image.fromarray(image)) for image in part])
+            with torch.inference_mode():
+                rows.append(self._model.encode_image(batch.to(self._device)))  # type: ignore[operator]
+        return self._unit(rows)
+
+    def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
+        """Features of texts; what is longer than the model's context is cut.
+
+        Args:
+            texts: M strings.
+
+        Returns:
+            (M, D) float32 on the CPU, L2-normalised.
+        """
+        rows = []
+        for start in range(0, len(texts), self._batch_size):
+            tokens = self._tokenizer(list(texts[start : start + self._batch_size]))
+            with torch.inference_mode():
+                rows.append(self._model.encode_text(tokens.to(self._device)))  # type: ignore[operator]
+        return self._unit(rows)
+
+    def _unit(self, rows: list[torch.Tensor]) -> torch.Tensor:
+        if not rows:
+            return torch.zeros(0, self.dimension)
+        return functional.normalize(torch.cat(rows).float().cpu(), dim=-1)
+
+
+def _need(*paths: Path) -> None:
+    for path in paths:
+        if not path.is_file():
+            raise WeightsError(f"clip model: {path} does not exist")
+        if path.suffix == ".json":
+            try:
+                json.loads(path.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise WeightsError(f"clip model: {path} is not JSON: {error}") from error
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
