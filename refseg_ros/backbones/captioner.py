@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,15 +88,20 @@ class Captioner:
             )
         transformers.utils.logging.disable_progress_bar()
         try:
-            model = getattr(transformers, KINDS[kind]).from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+            model, report = getattr(transformers, KINDS[kind]).from_pretrained(
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
             )
             processor = transformers.AutoProcessor.from_pretrained(
-                folder, local_files_only=True, backend="pil"
+                folder, local_files_only=True, trust_remote_code=False, backend="pil"
             )
         except Exception as error:  # transformers wraps file errors in classes of many packages
             detail = " ".join(str(error).split())[:300]
             raise WeightsError(f"captioner: {folder} cannot be loaded: {detail}") from error
+        _check_complete(folder, model, report["missing_keys"], processor)
         return cls(
             model.to(device).eval(),
             processor,
@@ -126,3 +131,19 @@ class Captioner:
             texts = self._processor.batch_decode(tokens, skip_special_tokens=True)
             captions += [text.strip() for text in texts]
         return captions
+
+
+def _check_complete(folder: Path, model: Any, missing: Collection[str], processor: Any) -> None:
+    # transformers gives random numbers to tensors that a file lacks, and an empty vocabulary to
+    # a folder without a tokenizer: both would caption, with nonsense.
+    if missing:
+        raise WeightsError(
+            f"captioner: the weights in {folder} lack {len(missing)} tensors, such as "
+            f"{min(missing)}; get the folder again"
+        )
+    words, rows = len(processor.tokenizer), model.get_input_embeddings().num_embeddings
+    if 2 * words < rows:
+        raise WeightsError(
+            f"captioner: the tokenizer in {folder} knows {words} tokens and the network {rows}; "
+            "get the folder again"
+        )

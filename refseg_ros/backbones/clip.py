@@ -95,6 +95,12 @@ class ClipEncoder:
             raise WeightsError(f"clip model {model} cannot be loaded: {_short(error)}") from error
         except Exception as error:  # safetensors and pickle raise classes of their own
             raise WeightsError(f"clip model {model} is damaged: {_short(error)}") from error
+        tokens, rows = getattr(tokenizer, "vocab_size", 0), getattr(network, "vocab_size", 0)
+        if rows and tokens > rows:
+            raise WeightsError(
+                f"clip model {model}: its tokenizer has {tokens} tokens and its network {rows}; "
+                f"a folder with a vocabulary of its own needs {MERGES}"
+            )
         network.eval()
         return cls(network, preprocess, tokenizer, device)
 

@@ -69,8 +69,9 @@ def _build(architecture: str) -> Sam:
     try:
         description = json.loads(Path(architecture).read_text(encoding="utf-8"))
         return build_small_sam(**description)
-    except (OSError, ValueError, TypeError) as error:
-        raise WeightsError(f"architecture: {architecture} cannot be used: {error}") from error
+    # Numbers that do not fit together end in assertions, and in errors of arithmetic and torch.
+    except (OSError, ValueError, TypeError, ZeroDivisionError, AssertionError, RuntimeError) as e:
+        raise WeightsError(f"architecture: {architecture} cannot be used: {e}") from e
 
 
 def build_small_sam(
@@ -88,7 +89,12 @@ def build_small_sam(
 
     Returns:
         An untrained network.
+
+    Raises:
+        ValueError: ``img_size`` is not a positive multiple of 32.
     """
+    if img_size <= 0 or img_size % 32:
+        raise ValueError(f"img_size: {img_size} is not a positive multiple of 32")
     torchvision_compat.ensure()
     from segment_anything.modeling import MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 
