@@ -24,6 +24,7 @@ import numpy as np
 import pytest
 
 from refseg_ros.results import Candidate, Selection, Status, boxes_from_masks
+from refseg_ros.viewer.frames import FrameLog
 from refseg_ros.viewer.model import MAX_COMMAND, ViewerModel, clean_command, same_view
 
 SIZE = (120, 160)
@@ -153,6 +154,22 @@ def test_same_view_ignores_noise_and_sees_a_moved_thing() -> None:
     assert same_view(view(), noisy)
     assert not same_view(view(), moved)
     assert not same_view(view(), view()[:-1])
+
+
+def test_equal_frames_are_kept_once_and_lost_ones_between_them_are_known() -> None:
+    frames = FrameLog(budget=2 * view().nbytes)
+    for stamp in range(0, 5000, 10):
+        frames.add(stamp, view())
+    assert frames.find(0) is frames.find(4990)
+    assert frames.find(15) is not None  # lost, but those around it are equal
+    assert frames.find(4991) is None
+    frames.add(5000, view(120))
+    assert frames.find(4995) is None  # nobody knows what was seen in between
+    frames.add(5010, view(150))
+    assert frames.find(0) is None  # over the budget
+    assert frames.find(5000) is not None
+    frames.clear()
+    assert frames.find(5010) is None
 
 
 # The page over HTTP -----------------------------------------------------------------------------

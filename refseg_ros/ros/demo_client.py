@@ -10,7 +10,6 @@ import signal
 import sys
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from typing import Any
 import numpy as np
 import rclpy
 from numpy.typing import NDArray
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
@@ -38,13 +36,15 @@ from refseg_ros.demo_script import (
     summary,
     table,
 )
-from refseg_ros.errors import ImageError, RefsegError
+from refseg_ros.errors import RefsegError
 from refseg_ros.ros import qos
+from refseg_ros.ros.background import Spinning
 from refseg_ros.ros.conversions import rgb_from_image
 from refseg_ros.ros.listening import AnswerListener, Heard, labels_from_image, stamp_ns
 from refseg_ros.ros.parameters import Parameters, Rule
 from refseg_ros.ros.viewer_node import CAMERA, SEGMENTER
 from refseg_ros.simulation.catalogue import CATEGORIES
+from refseg_ros.viewer.frames import FrameLog
 from refseg_ros.viewer.overlay import draw_overlay
 
 PARAMETERS = (
@@ -55,7 +55,7 @@ PARAMETERS = (
 )
 """Parameters of the node ``refseg_demo``."""
 
-_FRAMES = 150  # kept with their ground truth until an answer names one of them
+_QUEUE = 10  # every frame counts here, not only the newest
 _FRESH_FRAMES = 2  # of a new scene, before the first command
 
 
@@ -76,33 +76,29 @@ class DemoClient(Node):
         self._stop = stop
         self._news = threading.Condition()
         self._facts: SceneFacts | None = None
-        self._images: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
-        self._truth: OrderedDict[int, NDArray[np.uint16]] = OrderedDict()
+        self._images, self._truth = FrameLog(), FrameLog()
+        self._received = 0  # frames of the present scene, with ground truth
         self._answers: list[tuple[float, Heard]] = []
         self._scene = self.create_publisher(Int32, f"{CAMERA}/scene", qos.COMMAND)
         self._command = self.create_publisher(String, "command", qos.COMMAND)
         images = qos.sensor_input("reliable")
+        images.depth = _QUEUE
         self.create_subscription(Image, "image", self._on_image, images)
         self.create_subscription(Image, f"{CAMERA}/instances", self._on_truth, images)
         self.create_subscription(String, f"{CAMERA}/objects", self._on_objects, qos.LATCHED)
         self._listener = AnswerListener(self, SEGMENTER, self._on_answer)
 
     def _on_image(self, message: Image) -> None:
-        self._keep(self._images, message, rgb_from_image)
+        self._add(self._images, self._truth, message, rgb_from_image(message))
 
     def _on_truth(self, message: Image) -> None:
-        self._keep(self._truth, message, labels_from_image)
+        self._add(self._truth, self._images, message, labels_from_image(message))
 
-    def _keep(self, store: Any, message: Image, read: Callable[[Image], Any]) -> None:
-        try:
-            pixels = read(message)
-        except ImageError as error:
-            self.get_logger().warning(f"an image was ignored: {error}", throttle_duration_sec=10)
-            return
+    def _add(self, log: FrameLog, other: FrameLog, message: Image, pixels: Any) -> None:
+        stamp = stamp_ns(message.header)
         with self._news:
-            store[stamp_ns(message.header)] = pixels
-            while len(store) > _FRAMES:
-                store.popitem(last=False)
+            log.add(stamp, pixels)
+            self._received += other.find(stamp) is not None
             self._news.notify_all()
 
     def _on_objects(self, message: String) -> None:
@@ -112,10 +108,11 @@ class DemoClient(Node):
             self.get_logger().warning(f"{CAMERA}/objects was ignored: {error}")
             return
         with self._news:
+            if self._facts is None or self._facts.number != facts.number:
+                self._images.clear()  # what was seen before is another scene
+                self._truth.clear()
+                self._received = 0
             self._facts = facts
-            # What was seen before belongs to another scene.
-            self._images.clear()
-            self._truth.clear()
             self._news.notify_all()
 
     def _on_answer(self, heard: Heard) -> None:
@@ -148,8 +145,7 @@ class DemoClient(Node):
 
         def arrived() -> SceneFacts | None:
             shown = self._facts is not None and self._facts.number == scene
-            frames = min(len(self._images), len(self._truth))
-            return self._facts if shown and frames > _FRESH_FRAMES else None
+            return self._facts if shown and self._received > _FRESH_FRAMES else None
 
         facts: SceneFacts = self.wait(arrived, seconds, f"the camera did not show scene {scene}")
         return facts
@@ -179,18 +175,12 @@ class DemoClient(Node):
         """The frame of a stamp and its ground truth.
 
         Raises:
-            RefsegError: They were not received, or belong to another scene.
+            RefsegError: It was not received, or belongs to another scene.
         """
         with self._news:
-            image, truth = self._images.get(stamp), self._truth.get(stamp)
-            for store in (self._images, self._truth):
-                if stamp in store:  # later commands are answered about this frame too: keep it
-                    store.move_to_end(stamp)  # type: ignore[attr-defined]
+            image, truth = self._images.find(stamp), self._truth.find(stamp)
         if image is None or truth is None:
-            raise RefsegError(
-                f"the answer is about a frame (stamp {stamp} ns) that is not one of the last "
-                f"{_FRAMES} of this scene"
-            )
+            raise RefsegError(f"the answer is about a frame of stamp {stamp} ns, which was lost")
         return image, truth
 
 
@@ -258,13 +248,6 @@ def _try(
     return outcome, draw_overlay(image, selection)
 
 
-def _spin(executor: Any, stop: threading.Event) -> None:
-    try:
-        executor.spin()
-    except ExternalShutdownException:
-        stop.set()
-
-
 def main(args: Sequence[str] | None = None) -> None:
     """Run the script once."""
     stop = threading.Event()
@@ -272,21 +255,13 @@ def main(args: Sequence[str] | None = None) -> None:
         signal.signal(number, lambda *_: stop.set())
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-    code = 0
     try:
-        client = DemoClient(stop)
-        executor = SingleThreadedExecutor()
-        executor.add_node(client)
-        spinning = threading.Thread(target=_spin, args=(executor, stop), daemon=True)
-        spinning.start()
-        code = run_script(client, console)
-        executor.shutdown(timeout_sec=2.0)
-        spinning.join(2.0)
-        client.destroy_node()
+        with Spinning(DemoClient(stop), stop) as client:
+            code = run_script(client, console)
     except Interrupted:
         code = 130
     except (RefsegError, OSError) as error:
-        Console(stderr=True, highlight=False).print(
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
             f"[red]refseg demo:[/red] {escape(str(error))}"
         )
         code = 1

@@ -9,11 +9,9 @@ import signal
 import socket
 import threading
 from collections.abc import Sequence
-from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -22,6 +20,7 @@ from std_msgs.msg import Int32, String
 
 from refseg_ros.errors import ConfigError, ImageError, RefsegError
 from refseg_ros.ros import qos
+from refseg_ros.ros.background import Spinning
 from refseg_ros.ros.conversions import rgb_from_image
 from refseg_ros.ros.listening import AnswerListener, Heard, stamp_ns
 from refseg_ros.ros.parameters import Parameters, Rule
@@ -188,22 +187,9 @@ def serve(node: ViewerNode, stop: threading.Event) -> None:
     server.run(sockets=[opened])
 
 
-def _spin(node: Node, executor: Any, stop: threading.Event, failed: threading.Event) -> None:
-    """Spins on a thread of its own; a callback that fails ends the process."""
-    try:
-        executor.spin()
-    except ExternalShutdownException:
-        stop.set()
-    except Exception as error:
-        if not stop.is_set():
-            node.get_logger().fatal(f"{type(error).__name__}: {error}")
-            failed.set()
-            stop.set()
-
-
 def main(args: Sequence[str] | None = None) -> None:
     """Run the viewer until SIGINT or SIGTERM."""
-    stop, failed = threading.Event(), threading.Event()
+    stop = threading.Event()
     # The web server puts its own handlers on top and calls these after its ending.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -211,26 +197,20 @@ def main(args: Sequence[str] | None = None) -> None:
     library.addHandler(RosLogHandler())
     library.setLevel(logging.INFO)
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    code = 0
     try:
-        node = ViewerNode(ViewerModel())
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        spinning = threading.Thread(
-            target=_spin, args=(node, executor, stop, failed), name="ros", daemon=True
-        )
-        spinning.start()
-        if not stop.is_set():
-            serve(node, stop)
-        stop.set()
-        executor.shutdown(timeout_sec=2.0)
-        spinning.join(timeout=2.0)
-        node.destroy_node()
+        spinning = Spinning(ViewerNode(ViewerModel()), stop)
+        with spinning as node:
+            if not stop.is_set():
+                serve(node, stop)
+            stop.set()
+        code = int(spinning.failed)
     except RefsegError as error:
         get_logger("refseg_viewer").fatal(str(error))
-        failed.set()
+        code = 1
     finally:
         rclpy.try_shutdown()
-    raise SystemExit(int(failed.is_set()))
+    raise SystemExit(code)
 
 
 if __name__ == "__main__":

@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refseg_ros.results import Selection
+from refseg_ros.viewer.frames import FrameLog
 from refseg_ros.viewer.overlay import RgbImage, draw_candidates, draw_overlay
 
 MAX_COMMAND = 2000
 """Longest command in characters."""
 
-_FRAMES = 50  # frames kept until an answer names one of them
 _HISTORY = 24  # answers kept
 _PICTURES = 16  # encoded pictures kept for further browsers
 _VIEW_CELLS = (32, 24)  # grid on which two views are compared
@@ -116,7 +116,7 @@ class ViewerModel:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._frames: OrderedDict[int, RgbImage] = OrderedDict()
+        self._frames = FrameLog()
         self._arrivals: deque[float] = deque(maxlen=20)
         self._frame_count = 0
         self._live: RgbImage | None = None
@@ -133,9 +133,7 @@ class ViewerModel:
     def add_frame(self, stamp: int, image: RgbImage) -> None:
         """Takes a camera frame: (H, W, 3) uint8 RGB, stamp in nanoseconds."""
         with self._lock:
-            self._frames[stamp] = image
-            while len(self._frames) > _FRAMES:
-                self._frames.popitem(last=False)
+            self._frames.add(stamp, image)
             self._live = image
             self._frame_count += 1
             self._arrivals.append(time.monotonic())
@@ -175,9 +173,8 @@ class ViewerModel:
 
     def _frame(self, stamp: int) -> RgbImage | None:
         """The frame of a stamp: a recent one, or that of an answer to an earlier command."""
-        if stamp in self._frames:
-            return self._frames[stamp]
-        return next((a.image for a in self._history if a.stamp == stamp), None)
+        known = (a.image for a in self._history if a.stamp == stamp)
+        return next((image for image in known if image is not None), self._frames.find(stamp))
 
     def sent(self, command: str) -> None:
         """Notes that a command went out, to show that its answer is awaited."""
