@@ -85,7 +85,7 @@ def run_demo(options: DemoOptions) -> int:
             _start_all(children, options, logs, env)
             if options.headless:
                 return _wait_for_client(children, stop)
-            _show_page(children, stop, env["ROS_DOMAIN_ID"])
+            _show_page(children, stop, f"ROS_DOMAIN_ID={env['ROS_DOMAIN_ID']}, logs in {logs}")
             return 0
         finally:
             children.stop(stop.hurry)
@@ -217,7 +217,7 @@ def _wait_for_client(children: Children, stop: StopRequest) -> int:
     return 128 + (stop.number or signal.SIGINT)
 
 
-def _show_page(children: Children, stop: StopRequest, domain: str) -> None:
+def _show_page(children: Children, stop: StopRequest, note: str) -> None:
     """Names the page's address as soon as it answers, then waits to be stopped."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     viewer = children.running[-1]
@@ -230,7 +230,7 @@ def _show_page(children: Children, stop: StopRequest, domain: str) -> None:
             if stop.asked.wait(0.1):
                 return
     console.print(f"\n  [bold green]refseg_ros[/]  open [bold]{address}[/]   (Ctrl-C stops)")
-    console.print(f"  [dim]ROS_DOMAIN_ID={domain}, logs in {escape(str(viewer.log))}[/dim]\n")
+    console.print(f"  [dim]{escape(note)}[/dim]\n")
     while not stop.asked.wait(0.2):
         _raise_if_ended(children)
     console.print("stopping…")

@@ -58,7 +58,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Status:
+class GraphStatus:
     """The state of the graph in a few words, for the head of the page.
 
     Attributes:
@@ -220,14 +220,14 @@ class ViewerModel:
                 return self._history[-1] if self._history else None
             return next((a for a in self._history if a.number == number), None)
 
-    def status(self) -> Status:
+    def status(self) -> GraphStatus:
         """A snapshot for the head of the page."""
         with self._lock:
             now = time.monotonic()
             recent = [moment for moment in self._arrivals if now - moment < 3.0]
             span = now - recent[0] if len(recent) > 1 else 0.0
             pending, since = self._pending or (None, now)
-            return Status(
+            return GraphStatus(
                 camera_fps=(len(recent) - 1) / span if span > 0 else 0.0,
                 segmenter=self._segmenter,
                 problem=self._problem,

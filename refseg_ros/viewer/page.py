@@ -11,7 +11,13 @@ from fastapi import FastAPI, Response
 from nicegui import ui
 
 from refseg_ros.results import Selection, Status
-from refseg_ros.viewer.model import MAX_COMMAND, Answer, ViewerModel, clean_command
+from refseg_ros.viewer.model import (
+    MAX_COMMAND,
+    Answer,
+    GraphStatus,
+    ViewerModel,
+    clean_command,
+)
 from refseg_ros.viewer.overlay import STATUS_COLOURS
 from refseg_ros.viewer.style import CSS
 
@@ -141,12 +147,12 @@ class Page:
                 self.expression = ui.label().classes("expression")
             self.reason = ui.label().classes("reason")
             self.figures = ui.label().classes("quiet figures")
-        with ui.element("div").classes("card table-card"):
+        with ui.element("div").classes("card table-card") as self.table_card:
             self.table = ui.table(columns=[], rows=[], row_key="id").props(
                 'flat dense hide-pagination :pagination="{rowsPerPage: 0}"'
-                ' no-data-label="No candidates yet"'
             )
             self.table.add_slot("body", _TABLE_BODY)
+        self.table_card.set_visibility(False)
 
     def _build_history(self) -> None:
         with ui.element("div").classes("card history-card"):
@@ -230,7 +236,7 @@ class Page:
             self._update_history()
         newest = self.model.answer(self.frozen)
         self._update_mode(status.current, newest)
-        self._update_answer(newest, status.pending, status.pending_seconds)
+        self._update_answer(newest, status)
 
     def _update_mode(self, current: int, answer: Answer | None) -> None:
         self.live_button.set_visibility(self.frozen is not None)
@@ -250,16 +256,14 @@ class Page:
                     text, on_click=lambda _, t=text: self._use_suggestion(t), color=None
                 ).props("dense flat no-caps").classes("suggestion")
 
-    def _update_answer(self, answer: Answer | None, pending: str | None, seconds: float) -> None:
-        if self.frozen is None and pending is not None:
-            late = seconds > _PATIENCE
+    def _update_answer(self, answer: Answer | None, graph: GraphStatus) -> None:
+        if self.frozen is None and graph.pending is not None:
+            late = graph.pending_seconds > _PATIENCE
             self._show_badge("No answer yet" if late else "Looking…", Status.IDLE)
-            self.expression.set_text(pending)
-            self.reason.set_text(
-                f"no answer for {seconds:.0f} s; is the segmenter running?"
-                if late
-                else f"{seconds:.1f} s"
-            )
+            self.expression.set_text(graph.pending)
+            hint = graph.problem or ("is the segmenter running?" if late else "")
+            self.reason.set_text(f"{graph.pending_seconds:.1f} s  {hint}")
+            self.figures.set_text("")
             self._shown_answer = (-1, -1)
             return
         key = (self.frozen, answer.number if answer else None)
@@ -279,6 +283,7 @@ class Page:
         columns, rows = candidate_table(selection)
         self.table.columns, self.table.rows = columns, rows
         self.table.update()
+        self.table_card.set_visibility(bool(rows))
 
     def _show_badge(self, text: str, status: Status) -> None:
         red, green, blue = STATUS_COLOURS[status]
