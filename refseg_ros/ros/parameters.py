@@ -236,3 +236,14 @@ def yaml_text() -> str:
             default = f'"{rule.default}"' if isinstance(rule.default, str) else str(rule.default)
             lines.append(f"    {rule.name}: {default}")
     return "\n".join(lines) + "\n"
+
+
+def markdown_text(table: Iterable[Rule]) -> str:
+    """A table of parameters as the README shows it."""
+    lines = ["| name | default | allowed | live | what |", "|---|---|---|---|---|"]
+    for rule in table:
+        default = f'"{rule.default}"' if isinstance(rule.default, str) else str(rule.default)
+        allowed = rule.allowed.replace("|", "\\|") or "any"
+        live = "yes" if rule.dynamic else "no"
+        lines.append(f"| `{rule.name}` | {default} | {allowed} | {live} | {rule.description} |")
+    return "\n".join(lines) + "\n"
