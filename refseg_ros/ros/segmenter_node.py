@@ -7,6 +7,7 @@ Two threads: the executor's takes messages, calls and parameters and never waits
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import traceback
@@ -51,6 +52,9 @@ _LOSS_HINT = (
 
 def load_segmenter(preset: str, device: str) -> Segmenter:
     """Load the models of a preset; imports torch, which takes seconds."""
+    # Read when torch loads. Threads that wait for one another in a busy loop make an observation
+    # ten times slower as soon as a camera or planner wants the same cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from refseg_ros.segmenter import Segmenter
 
     return Segmenter.from_preset(preset, device)
