@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measures the bundled models on held-out scenes and prints the table of the model card."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from rich.console import Console
+
+from refseg_ros.backbones.captioner import Captioner
+from refseg_ros.backbones.clip import ClipEncoder
+from refseg_ros.backbones.device import Device
+from refseg_ros.backbones.sam import load_sam
+from refseg_ros.config import SegmenterConfig
+from refseg_ros.proposals.sam import SamProposer
+from training.common import DATA, Scenes, command
+from training.export import BUNDLED
+from training.metrics import (
+    caption_figures,
+    click_figures,
+    proposal_figures,
+    retrieval_figures,
+)
+
+if TYPE_CHECKING:
+    from segment_anything.modeling import Sam
+
+Measure = Callable[[Path, Scenes, int], dict[str, float]]
+
+
+def _clicks(weights: Path, scenes: Scenes, count: int) -> dict[str, float]:
+    return click_figures(_sam(weights), scenes, count)
+
+
+def _proposals(weights: Path, scenes: Scenes, count: int) -> dict[str, float]:
+    config = SegmenterConfig.from_preset("tabletop").proposals
+    proposer = SamProposer(_sam(weights), config, Device.from_name("cpu"))
+    return proposal_figures(proposer, scenes, count)
+
+
+def _retrieval(weights: Path, scenes: Scenes, count: int) -> dict[str, float]:
+    encoder = ClipEncoder.load(weights / "clip", device=torch.device("cpu"))
+    return retrieval_figures(encoder, scenes, count)
+
+
+def _captions(weights: Path, scenes: Scenes, count: int) -> dict[str, float]:
+    captioner = Captioner.load(weights / "captioner", device=torch.device("cpu"), num_beams=1)
+    return caption_figures(captioner, scenes, count)
+
+
+def _sam(weights: Path) -> Sam:
+    folder = weights / "sam"
+    return load_sam(str(folder / "config.json"), folder / "model.safetensors", torch.device("cpu"))
+
+
+MEASURES: dict[str, tuple[str, Measure]] = {
+    "clicks": ("SAM, one click on each object", _clicks),
+    "proposals": ("SAM, best proposal for each object", _proposals),
+    "retrieval": ("CLIP, true masks", _retrieval),
+    "captions": ("captioner, true masks", _captions),
+}
+
+
+def table(weights: Path, scenes: Scenes, count: int, names: list[str]) -> str:
+    """Measure and write a table in Markdown.
+
+    Args:
+        weights: Folder with ``sam``, ``clip`` and ``captioner``.
+        scenes: Held-out scenes.
+        count: How many of them, from the first on.
+        names: Keys of :data:`MEASURES`.
+
+    Raises:
+        WeightsError: A model is missing or damaged.
+    """
+    lines = ["| model | measure | value |", "|---|---|---|"]
+    console = Console(stderr=True)
+    for name in names:
+        title, measure = MEASURES[name]
+        with console.status(f"{title}: {count} scenes"):
+            figures = measure(weights, scenes, count)
+        lines += [f"| {title} | {item} | {value:.3f} |" for item, value in figures.items()]
+    things = sum(len(item) for item in scenes.things[:count])
+    lines += ["", f"{min(count, len(scenes))} scenes, {things} objects."]
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command ``python -m training.evaluate``."""
+    made = argparse.ArgumentParser(description=__doc__)
+    made.add_argument(
+        "measures", nargs="*", help=f"of {', '.join(MEASURES)}; all if none is named"
+    )
+    made.add_argument("--data", type=Path, default=DATA / "val", help="folder of held-out scenes")
+    made.add_argument("--scenes", type=int, default=200, help="how many of them")
+    made.add_argument("--weights", type=Path, default=BUNDLED, help="folder of the models")
+    made.add_argument("--threads", type=int, default=1, help="of torch")
+    options = made.parse_args(arguments)
+    unknown = [name for name in options.measures if name not in MEASURES]
+    if unknown:
+        made.error(f"no measure {', '.join(unknown)}; there are {', '.join(MEASURES)}")
+    if options.scenes < 1:
+        made.error(f"--scenes: {options.scenes} is less than 1")
+    torch.set_num_threads(options.threads)
+
+    def run() -> None:
+        names = options.measures or list(MEASURES)
+        print(table(options.weights, Scenes.open(options.data), options.scenes, names))
+
+    command(run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measures each small model by itself on held-out scenes, with the true masks where it can be."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import torch
+
+from refseg_ros.backbones import torchvision_compat
+from refseg_ros.backbones.captioner import Captioner
+from refseg_ros.backbones.clip import ClipEncoder
+from refseg_ros.evaluation import mask_iou
+from refseg_ros.matching.crops import blur, region_images
+from refseg_ros.proposals import Proposer
+from refseg_ros.results import Proposals
+from training import words
+from training.common import Image, Mask, Scenes, Thing
+
+if TYPE_CHECKING:
+    from segment_anything.modeling import Sam
+
+_BLUR_KERNEL = 75
+_SEED = 1
+
+
+def click_in(mask: Mask, rng: np.random.Generator, *, central: float) -> tuple[int, int]:
+    """x, y of a random pixel of a mask.
+
+    Args:
+        mask: (H, W) bool, not empty.
+        rng: Source of chance.
+        central: How likely it is far from the edge, at six tenths of the greatest distance.
+    """
+    where = mask
+    if central and rng.random() < central:
+        distance = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 3)
+        where = distance[1:-1, 1:-1] >= 0.6 * distance.max()
+    rows, columns = np.nonzero(where)
+    chosen = int(rng.integers(len(rows)))
+    return int(columns[chosen]), int(rows[chosen])
+
+
+def click_figures(sam: Sam, scenes: Scenes, count: int) -> dict[str, float]:
+    """One random click on each object, masks at the image's resolution.
+
+    Args:
+        sam: The network.
+        scenes: Held-out scenes.
+        count: How many of them, from the first on.
+
+    Returns:
+        ``mIoU`` of the mask that the network itself ranks first, the share of objects for which
+        it exceeds 0.5 and 0.75, and the mIoU of the best of the three.
+    """
+    torchvision_compat.ensure()
+    from segment_anything import SamPredictor
+
+    predictor, rng = SamPredictor(sam), np.random.default_rng(_SEED)
+    first, best = [], []
+    for row in range(min(count, len(scenes))):
+        truth = [scenes.mask(thing) for thing in scenes.things[row]]
+        if not truth:
+            continue
+        image = np.asarray(scenes.images[row])
+        predictor.set_image(image)
+        clicks = np.array([click_in(mask, rng, central=0.3) for mask in truth], np.float32)
+        points = predictor.transform.apply_coords(clicks, image.shape[:2])
+        with torch.inference_mode():
+            masks, quality, _ = predictor.predict_torch(
+                torch.as_tensor(points, dtype=torch.float32)[:, None], torch.ones(len(points), 1)
+            )
+        for found, ranks, mask in zip(masks.numpy(), quality, truth, strict=True):
+            ious = [mask_iou(item, mask) for item in found]
+            first.append(ious[int(ranks.argmax())])
+            best.append(max(ious))
+    return {
+        "mIoU": float(np.mean(first)),
+        "IoU > 0.5": float(np.mean(np.array(first) > 0.5)),
+        "IoU > 0.75": float(np.mean(np.array(first) > 0.75)),
+        "mIoU, best of 3": float(np.mean(best)),
+    }
+
+
+def proposal_figures(proposer: Proposer, scenes: Scenes, count: int) -> dict[str, float]:
+    """The best proposal for each object: what no matcher can exceed.
+
+    Args:
+        proposer: Finds masks.
+        scenes: Held-out scenes.
+        count: How many of them, from the first on.
+    """
+    best, numbers = [], []
+    for row in range(min(count, len(scenes))):
+        masks = proposer.propose(np.asarray(scenes.images[row])).masks
+        numbers.append(len(masks))
+        for thing in scenes.things[row]:
+            truth = scenes.mask(thing)
+            best.append(max((mask_iou(mask, truth) for mask in masks), default=0.0))
+    return {
+        "mIoU": float(np.mean(best)),
+        "IoU > 0.5": float(np.mean(np.array(best) > 0.5)),
+        "IoU > 0.75": float(np.mean(np.array(best) > 0.75)),
+        "proposals per image": float(np.mean(numbers)),
+    }
+
+
+def true_crops(image: Image, background: Image, scenes: Scenes, row: int) -> list[Image]:
+    """The segmenter's crops of a scene's objects, made with their true masks."""
+    masks = np.stack([scenes.mask(thing) for thing in scenes.things[row]])
+    return list(
+        region_images(image, background, Proposals(masks, np.ones(len(masks), np.float32)))
+    )
+
+
+def retrieval_figures(encoder: ClipEncoder, scenes: Scenes, count: int) -> dict[str, float]:
+    """Which crop of a scene a text means, and which text of all a crop means.
+
+    Args:
+        encoder: The network as the segmenter uses it.
+        scenes: Held-out scenes.
+        count: How many of them, from the first on.
+
+    Returns:
+        Shares that are right: in each scene the crop for "the red mug" and for "the mug" (one
+        question for each colour and category that is there), and for each crop its category and
+        its colour among all that there are.
+    """
+    names = encoder.encode_texts([f"the {words.NAMES[item][0]}" for item in words.CATEGORIES])
+    colours = encoder.encode_texts([f"the {colour} thing" for colour in words.COLOURS])
+    right: dict[str, list[bool]] = defaultdict(list)
+    for row in range(min(count, len(scenes))):
+        things = scenes.things[row]
+        if not things:
+            continue
+        image = np.asarray(scenes.images[row])
+        regions = encoder.encode_images(true_crops(image, np.zeros_like(image), scenes, row))
+        for asked in sorted({(thing.colour, thing.category) for thing in things}):
+            text = encoder.encode_texts([f"the {asked[0]} {words.NAMES[asked[1]][0]}"])[0]
+            answer = things[int((regions @ text).argmax())]
+            right["in scene, colour + category"].append((answer.colour, answer.category) == asked)
+        for category in sorted({thing.category for thing in things}):
+            text = names[words.CATEGORIES.index(category)]
+            answer = things[int((regions @ text).argmax())]
+            right["in scene, category"].append(answer.category == category)
+        for thing, region in zip(things, regions, strict=True):
+            named = words.CATEGORIES[int((names @ region).argmax())]
+            right["category of 24"].append(named == thing.category)
+            painted = words.COLOURS[int((colours @ region).argmax())]
+            right["colour of 10"].append(painted == thing.colour)
+    return _means(right)
+
+
+def caption_figures(captioner: Captioner, scenes: Scenes, count: int) -> dict[str, float]:
+    """What is said of each object and of whole images.
+
+    Args:
+        captioner: The network as the segmenter uses it, greedy.
+        scenes: Held-out scenes.
+        count: How many of them, from the first on.
+
+    Returns:
+        Shares of crops whose caption is exact, has the right colour, the right category; and of
+        the categories of a scene's four largest objects the share that its caption names.
+    """
+    right: dict[str, list[bool]] = defaultdict(list)
+    for row in range(min(count, len(scenes))):
+        things = scenes.things[row]
+        if not things:
+            continue
+        image = np.asarray(scenes.images[row])
+        crops = true_crops(image, blur(image, _BLUR_KERNEL), scenes, row)
+        whole, *captions = captioner.caption([image, *crops])
+        for thing, caption in zip(things, captions, strict=True):
+            right["exact"].append(caption == words.describe(thing.category, thing.colour))
+            right["colour"].append(thing.colour in caption.split())
+            right["category"].append(words.NAMES[thing.category][0] in caption.split())
+        said = whole.replace(",", " ").split()
+        for category in _largest_categories(things):
+            right["scene nouns"].append(words.NAMES[category][0] in said)
+    return _means(right)
+
+
+def _largest_categories(things: tuple[Thing, ...]) -> set[str]:
+    largest = sorted(things, key=lambda thing: thing.area, reverse=True)[:4]
+    return {thing.category for thing in largest}
+
+
+def _means(right: Mapping[str, list[bool]]) -> dict[str, float]:
+    return {name: float(np.mean(values)) for name, values in right.items()}
