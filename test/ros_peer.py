@@ -92,14 +92,15 @@ class Peer:
 
     Args:
         executor: Spun by `wait`; other nodes may be on it.
+        kind: Message type of the images.
     """
 
-    def __init__(self, executor: SingleThreadedExecutor | None = None) -> None:
+    def __init__(self, executor: SingleThreadedExecutor | None = None, kind: Any = Image) -> None:
         self.node = Node("peer", namespace=NAMESPACE)
         self._executor = executor or SingleThreadedExecutor()
         self._executor.add_node(self.node)
         self.heard: dict[str, list[Any]] = {}
-        self._images = self.node.create_publisher(Image, "image", qos.CAMERA)
+        self._images = self.node.create_publisher(kind, "image", qos.CAMERA)
         self._commands = self.node.create_publisher(String, "command", qos.COMMAND)
         for kind, name in (
             (Segmentation, "result"),
@@ -151,8 +152,8 @@ class Peer:
         values = {item.key: item.value for item in status.values}
         return {**values, "message": status.message, "level": status.level[0]}
 
-    def send(self, image: Image) -> Image:
-        """Publish an image and wait until the node has received it."""
+    def send(self, image: Any) -> Any:
+        """Publish an image."""
         self._images.publish(image)
         return image
 

@@ -6,99 +6,26 @@ The models' part is in test_node_process.py; here their answers are known in adv
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from types import SimpleNamespace
+from array import array
+from collections.abc import Iterator
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 pytest.importorskip("rclpy")
 pytest.importorskip("refseg_ros.msg", reason="the messages are not built")
 
-from geometry_msgs.msg import PoseStamped
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
+from ros_bench import BOX, GREY, Bench, LeftHalf, show
 from ros_peer import NAMESPACE, Peer, ros_domain
-from sensor_msgs.msg import CameraInfo, Image
-from visualization_msgs.msg import Marker, MarkerArray
+from sensor_msgs.msg import CompressedImage
 
 from refseg_ros.errors import WeightsError
-from refseg_ros.results import Candidate, Proposals, Selection, Status
-from refseg_ros.ros import qos
-from refseg_ros.ros.conversions import to_image
-from refseg_ros.ros.segmenter_node import SegmenterNode
+from refseg_ros.results import Status
+from refseg_ros.ros import segmenter_node
 from refseg_ros.ros.worker import MAX_CALLS
-
-GREY = np.full((20, 30, 3), 90, np.uint8)
-BOX = (slice(5, 15), slice(10, 20))
-
-
-class LeftHalf:
-    """Finds the left half of any image, and a box that lies over both halves."""
-
-    description = "hand-made"
-
-    def __init__(self) -> None:
-        self.observed = 0
-        self.gate = threading.Event()
-        self.gate.set()
-        self.waiting = threading.Event()
-
-    def observe(self, image: Any) -> Any:
-        self.waiting.set()
-        assert self.gate.wait(20)
-        self.observed += 1
-        masks = np.zeros((2, *image.shape[:2]), np.bool_)
-        masks[0, :, : image.shape[1] // 2] = True
-        masks[1, BOX[0], BOX[1]] = True
-        proposals = Proposals(masks, np.ones(2, np.float32))
-        return SimpleNamespace(
-            image=image,
-            proposals=proposals,
-            seconds={"proposals": 0.25, "total": 0.5},
-            select=lambda text: self.select(proposals, text),
-        )
-
-    def select(self, proposals: Proposals, text: str) -> Selection:
-        if text == "fail":
-            raise RuntimeError("the models fell over")
-        index = 1 if text == "the box" else 0
-        candidates = tuple(
-            Candidate(
-                k, share, {"V": 20.0 + k}, k == index, proposals.boxes[k], int(proposals.areas[k])
-            )
-            for k, share in ((index, 0.75), (1 - index, 0.25))
-        )
-        return Selection(
-            text,
-            Status.SELECTED,
-            "it was said to be so",
-            proposals.masks[index],
-            proposals.boxes[index],
-            0.75,
-            0.5,
-            index,
-            candidates,
-            {"total": 0.001},
-        )
-
-
-class Bench:
-    """The node and a peer on one executor."""
-
-    def __init__(self, load: Callable[[str, str], Any]) -> None:
-        self.executor = SingleThreadedExecutor()
-        self.node = SegmenterNode(load)
-        self.executor.add_node(self.node)
-        self.peer = Peer(self.executor)
-        self.peer.wait_until_connected()
-
-    def close(self) -> None:
-        assert self.node.close()
-        self.peer.node.destroy_node()
-        self.node.destroy_node()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -123,13 +50,6 @@ def bench(models: LeftHalf) -> Iterator[Bench]:
 @pytest.fixture
 def peer(bench: Bench) -> Peer:
     return bench.peer
-
-
-def show(peer: Peer, image: Image) -> Image:
-    before = int(peer.figures()["frames received"])
-    peer.send(image)
-    peer.wait(lambda: int(peer.figures()["frames received"]) > before, "the frame")
-    return image
 
 
 def test_an_answer_is_complete(peer: Peer) -> None:
@@ -176,7 +96,7 @@ def test_the_newest_command_wins_and_none_is_lost(peer: Peer, models: LeftHalf) 
         ("two", Status.IDLE),
         ("the box", Status.SELECTED),
     ]
-    assert "'two'" in peer.heard["result"][0].reason
+    assert "newer command" in peer.heard["result"][0].reason
     assert len(peer.wait(lambda: peer.heard["mask"], "the mask")) == 1
 
 
@@ -290,88 +210,45 @@ def test_a_call_without_any_image(peer: Peer) -> None:
     assert "no image" in response.message
 
 
-class RgbD:
-    """Publishes depth and calibration beside the peer's images."""
-
-    def __init__(self, peer: Peer) -> None:
-        self._peer = peer
-        self._depth = peer.node.create_publisher(Image, "depth", qos.CAMERA)
-        self._info = peer.node.create_publisher(CameraInfo, "camera_info", qos.CAMERA)
-        for kind, name in ((PoseStamped, "target"), (MarkerArray, "markers")):
-            peer.listen(kind, f"refseg/{name}", name)
-        peer.wait(
-            lambda: (
-                self._depth.get_subscription_count()
-                and self._info.get_subscription_count()
-                and peer.node.count_publishers("refseg/markers")
-                and peer.node.count_publishers("refseg/target")
-            ),
-            "the depth subscriptions",
-        )
-        peer.spin(0.2)
-
-    def send(self, image: Image, metres: Any, delay_ns: int = 0) -> None:
-        info = CameraInfo(height=20, width=30)
-        info.k = [50.0, 0.0, 14.5, 0.0, 50.0, 9.5, 0.0, 0.0, 1.0]
-        self._info.publish(info)
-        depth = to_image((metres * 1000).astype(np.uint16), "16UC1", image.header)
-        header = type(image.header)(frame_id=image.header.frame_id)
-        header.stamp.sec = image.header.stamp.sec
-        header.stamp.nanosec = image.header.stamp.nanosec + delay_ns
-        depth.header = header
-        self._depth.publish(depth)
-        self._peer.spin(0.2)
-
-
-def test_depth_gives_distance_pose_and_markers(peer: Peer) -> None:
-    camera = RgbD(peer)
-    metres = np.full((20, 30), 2.0)
-    metres[BOX] = 1.0
-    metres[5, 10:20] = 0.0  # unknown
-    image = peer.image(GREY)
-    camera.send(image, metres)
+def test_compressed_images(models: LeftHalf) -> None:
+    bench = Bench(lambda preset, device: models, CompressedImage, image_transport="compressed")
+    peer = bench.peer
+    ok, data = cv2.imencode(".jpg", GREY)
+    assert ok
+    image = CompressedImage(format="jpeg", data=array("B", data.tobytes()))
+    image.header.stamp.sec, image.header.frame_id = 7, "a_camera"
     show(peer, image)
-    result, _ = peer.ask("the box")
-    # Rows 6 to 14 and columns 10 to 19 have a depth; their middle is (10, 14.5).
-    assert result.distance == pytest.approx(np.hypot(1.0, 0.01), rel=1e-4)
-    pose = peer.wait(lambda: peer.heard["target"], "the target")[-1]
-    assert pose.header == image.header
-    position = pose.pose.position
-    assert (position.x, position.y, position.z) == pytest.approx((0.0, 0.01, 1.0), abs=1e-6)
-    markers = peer.wait(lambda: peer.heard["markers"], "the markers")[-1].markers
-    assert [marker.type for marker in markers] == [Marker.CUBE, Marker.TEXT_VIEW_FACING]
-    assert "the box" in markers[1].text
-    peer.heard["markers"].clear()
-    peer.ask("")
-    removed = peer.wait(lambda: peer.heard["markers"], "their removal")[-1].markers
-    assert [marker.action for marker in removed] == [Marker.DELETEALL]
+    result, mask = peer.ask("the box")
+    assert mask is not None
+    assert result.header == mask.header == image.header
+    assert (mask.width, mask.height, mask.encoding) == (30, 20, "mono8")
+    show(peer, CompressedImage(format="jpeg", data=array("B", b"not a picture")))
+    result, _ = peer.ask("the box", has_mask=False)
+    assert result.status == Status.ERROR
+    assert "JPEG or PNG" in result.reason
+    bench.close()
 
 
-def test_depth_of_another_time_is_not_used(peer: Peer) -> None:
-    camera = RgbD(peer)
-    image = peer.image(GREY)
-    camera.send(image, np.ones((20, 30)), delay_ns=80_000_000)
-    show(peer, image)
-    result, _ = peer.ask("the box")
-    assert np.isnan(result.distance)
-    assert peer.heard["target"] == []
-    assert "within 0.05 s" in peer.figures()["message"]
-
-
-def test_depth_that_comes_while_observing_is_used(peer: Peer, models: LeftHalf) -> None:
-    camera = RgbD(peer)
-    models.gate.clear()
-    image = show(peer, peer.image(GREY))
-    peer.say("the box")
-    peer.wait(models.waiting.is_set, "the observation")
-    camera.send(image, np.ones((20, 30)), delay_ns=30_000_000)
-    for later in range(1, 12):  # more than are kept besides
-        other = peer.image(GREY)
-        other.header.stamp.sec += 100 + later
-        camera.send(other, np.full((20, 30), 5.0))
-    models.gate.set()
+def test_a_command_to_begin_with(models: LeftHalf) -> None:
+    bench = Bench(lambda preset, device: models, command="the box", mode="continuous")
+    peer = bench.peer
+    image = peer.send(peer.image(GREY))
     result = peer.wait(lambda: peer.heard["result"], "the result")[-1]
-    assert result.distance == pytest.approx(1.0, abs=0.01)
+    assert (result.command, result.header) == ("the box", image.header)
+    bench.close()
+
+
+def test_silence_is_reported(models: LeftHalf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segmenter_node, "NO_IMAGE_SECONDS", 0.5)
+    bench = Bench(lambda preset, device: models, command="the box")
+    figures = bench.peer.wait(
+        lambda: next((f for f in [bench.peer.figures()] if "no image" in f["message"]), None),
+        "the warning",
+    )
+    assert figures["level"] == 1
+    assert f"no image on {NAMESPACE}/image for" in figures["message"]
+    assert "publishers: 1" in figures["message"]
+    bench.close()
 
 
 def test_missing_weights_end_the_process_with_one() -> None:

@@ -137,7 +137,7 @@ class Answering:
     def _select(self, observation: Observation, command: str, reused: bool) -> Answer:
         selection = observation.scene.select(command)
         self.select_seconds = selection.seconds["total"]
-        target = None
+        target, self.depth_problem = None, ""
         if selection.status.has_target:
             target, self.depth_problem = self._depth.locate(
                 selection.mask, observation.header, self._values["depth_slop"]

@@ -17,11 +17,16 @@ from typing import TYPE_CHECKING, Any
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
+from rclpy.qos import qos_policy_name_from_kind
 from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # ROS 2 Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
 
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import RefsegError
@@ -65,6 +70,7 @@ class SegmenterNode(Node):
 
     Args:
         load: Makes the segmenter of the parameters preset and device; runs in the worker.
+        options: Keyword arguments of ``rclpy.node.Node``, such as ``parameter_overrides``.
 
     Attributes:
         exit_code: Set when the process must end, because there are no models.
@@ -73,8 +79,10 @@ class SegmenterNode(Node):
         ConfigError: A parameter's start value is not allowed.
     """
 
-    def __init__(self, load: Callable[[str, str], Segmenter] = load_segmenter) -> None:
-        super().__init__(NAME)
+    def __init__(
+        self, load: Callable[[str, str], Segmenter] = load_segmenter, **options: Any
+    ) -> None:
+        super().__init__(NAME, **options)
         self.exit_code: int | None = None
         self._load = load
         self._inbox = Inbox()
@@ -153,7 +161,7 @@ class SegmenterNode(Node):
     def _on_command(self, message: String) -> None:
         replaced = self._inbox.put_command(message.data)
         if replaced is not None:
-            reason = f"replaced by {message.data!r} before its turn came"
+            reason = "a newer command replaced it before its turn came"
             self._outputs.publish(Answer.without_image(replaced, Status.IDLE, reason))
 
     async def _on_segment(self, request: Any, response: Any) -> Segment.Response:
@@ -168,9 +176,9 @@ class SegmenterNode(Node):
 
     def _on_incompatible(self, event: Any) -> None:
         self.get_logger().warning(
-            f"a publisher of {self._images.topic_name} offers another quality of service "
-            f"({event.last_policy_kind}), so nothing comes from it; set the parameter "
-            "image_reliability to best_effort"
+            f"nothing comes from a publisher of {self._images.topic_name}, because it offers less "
+            f"than is asked for ({qos_policy_name_from_kind(event.last_policy_kind)}); set the "
+            "parameter image_reliability to best_effort"
         )
 
     def _on_tick(self) -> None:

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A segmenter whose answers are known in advance, and the node around it on a bench."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from ros_peer import Peer
+from sensor_msgs.msg import Image
+
+from refseg_ros.results import Candidate, Proposals, Selection, Status
+from refseg_ros.ros.segmenter_node import SegmenterNode
+
+GREY = np.full((20, 30, 3), 90, np.uint8)
+BOX = (slice(5, 15), slice(10, 20))
+
+
+class LeftHalf:
+    """Finds the left half of any image, and a box that lies over both halves."""
+
+    description = "hand-made"
+
+    def __init__(self) -> None:
+        self.observed = 0
+        self.gate = threading.Event()
+        self.gate.set()
+        self.waiting = threading.Event()
+
+    def observe(self, image: Any) -> Any:
+        self.waiting.set()
+        assert self.gate.wait(20)
+        self.observed += 1
+        masks = np.zeros((2, *image.shape[:2]), np.bool_)
+        masks[0, :, : image.shape[1] // 2] = True
+        masks[1, BOX[0], BOX[1]] = True
+        proposals = Proposals(masks, np.ones(2, np.float32))
+        return SimpleNamespace(
+            image=image,
+            proposals=proposals,
+            seconds={"proposals": 0.25, "total": 0.5},
+            select=lambda text: self.select(proposals, text),
+        )
+
+    def select(self, proposals: Proposals, text: str) -> Selection:
+        if text == "fail":
+            raise RuntimeError("the models fell over")
+        index = 1 if text == "the box" else 0
+        candidates = tuple(
+            Candidate(
+                k, share, {"V": 20.0 + k}, k == index, proposals.boxes[k], int(proposals.areas[k])
+            )
+            for k, share in ((index, 0.75), (1 - index, 0.25))
+        )
+        return Selection(
+            text,
+            Status.SELECTED,
+            "it was said to be so",
+            proposals.masks[index],
+            proposals.boxes[index],
+            0.75,
+            0.5,
+            index,
+            candidates,
+            {"total": 0.001},
+        )
+
+
+class Bench:
+    """The node and a peer on one executor."""
+
+    def __init__(self, load: Callable[[str, str], Any], kind: Any = Image, **values: str) -> None:
+        self.executor = SingleThreadedExecutor()
+        overrides = [Parameter(name, value=value) for name, value in values.items()]
+        self.node = SegmenterNode(load, parameter_overrides=overrides)
+        self.executor.add_node(self.node)
+        self.peer = Peer(self.executor, kind)
+        self.peer.wait_until_connected()
+
+    def close(self) -> None:
+        assert self.node.close()
+        self.peer.node.destroy_node()
+        self.node.destroy_node()
+
+
+def show(peer: Peer, image: Any) -> Any:
+    """Publish an image and wait until the node has it."""
+    before = int(peer.figures()["frames received"])
+    peer.send(image)
+    peer.wait(lambda: int(peer.figures()["frames received"]) > before, "the frame")
+    return image
