@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.table import Table
 
+from refseg_ros.evaluation import mask_iou
 from refseg_ros.image_io import write_image
 from refseg_ros.results import Selection, Status
 
@@ -145,12 +146,6 @@ def choose(facts: SceneFacts, turn: int, categories: Sequence[str]) -> list[Refe
     return chosen
 
 
-def iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
-    """Intersection over union of two (H, W) bool masks; 0 if both are empty."""
-    union = int((first | second).sum())
-    return int((first & second).sum()) / union if union else 0.0
-
-
 def judge(
     scene: int,
     referral: Referral,
@@ -168,7 +163,7 @@ def judge(
         times: Milliseconds of observing, selecting and answering.
     """
     if referral.object_id:
-        overlap = iou(selection.mask, truth == referral.object_id)
+        overlap = mask_iou(selection.mask, truth == referral.object_id)
         ok = selection.status.has_target and overlap >= IOU_NEEDED
     else:
         overlap, ok = math.nan, selection.status is Status.NOT_FOUND

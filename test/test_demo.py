@@ -21,7 +21,7 @@ from PIL import Image
 
 from refseg_ros import demo, demo_script, processes
 from refseg_ros.demo import DemoOptions, check_requirements, free_domain, node_commands, run_demo
-from refseg_ros.demo_script import Outcome, Referral, SceneFacts, choose, iou, judge, needed
+from refseg_ros.demo_script import Outcome, Referral, SceneFacts, choose, judge, needed
 from refseg_ros.errors import RefsegError
 from refseg_ros.processes import Children, StopRequest
 from refseg_ros.results import Selection, Status, boxes_from_masks
@@ -253,10 +253,6 @@ def test_judgement(object_id: int, given: Selection, expected_iou: float, ok: bo
     assert outcome.iou == pytest.approx(expected_iou, nan_ok=True)
     assert outcome.ok is ok
     assert (outcome.observe_ms, outcome.select_ms, outcome.answer_ms) == (800.0, 9.0, 12.0)
-
-
-def test_iou_of_nothing_is_zero() -> None:
-    assert iou(np.zeros((2, 2), bool), np.zeros((2, 2), bool)) == 0.0
 
 
 @pytest.mark.parametrize(("count", "least"), [(12, 9), (22, 17), (1, 1)])

@@ -176,3 +176,19 @@ def test_mujoco_may_have_been_imported_before() -> None:
     )
     run = run_python(code)
     assert run.stdout.strip() == "True", run.stderr
+
+
+def test_an_unusable_back_end_is_named() -> None:
+    code = """
+from refseg_ros.simulation import RendererUnavailable, TabletopRenderer
+try:
+    TabletopRenderer(32, 32)
+except RendererUnavailable as error:
+    print(error)
+"""
+    env = {**os.environ, "MUJOCO_GL": "nonsense"}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60
+    )
+    assert "MUJOCO_GL='nonsense'" in ran.stdout, ran.stderr
+    assert "apt install" in ran.stdout

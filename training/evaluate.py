@@ -16,6 +16,7 @@ from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.sam import load_sam
 from refseg_ros.config import SegmenterConfig
+from refseg_ros.errors import ConfigError
 from refseg_ros.proposals.sam import SamProposer
 from training.common import DATA, Scenes, command
 from training.export import BUNDLED
@@ -57,6 +58,9 @@ def _sam(weights: Path) -> Sam:
     return load_sam(str(folder / "config.json"), folder / "model.safetensors", torch.device("cpu"))
 
 
+BEGIN = "<!-- figures: begin -->"
+END = "<!-- figures: end -->"
+
 MEASURES: dict[str, tuple[str, Measure]] = {
     "clicks": ("SAM, one click on each object", _clicks),
     "proposals": ("SAM, best proposal for each object", _proposals),
@@ -89,6 +93,25 @@ def table(weights: Path, scenes: Scenes, count: int, names: list[str]) -> str:
     return "\n".join(lines)
 
 
+def write_card(card: Path, measured: str) -> None:
+    """Replace what stands between the two marks of a model card.
+
+    Args:
+        card: A Markdown file with the lines :data:`BEGIN` and :data:`END`.
+        measured: As :func:`table` gives it.
+
+    Raises:
+        ConfigError: The file is missing, or a mark is.
+    """
+    try:
+        text = card.read_text(encoding="utf-8")
+        before, rest = text.split(f"{BEGIN}\n", 1)
+        _, after = rest.split(f"{END}\n", 1)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"card: {card} cannot be read or lacks {BEGIN} or {END}") from error
+    card.write_text(f"{before}{BEGIN}\n\n{measured}\n\n{END}\n{after}", encoding="utf-8")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """The command ``python -m training.evaluate``."""
     made = argparse.ArgumentParser(description=__doc__)
@@ -98,6 +121,7 @@ def main(arguments: list[str] | None = None) -> None:
     made.add_argument("--data", type=Path, default=DATA / "val", help="folder of held-out scenes")
     made.add_argument("--scenes", type=int, default=200, help="how many of them")
     made.add_argument("--weights", type=Path, default=BUNDLED, help="folder of the models")
+    made.add_argument("--card", type=Path, help="model card whose table is to be replaced")
     made.add_argument("--threads", type=int, default=1, help="of torch")
     options = made.parse_args(arguments)
     unknown = [name for name in options.measures if name not in MEASURES]
@@ -109,7 +133,10 @@ def main(arguments: list[str] | None = None) -> None:
 
     def run() -> None:
         names = options.measures or list(MEASURES)
-        print(table(options.weights, Scenes.open(options.data), options.scenes, names))
+        measured = table(options.weights, Scenes.open(options.data), options.scenes, names)
+        print(measured)
+        if options.card:
+            write_card(options.card, measured)
 
     command(run)
 

@@ -227,7 +227,7 @@ def wrap(model: Any, tokenizer: Any) -> ClipEncoder:
 
 def main(arguments: list[str] | None = None) -> None:
     """The command ``python -m training.train_clip``."""
-    options = parser(__doc__ or "", "clip", minutes=45, batch=96, lr=1.5e-3).parse_args(arguments)
+    options = parser(__doc__ or "", "clip", minutes=28, batch=96, lr=1.5e-3).parse_args(arguments)
     command(lambda: train(options))
 
 

@@ -362,11 +362,24 @@ def _import_mujoco() -> Any:
         os.environ["MUJOCO_GL"] = "egl"
     try:
         import mujoco
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if error.name != "mujoco":
+            raise _no_back_end(error) from error
         raise RendererUnavailable(
             "the simulation needs MuJoCo; install it with: pip install 'refseg_ros[sim]'"
         ) from error
+    # MuJoCo opens its back end while it is imported, and that fails in as many ways.
+    except Exception as error:
+        raise _no_back_end(error) from error
     return mujoco
+
+
+def _no_back_end(error: Exception) -> RendererUnavailable:
+    return RendererUnavailable(
+        f"no OpenGL back end could be started (MUJOCO_GL={os.environ.get('MUJOCO_GL', '')!r}: "
+        f"{error}). On Debian and Ubuntu: sudo apt install libegl1 libegl-mesa0 "
+        "libgl1-mesa-dri, then set MUJOCO_GL=egl"
+    )
 
 
 def _create_context(mujoco: Any, model: Any, width: int, height: int) -> tuple[Any, Any]:
@@ -385,8 +398,4 @@ def _create_context(mujoco: Any, model: Any, width: int, height: int) -> tuple[A
     except Exception as error:
         if gl_context is not None:
             gl_context.free()
-        raise RendererUnavailable(
-            f"no OpenGL back end could be started (MUJOCO_GL={os.environ.get('MUJOCO_GL', '')!r}: "
-            f"{error}). On Debian and Ubuntu: sudo apt install libegl1 libegl-mesa0 "
-            "libgl1-mesa-dri, then set MUJOCO_GL=egl"
-        ) from error
+        raise _no_back_end(error) from error

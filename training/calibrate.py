@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Chooses the score weights and refusal thresholds of the tabletop preset on validation scenes.
+
+Observes validation scenes once, then answers every expression under each setting. Prints one
+row a setting: share of expressions with IoU >= 0.5 by kind, and how well the V logit and the
+margin tell present from absent things. The preset is edited by hand from what this prints.
+
+    python -m training.calibrate --data build/data/val --scenes 60
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import itertools
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from refseg_ros import Segmenter
+from refseg_ros.evaluation import mask_iou
+from refseg_ros.matching.tas import Tas
+from refseg_ros.segmenter import Scene
+from refseg_ros.simulation.catalogue import CATEGORIES, COLOURS
+
+KINDS = ("category", "colour", "colour_only", "position", "relation")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One expression with what is true of it.
+
+    Attributes:
+        scene: The observed scene.
+        text: The expression.
+        kind: Its phenomenon, or ``absent``.
+        truth: (H, W) bool; all false when nothing is meant.
+    """
+
+    scene: Scene
+    text: str
+    kind: str
+    truth: NDArray[np.bool_]
+
+
+def load_cases(segmenter: Segmenter, data: Path, count: int) -> list[Case]:
+    """Observe scenes of a data set and list their expressions, present and absent."""
+    images = np.load(data / "images.npy", mmap_mode="r")
+    instances = np.load(data / "instances.npy", mmap_mode="r")
+    rng = np.random.default_rng(0)
+    cases = []
+    with (data / "scenes.jsonl").open(encoding="utf-8") as lines:
+        for index, line in track(itertools.islice(enumerate(lines), count), total=count):
+            record = json.loads(line)
+            scene = segmenter.observe(np.array(images[index]))
+            cases += [
+                Case(scene, text, kind, instances[index] == number + 1)
+                for text, number, kind in record["referrals"]
+            ]
+            here = {item["category"] for item in record["spec"]["objects"]}
+            pairs = {(item["colour"], item["category"]) for item in record["spec"]["objects"]}
+            nothing = np.zeros(scene.size, np.bool_)
+            for _ in range(6):
+                category = str(rng.choice(sorted(set(CATEGORIES) - here)))
+                cases.append(Case(scene, f"the {category}", "absent", nothing))
+                other = (str(rng.choice(sorted(COLOURS))), str(rng.choice(sorted(here))))
+                if other not in pairs:
+                    cases.append(Case(scene, "the {} {}".format(*other), "absent colour", nothing))
+    return cases
+
+
+def evaluate(
+    segmenter: Segmenter, cases: list[Case]
+) -> dict[str, list[tuple[bool, float, float]]]:
+    """Answer all cases: kind to (hit, V logit of the best, margin)."""
+    rows: dict[str, list[tuple[bool, float, float]]] = defaultdict(list)
+    for case in cases:
+        selection = dataclasses.replace(case.scene, segmenter=segmenter).select(case.text)
+        if not selection.candidates:
+            rows[case.kind].append((not case.truth.any(), -99.0, 0.0))
+            continue
+        hit = mask_iou(selection.mask, case.truth) >= 0.5
+        match = float(selection.candidates[0].terms["V"])
+        rows[case.kind].append((hit, match, selection.margin))
+    return rows
+
+
+def best_threshold(
+    present: NDArray[np.float64], absent: NDArray[np.float64]
+) -> tuple[float, float, float]:
+    """The threshold with the best mean of (present kept, absent refused), and both shares."""
+    grid = np.unique(np.concatenate([present, absent]))
+    kept = np.array([(present >= value).mean() for value in grid])
+    refused = np.array([(absent < value).mean() for value in grid])
+    index = int(np.argmax(kept + refused))
+    return float(grid[index]), float(kept[index]), float(refused[index])
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("build/data/val"))
+    parser.add_argument("--scenes", type=int, default=60)
+    options = parser.parse_args()
+    segmenter = Segmenter.from_preset("tabletop", "cpu")
+    preset = segmenter.config
+    decision = dataclasses.replace(preset.decision, min_match=-np.inf, min_margin=0.0)
+    cases = load_cases(segmenter, options.data, options.scenes)
+    table = Table("P", "N", "text", "absolute", *KINDS, "all", "V threshold", "kept", "refused")
+    for positive, negative, text, absolute in (
+        *itertools.product((0.0, 0.1, 0.3), (0.0, 0.2, 0.7), ("phrase",), ("extreme",)),
+        (0.1, 0.2, "sentence", "extreme"),
+        (0.1, 0.2, "phrase", "rectifier"),
+    ):
+        score = dataclasses.replace(preset.score, positive=positive, negative=negative, text=text)
+        config = dataclasses.replace(
+            preset,
+            score=score,
+            spatial=dataclasses.replace(preset.spatial, absolute=absolute),
+            decision=decision,
+        )
+        segmenter.config, segmenter.matcher = config, Tas(score)
+        rows = evaluate(segmenter, cases)
+        hits = [np.mean([hit for hit, _, _ in rows[kind]]) for kind in KINDS]
+        everything = np.mean([hit for kind in KINDS for hit, _, _ in rows[kind]])
+        simple = [row for kind in KINDS[:3] for row in rows[kind] if row[0]]
+        present = np.array([match for _, match, _ in simple])
+        absent = np.array([row[1] for kind in ("absent", "absent colour") for row in rows[kind]])
+        numbers = (*hits, everything, *best_threshold(present, absent))
+        table.add_row(
+            f"{positive:g}",
+            f"{negative:g}",
+            text,
+            absolute,
+            *(f"{value:.3f}" for value in numbers),
+        )
+    Console(width=150).print(table)
+
+
+if __name__ == "__main__":
+    main()
