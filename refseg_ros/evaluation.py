@@ -22,5 +22,5 @@ def mask_iou(predicted: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
     """
     if predicted.shape != truth.shape:
         raise ValueError(f"predicted: shape {predicted.shape} is not that of truth, {truth.shape}")
-    union = np.count_nonzero(predicted | truth)
-    return np.count_nonzero(predicted & truth) / union if union else 1.0
+    union = int(np.count_nonzero(predicted | truth))
+    return int(np.count_nonzero(predicted & truth)) / union if union else 1.0
