@@ -172,10 +172,10 @@ def judge(
         referral.expression,
         referral.kind,
         selection.status.name,
-        overlap,
+        float(overlap),
         float(selection.margin),
         *times,
-        ok=ok,
+        ok=bool(ok),
     )
 
 

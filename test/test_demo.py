@@ -252,6 +252,7 @@ def test_judgement(object_id: int, given: Selection, expected_iou: float, ok: bo
     outcome = judge(5, Referral("x", object_id, "category"), given, truth, (800.0, 9.0, 12.0))
     assert outcome.iou == pytest.approx(expected_iou, nan_ok=True)
     assert outcome.ok is ok
+    json.dumps(outcome.__dict__)  # plain numbers only: they go into a file
     assert (outcome.observe_ms, outcome.select_ms, outcome.answer_ms) == (800.0, 9.0, 12.0)
 
 

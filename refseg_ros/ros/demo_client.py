@@ -212,10 +212,10 @@ def run_script(client: DemoClient, console: Console) -> int:
                 pictures.append(picture)
                 if not console.is_terminal:
                     console.print(_line(outcome))
-    save(out, outcomes, pictures)
     console.print(table(outcomes))
     for line in summary(outcomes):
         console.print(line)
+    save(out, outcomes, pictures)
     console.print(f"pictures and results.json are in {escape(str(out))}")
     return 0 if sum(item.ok for item in outcomes) >= needed(len(outcomes)) else 1
 
