@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from square_scenes import BLUE_MUG, RED_BOWL, RED_MUG, square, write_scenes
 from torch import nn
 
@@ -264,13 +265,30 @@ def test_scripts_train_continue_export_and_evaluate(
     for config in ("sam/config.json", "clip/open_clip_config.json", "captioner/config.json"):
         ours = json.loads((bundled / config).read_text(encoding="utf-8"))
         made = json.loads((out / config).read_text(encoding="utf-8"))
-        ours.pop("transformers_version", None)
-        made.pop("transformers_version", None)
+        for values in (ours, made):
+            values.pop("transformers_version", None)
+            values.pop("dtype", None)
         assert made == ours
+    for path in out.glob("*/*.safetensors"):
+        tensors = load_file(path).values()
+        assert {value.dtype for value in tensors if value.is_floating_point()} == {torch.float16}
     evaluate.main(["--data", str(data / "val"), "--weights", str(out), "--scenes", "1"])
     table = capsys.readouterr().out
     assert "| CLIP, true masks | in scene, colour + category | " in table
     assert table.rstrip().endswith("1 scenes, 3 objects.")
+
+
+def test_the_card_gets_the_table_and_keeps_the_rest(tmp_path: Path) -> None:
+    card = tmp_path / "card.md"
+    card.write_text(f"a\n{evaluate.BEGIN}\nold\n{evaluate.END}\nb\n", encoding="utf-8")
+    evaluate.write_card(card, "new")
+    evaluate.write_card(card, "newer")
+    assert card.read_text(encoding="utf-8") == (
+        f"a\n{evaluate.BEGIN}\n\nnewer\n\n{evaluate.END}\nb\n"
+    )
+    card.write_text(evaluate.BEGIN, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"card\.md cannot be read or lacks"):
+        evaluate.write_card(card, "new")
 
 
 def test_exporting_nothing_says_what_is_missing(
