@@ -126,6 +126,12 @@ class SpatialConfig:
         "left, right, top, bottom: the paper's half or quadrant, or off",
         choices=("rectifier", "extreme", "off"),
     )
+    closeness: float = _option(
+        0.1,
+        "extreme: share of the best candidate's score from which another counts as alike",
+        low=0,
+        high=1,
+    )
     relations: bool = _option(False, "weigh candidates by 'left of the book' and the like")
 
 

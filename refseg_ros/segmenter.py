@@ -246,10 +246,18 @@ class Scene:
                     self.features, expression, self.segmenter.clip
                 )
                 weights = shares(table.total, config.score.normalise)
+                if not _says_how_it_looks(expression):
+                    # "the leftmost thing": what the matcher makes of "thing" is noise.
+                    weights = shares(np.log(self.proposals.quality.clip(1e-3)), "logits")
             with watch.stage("spatial"):
                 landmarks = self._landmarks(expression) if config.spatial.relations else {}
                 placed = place(
-                    weights, expression, landmarks, self.proposals, config.spatial.absolute
+                    weights,
+                    expression,
+                    landmarks,
+                    self.proposals,
+                    config.spatial.absolute,
+                    config.spatial.closeness,
                 )
         scores = np.where(placed.eligible, placed.weights, 0.0)
         candidates = self._candidates(table, scores / scores.sum(), placed.eligible)
@@ -330,6 +338,10 @@ class Scene:
             candidates=candidates,
             seconds=watch.total(),
         )
+
+
+def _says_how_it_looks(expression: ReferringExpression) -> bool:
+    return bool(expression.head or expression.attributes)
 
 
 def _reason(chosen: Candidate, margin: float, count: int, placing: str, close: bool) -> str:
