@@ -9,7 +9,7 @@ CSS = """
   --accent: #0f8f6c; --soft: #e8f5f0;
 }
 body { --q-primary: #0f8f6c !important; }
-body.body--dark { --q-primary: #14a77f !important; }
+body.body--dark { color-scheme: dark; --q-primary: #14a77f !important; }
 .body--dark {
   --ground: #0f141a; --card: #171e26; --line: #29323d; --ink: #e6ebf1; --quiet: #93a0ae;
   --accent: #2dd4a0; --soft: #17352d;
