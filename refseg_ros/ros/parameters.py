@@ -173,7 +173,29 @@ CAMERA = (
 )
 """Parameters of the node ``tabletop_camera``."""
 
-TABLES: Mapping[str, tuple[Rule, ...]] = {"refseg": SEGMENTER, "tabletop_camera": CAMERA}
+VIEWER = (
+    Rule("host", "127.0.0.1", "Address to listen on; 0.0.0.0 lets the whole network command."),
+    Rule(
+        "port",
+        8080,
+        "TCP port of the page; if it is taken, the next free one is used and logged.",
+        low=1,
+        high=65535,
+    ),
+    Rule(
+        "image_reliability",
+        "best_effort",
+        "Reliability of the image subscription.",
+        choices=tuple(RELIABILITIES),
+    ),
+)
+"""Parameters of the node ``refseg_viewer``."""
+
+TABLES: Mapping[str, tuple[Rule, ...]] = {
+    "refseg": SEGMENTER,
+    "tabletop_camera": CAMERA,
+    "refseg_viewer": VIEWER,
+}
 """Node name to its table."""
 
 
