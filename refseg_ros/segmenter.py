@@ -23,6 +23,7 @@ from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.sam import load_sam
 from refseg_ros.config import SegmenterConfig
+from refseg_ros.decision import decide, rank, refusal, says_how_it_looks
 from refseg_ros.errors import ImageError
 from refseg_ros.language import ReferringExpression, noun_phrases, parse
 from refseg_ros.matching import SceneFeatures, ScoreTable, shares
@@ -30,8 +31,8 @@ from refseg_ros.matching.crops import blur, region_images
 from refseg_ros.matching.tas import Tas
 from refseg_ros.proposals import Proposer
 from refseg_ros.proposals.sam import SamProposer
-from refseg_ros.results import Candidate, Proposals, Selection, Status
-from refseg_ros.spatial.placing import place, usable_relations
+from refseg_ros.results import Proposals, Selection
+from refseg_ros.spatial.placing import Placing, place, usable_relations
 from refseg_ros.weights import bundled_vocabulary, resolve
 
 logger = logging.getLogger(__name__)
@@ -235,45 +236,38 @@ class Scene:
             The selection; its status and reason say what happened when there is no mask.
         """
         watch = Stopwatch()
-        expression = parse(text)
-        refusal = self._refuse(expression)
-        if refusal is not None:
-            return Selection.none(text, *refusal, self.size, seconds=watch.total())
-        config = self.segmenter.config
+        config, expression = self.segmenter.config, parse(text)
+        known = bundled_vocabulary() if config.decision.known_words else None
+        refused = refusal(expression, len(self.proposals), known)
+        if refused is not None:
+            return Selection.none(text, *refused, self.size, seconds=watch.total())
         with torch.inference_mode(), self.segmenter.device.precision():
             with watch.stage("match"):
                 table = self.segmenter.matcher.score(
                     self.features, expression, self.segmenter.clip
                 )
-                weights = shares(table.total, config.score.normalise)
-                if not _says_how_it_looks(expression):
-                    # "the leftmost thing": what the matcher makes of "thing" is noise.
-                    weights = shares(np.log(self.proposals.quality.clip(1e-3)), "logits")
             with watch.stage("spatial"):
-                landmarks = self._landmarks(expression) if config.spatial.relations else {}
-                placed = place(
-                    weights,
-                    expression,
-                    landmarks,
-                    self.proposals,
-                    config.spatial.absolute,
-                    config.spatial.closeness,
-                )
-        scores = np.where(placed.eligible, placed.weights, 0.0)
-        candidates = self._candidates(table, scores / scores.sum(), placed.eligible)
-        return self._decide(text, table, candidates, placed.index, placed.reason, watch)
+                placed = self._place(expression, table)
+        candidates = rank(table, placed, self.proposals, self.captions)
+        return decide(
+            expression, candidates, placed, self.proposals, config.decision, watch.total()
+        )
 
-    def _refuse(self, expression: ReferringExpression) -> tuple[Status, str] | None:
-        """Why the question cannot be answered at all, if so."""
-        if expression.is_empty:
-            return Status.ERROR, "the expression is empty; say what to look for"
-        if not len(self.proposals):
-            return Status.NOT_FOUND, "nothing in the image stands out as an object"
-        decision, head = self.segmenter.config.decision, expression.head
-        if decision.known_words and head and head not in bundled_vocabulary():
-            name = self.segmenter.config.name
-            return Status.NOT_FOUND, f"'{head}' is not a word that the {name} models know"
-        return None
+    def _place(self, expression: ReferringExpression, table: ScoreTable) -> Placing:
+        """Turn logits into shares and apply what the sentence says of place."""
+        config = self.segmenter.config
+        weights = shares(table.total, config.score.normalise)
+        if config.spatial.absolute == "extreme" and not says_how_it_looks(expression):
+            # "the leftmost thing": what a matcher makes of "thing" is noise.
+            weights = self.proposals.quality.clip(1e-3).astype(np.float64)
+        return place(
+            weights,
+            expression,
+            self._landmarks(expression) if config.spatial.relations else {},
+            self.proposals,
+            config.spatial.absolute,
+            config.spatial.closeness,
+        )
 
     def _landmarks(self, expression: ReferringExpression) -> dict[str, NDArray[np.float64]]:
         """For each landmark phrase, how likely each proposal is it: a softmax of its V."""
@@ -284,74 +278,6 @@ class Scene:
         encoded = self.segmenter.clip.encode_texts(phrases)
         logits = (self.features.logit_scale * encoded @ self.features.regions.T).double().numpy()
         return {phrase: shares(row, "logits") for phrase, row in zip(phrases, logits, strict=True)}
-
-    def _candidates(
-        self, table: ScoreTable, scores: NDArray[np.float64], eligible: NDArray[np.bool_]
-    ) -> tuple[Candidate, ...]:
-        areas = self.proposals.areas
-        candidates = [
-            Candidate(
-                index=index,
-                score=float(scores[index]),
-                terms={name: float(column[index]) for name, column in table.terms.items()},
-                eligible=bool(eligible[index]),
-                box=self.proposals.boxes[index],
-                area=int(areas[index]),
-                caption=self.captions[index],
-            )
-            for index in range(len(self.proposals))
-        ]
-        return tuple(sorted(candidates, key=lambda item: (not item.eligible, -item.score)))
-
-    def _decide(
-        self,
-        text: str,
-        table: ScoreTable,
-        candidates: tuple[Candidate, ...],
-        index: int,
-        placing: str,
-        watch: Stopwatch,
-    ) -> Selection:
-        decision = self.segmenter.config.decision
-        chosen = next(item for item in candidates if item.index == index)
-        others = [item.score for item in candidates if item.eligible and item.index != index]
-        margin = max(0.0, chosen.score - max(others, default=0.0))
-        match = float(table.terms["V"][index])
-        if match < decision.min_match:
-            reason = (
-                f"the best candidate matches at {match:.1f} logits, below the "
-                f"{decision.min_match:.1f} that this preset asks for"
-            )
-            return Selection.none(
-                text, Status.NOT_FOUND, reason, self.size, candidates, watch.total(), margin
-            )
-        close = margin < decision.min_margin
-        return Selection(
-            expression=text,
-            status=Status.AMBIGUOUS if close else Status.SELECTED,
-            reason=_reason(chosen, margin, len(candidates), placing, close),
-            mask=self.proposals.masks[index],
-            box=self.proposals.boxes[index],
-            score=chosen.score,
-            margin=margin,
-            index=index,
-            candidates=candidates,
-            seconds=watch.total(),
-        )
-
-
-def _says_how_it_looks(expression: ReferringExpression) -> bool:
-    return bool(expression.head or expression.attributes)
-
-
-def _reason(chosen: Candidate, margin: float, count: int, placing: str, close: bool) -> str:
-    called = f" ({chosen.caption!r})" if chosen.caption else ""
-    where = f", {placing}" if placing else ""
-    verdict = "only just leads" if close else "leads"
-    return (
-        f"candidate {chosen.index + 1} of {count}{called} {verdict}"
-        f" by {margin:.2f} with a share of {chosen.score:.2f}{where}"
-    )
 
 
 def _architecture(name: str) -> str:

@@ -394,8 +394,7 @@ def _create_context(mujoco: Any, model: Any, width: int, height: int) -> tuple[A
         gl_context = GLContext(width, height)
         gl_context.make_current()
         return gl_context, mujoco.MjrContext(model, int(mujoco.mjtFontScale.mjFONTSCALE_100))
-    # The back ends raise whatever their GL bindings raise: ImportError, AttributeError, GLError…
-    except Exception as error:
+    except Exception as error:  # whatever the back ends' GL bindings raise
         if gl_context is not None:
             gl_context.free()
         raise _no_back_end(error) from error

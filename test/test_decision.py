@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Refusing, ranking and deciding on three candidates whose scores are given."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from refseg_ros.config import DecisionConfig
+from refseg_ros.decision import decide, rank, refusal
+from refseg_ros.language import parse
+from refseg_ros.matching import ScoreTable
+from refseg_ros.results import Proposals, Selection, Status
+from refseg_ros.spatial.placing import Placing
+
+PROPOSALS = Proposals(np.eye(3, dtype=bool)[:, None, :], np.ones(3, np.float32))
+LOGITS = np.array([12.0, 8.0, 3.0])
+TABLE = ScoreTable({"V": LOGITS}, LOGITS)
+
+
+def _placed(weights: list[float], index: int, eligible: list[bool] | None = None) -> Placing:
+    kept = np.array(eligible if eligible is not None else [True] * 3)
+    return Placing(np.array(weights), kept, index, "")
+
+
+def _decide(text: str, placed: Placing, config: DecisionConfig) -> Selection:
+    candidates = rank(TABLE, placed, PROPOSALS, ("a", "b", "c"))
+    return decide(parse(text), candidates, placed, PROPOSALS, config, {"total": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "words", "status", "said"),
+    [
+        ("", 3, None, Status.ERROR, "empty"),
+        ("please", 3, None, Status.ERROR, "empty"),
+        ("the mug", 0, None, Status.NOT_FOUND, "stands out"),
+        ("the helicopter", 3, {"mug"}, Status.NOT_FOUND, "'helicopter'"),
+        ("the mug left of the helicopter", 3, {"mug"}, Status.NOT_FOUND, "'helicopter'"),
+    ],
+)
+def test_refusals(
+    text: str, count: int, words: set[str] | None, status: Status, said: str
+) -> None:
+    refused = refusal(parse(text), count, words)
+    assert refused is not None
+    assert refused[0] is status
+    assert said in refused[1]
+
+
+@pytest.mark.parametrize("text", ["the mug", "the mugs", "the leftmost thing", "the red one"])
+def test_what_can_be_asked_is_not_refused(text: str) -> None:
+    assert refusal(parse(text), 3, {"mug"}) is None
+
+
+def test_ruled_out_candidates_come_last_with_nothing() -> None:
+    ranked = rank(TABLE, _placed([0.5, 0.3, 0.2], 1, [False, True, True]), PROPOSALS, ("",) * 3)
+    assert [item.index for item in ranked] == [1, 2, 0]
+    assert [item.score for item in ranked] == pytest.approx([0.6, 0.4, 0.0])
+    assert [item.eligible for item in ranked] == [True, True, False]
+
+
+def test_a_clear_lead_is_selected() -> None:
+    selection = _decide("the mug", _placed([0.7, 0.2, 0.1], 0), DecisionConfig(min_margin=0.4))
+    assert selection.status is Status.SELECTED
+    assert selection.margin == pytest.approx(0.5)
+    assert selection.mask.tolist() == [[True, False, False]]
+    assert selection.seconds == {"total": 1.0}
+
+
+def test_a_small_lead_is_ambiguous_and_still_has_a_mask() -> None:
+    selection = _decide("the mug", _placed([0.45, 0.44, 0.11], 0), DecisionConfig(min_margin=0.1))
+    assert selection.status is Status.AMBIGUOUS
+    assert selection.mask.any()
+    assert "only just" in selection.reason
+
+
+def test_what_looks_like_nothing_is_refused_with_its_candidates() -> None:
+    selection = _decide("the mug", _placed([0.1, 0.8, 0.1], 1), DecisionConfig(min_match=9.0))
+    assert selection.status is Status.NOT_FOUND
+    assert not selection.mask.any()
+    assert len(selection.candidates) == 3
+    assert "8.0" in selection.reason
+    assert "9.0" in selection.reason
+
+
+def test_a_match_is_not_asked_of_words_that_name_no_look() -> None:
+    config = DecisionConfig(min_match=9.0)
+    assert _decide("the leftmost thing", _placed([0, 1, 0], 1), config).status is Status.SELECTED
+
+
+def test_the_only_candidate_leads_by_its_whole_share() -> None:
+    placed = _placed([1.0, 0.0, 0.0], 0, [True, False, False])
+    assert math.isclose(_decide("the mug", placed, DecisionConfig(min_margin=0.9)).margin, 1.0)
