@@ -103,7 +103,12 @@ class ScoreConfig:
 
     positive: float = _option(0.1, "weight of the caption score P; 0 turns captions off", low=0)
     negative: float = _option(0.7, "weight of the distractor score N; 0 turns it off", low=0)
-    negative_prompt: str = _option("a photo of {}", "template of a distractor phrase")
+    distractors: str = _option(
+        "caption",
+        "what names the distractors: the caption of the whole image, or those of the regions",
+        choices=("caption", "regions"),
+    )
+    negative_prompt: str = _option("a photo of {}", "prompt of a distractor; {} is its phrase")
     text: str = _option(
         "sentence",
         "what is compared with the crop: the whole sentence, or the head noun phrase alone",

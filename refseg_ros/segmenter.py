@@ -178,8 +178,12 @@ class Segmenter:
     def _features(
         self, regions: torch.Tensor, caption: str, captions: tuple[str, ...]
     ) -> SceneFeatures:
-        phrases = noun_phrases(caption) if self.config.score.negative else ()
-        prompts = [self.config.score.negative_prompt.format(phrase) for phrase in phrases]
+        phrases: tuple[str, ...] = ()
+        if self.config.score.negative:
+            by_region = self.config.score.distractors == "regions"
+            phrases = noun_phrases(", ".join(captions) if by_region else caption)
+        template = self.config.score.negative_prompt
+        prompts = [template.replace("{}", phrase) for phrase in phrases]
         described = list(captions) if self.config.score.positive else []
         encoded = self.clip.encode_texts(described + prompts)
         return SceneFeatures(

@@ -15,6 +15,7 @@ from refseg_ros.backbones.device import Device
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import ConfigError, ImageError, WeightsError
 from refseg_ros.evaluation import mask_iou
+from refseg_ros.language import noun_phrases
 from refseg_ros.segmenter import Scene
 from refseg_ros.simulation.bundle import bundled_scenes
 
@@ -162,3 +163,18 @@ def test_an_unknown_device_is_named(name: str) -> None:
 
 def test_the_description_says_what_it_took(segmenter: Segmenter) -> None:
     assert segmenter.description == "tabletop on cpu (float32)"
+
+
+def test_distractors_come_from_the_regions_or_from_the_whole_image(segmenter: Segmenter) -> None:
+    preset = segmenter.config
+    assert preset.score.distractors == "regions"
+    image = bundled_scenes()[0].frame.rgb
+    by_region = segmenter.observe(image)
+    assert by_region.features.phrases == noun_phrases(", ".join(by_region.captions))
+    score = dataclasses.replace(preset.score, distractors="caption")
+    segmenter.config = dataclasses.replace(preset, score=score)
+    try:
+        scene = segmenter.observe(image)
+    finally:
+        segmenter.config = preset
+    assert scene.features.phrases == noun_phrases(scene.caption)

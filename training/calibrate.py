@@ -115,9 +115,9 @@ def main() -> None:
     cases = load_cases(segmenter, options.data, options.scenes)
     table = Table("P", "N", "text", "absolute", *KINDS, "all", "V threshold", "kept", "refused")
     for positive, negative, text, absolute in (
-        *itertools.product((0.0, 0.1, 0.3), (0.0, 0.2, 0.7), ("phrase",), ("extreme",)),
-        (0.1, 0.2, "sentence", "extreme"),
-        (0.1, 0.2, "phrase", "rectifier"),
+        *itertools.product((0.0, 0.1, 0.3), (0.0, 0.1, 0.3), ("phrase",), ("extreme",)),
+        (0.1, 0.1, "sentence", "extreme"),
+        (0.1, 0.1, "phrase", "rectifier"),
     ):
         score = dataclasses.replace(preset.score, positive=positive, negative=negative, text=text)
         config = dataclasses.replace(
