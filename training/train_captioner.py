@@ -150,7 +150,7 @@ def train(options: argparse.Namespace) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """The command ``python -m training.train_captioner``."""
-    made = parser(__doc__ or "", "captioner", minutes=52, batch=48, lr=1e-3)
+    made = parser(__doc__ or "", "captioner", minutes=45, batch=48, lr=1e-3)
     options = made.parse_args(arguments)
     command(lambda: train(options))
 
