@@ -7,6 +7,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -40,7 +41,7 @@ def test_most_objects_of_the_bundled_scenes_are_proposed(segmenter: Segmenter) -
                 continue
             total += 1
             found += any(mask_iou(mask, truth) >= 0.5 for mask in proposals.masks)
-    assert found >= 0.7 * total, f"{found} of {total}"
+    assert found >= 0.85 * total, f"{found} of {total}"
 
 
 def test_most_colour_and_category_expressions_hit_their_object(segmenter: Segmenter) -> None:
@@ -55,7 +56,7 @@ def test_most_colour_and_category_expressions_hit_their_object(segmenter: Segmen
             total += 1
             hits += mask_iou(selection.mask, truth) >= 0.5
     assert total >= 8
-    assert hits >= 0.6 * total, f"{hits} of {total}"
+    assert hits >= 0.85 * total, f"{hits} of {total}"
 
 
 def test_a_selection_agrees_with_itself(scene: Scene) -> None:
@@ -178,3 +179,12 @@ def test_distractors_come_from_the_regions_or_from_the_whole_image(segmenter: Se
     finally:
         segmenter.config = preset
     assert scene.features.phrases == noun_phrases(scene.caption)
+
+
+def test_half_precision_selects_the_same_object(segmenter: Segmenter, scene: Scene) -> None:
+    # What CUDA is given, run on the CPU: numpy takes no bfloat16, which a generator hands it.
+    halved = Segmenter.from_config(segmenter.config, Device(torch.device("cpu"), torch.bfloat16))
+    expression = next(r for r in bundled_scenes()[0].referrals if r.kind == "colour").expression
+    expected = scene.select(expression).mask
+    assert expected.any()
+    assert mask_iou(halved.observe(scene.image).select(expression).mask, expected) > 0.9

@@ -39,6 +39,8 @@ class SamProposer:
 
         self._config = config
         self._device = device
+        # The generator hands scores and masks to numpy, which knows no bfloat16.
+        sam.mask_decoder.register_forward_hook(_in_float32)
         self._generator = SamAutomaticMaskGenerator(
             sam,
             points_per_side=config.points_per_side,
@@ -81,6 +83,12 @@ class SamProposer:
         )
         logger.debug("%d proposals, %d after pruning", len(found), len(kept))
         return kept
+
+
+def _in_float32(
+    module: torch.nn.Module, inputs: object, outputs: tuple[torch.Tensor, ...]
+) -> tuple[torch.Tensor, ...]:
+    return tuple(output.float() for output in outputs)
 
 
 def shrink(image: NDArray[np.uint8], max_side: int) -> NDArray[np.uint8]:
