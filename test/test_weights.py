@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,25 @@ def test_a_missing_file_of_the_user_is_named(tmp_path: Path) -> None:
 def test_missing_bundled_weights_are_an_installation_fault() -> None:
     with pytest.raises(WeightsError, match="install refseg_ros again"):
         weights.resolve("bundled:nonesuch")
+
+
+def test_the_bundled_files_are_those_of_their_checksums() -> None:
+    folder = weights.resolve("bundled:")
+    lines = (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    listed = {name: digest for digest, name in (line.split("  ") for line in lines)}
+    found = {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "SHA256SUMS"
+    }
+    assert found == listed
+    assert {"sam/model.safetensors", "captioner/model.safetensors"} <= set(listed)
+    total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    assert total < 25_000_000
+
+
+def test_the_cache_is_where_the_user_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REFSEG_CACHE", str(tmp_path))
+    assert weights.cache_folder() == tmp_path
+    monkeypatch.delenv("REFSEG_CACHE")
+    assert weights.cache_folder() == Path.home() / ".cache" / "refseg_ros"

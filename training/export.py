@@ -8,6 +8,7 @@ with a description, open_clip's `local-dir` folder, and what transformers' `save
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -89,6 +90,17 @@ def export_vocabulary(out: Path) -> None:
     (out / "vocabulary.txt").write_text("\n".join(words.head_words()) + "\n", encoding="utf-8")
 
 
+def write_checksums(out: Path) -> None:
+    """Write ``SHA256SUMS`` over all files, as ``sha256sum --check`` reads it."""
+    sums = out / "SHA256SUMS"
+    files = sorted(path for path in out.rglob("*") if path.is_file() and path != sums)
+    lines = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(out)}\n"
+        for path in files
+    ]
+    sums.write_text("".join(lines), encoding="utf-8")
+
+
 def _load(model: torch.nn.Module, run: Path, name: str) -> None:
     state = read_checkpoint(run)
     try:
@@ -129,6 +141,7 @@ def main(arguments: list[str] | None = None) -> None:
         for name in options.models or EXPORTS:
             EXPORTS[name](options.runs / name, options.out / name)
         export_vocabulary(options.out)
+        write_checksums(options.out)
 
     command(run)
 
