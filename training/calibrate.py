@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Chooses the score weights and refusal thresholds of the tabletop preset on validation scenes.
 
-Observes validation scenes once, then answers every expression under each setting. Prints one
-row a setting: share of expressions with IoU >= 0.5 by kind, and how well the V logit and the
-margin tell present from absent things. The preset is edited by hand from what this prints.
+Observes scenes once, then answers every expression: as the preset stands, and under other
+settings, one row each: share of expressions with IoU >= 0.5 by kind, and how well the V logit
+tells present from absent things. The preset is edited by hand from what this prints.
 
     python -m training.calibrate --data build/data/val --scenes 60
 """
@@ -27,10 +27,12 @@ from rich.table import Table
 from refseg_ros import Segmenter
 from refseg_ros.evaluation import mask_iou
 from refseg_ros.matching.tas import Tas
+from refseg_ros.results import Status
 from refseg_ros.segmenter import Scene
 from refseg_ros.simulation.catalogue import CATEGORIES, COLOURS
 
 KINDS = ("category", "colour", "colour_only", "position", "relation")
+ABSENT = ("absent", "absent colour")
 
 
 @dataclass(frozen=True)
@@ -103,16 +105,10 @@ def best_threshold(
     return float(grid[index]), float(kept[index]), float(refused[index])
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("build/data/val"))
-    parser.add_argument("--scenes", type=int, default=60)
-    options = parser.parse_args()
-    segmenter = Segmenter.from_preset("tabletop", "cpu")
+def settings_table(segmenter: Segmenter, cases: list[Case]) -> Table:
+    """Hits under several score weights, and the V threshold that would be best with each."""
     preset = segmenter.config
     decision = dataclasses.replace(preset.decision, min_match=-np.inf, min_margin=0.0)
-    cases = load_cases(segmenter, options.data, options.scenes)
     table = Table("P", "N", "text", "absolute", *KINDS, "all", "V threshold", "kept", "refused")
     for positive, negative, text, absolute in (
         *itertools.product((0.0, 0.1, 0.3), (0.0, 0.1, 0.3), ("phrase",), ("extreme",)),
@@ -120,28 +116,51 @@ def main() -> None:
         (0.1, 0.1, "phrase", "rectifier"),
     ):
         score = dataclasses.replace(preset.score, positive=positive, negative=negative, text=text)
-        config = dataclasses.replace(
-            preset,
-            score=score,
-            spatial=dataclasses.replace(preset.spatial, absolute=absolute),
-            decision=decision,
-        )
+        spatial = dataclasses.replace(preset.spatial, absolute=absolute)
+        config = dataclasses.replace(preset, score=score, spatial=spatial, decision=decision)
         segmenter.config, segmenter.matcher = config, Tas(score)
         rows = evaluate(segmenter, cases)
         hits = [np.mean([hit for hit, _, _ in rows[kind]]) for kind in KINDS]
         everything = np.mean([hit for kind in KINDS for hit, _, _ in rows[kind]])
         simple = [row for kind in KINDS[:3] for row in rows[kind] if row[0]]
         present = np.array([match for _, match, _ in simple])
-        absent = np.array([row[1] for kind in ("absent", "absent colour") for row in rows[kind]])
+        absent = np.array([row[1] for kind in ABSENT for row in rows[kind]])
         numbers = (*hits, everything, *best_threshold(present, absent))
-        table.add_row(
-            f"{positive:g}",
-            f"{negative:g}",
-            text,
-            absolute,
-            *(f"{value:.3f}" for value in numbers),
-        )
-    Console(width=150).print(table)
+        shown = (f"{value:.3f}" for value in numbers)
+        table.add_row(f"{positive:g}", f"{negative:g}", text, absolute, *shown)
+    segmenter.config, segmenter.matcher = preset, Tas(preset.score)
+    return table
+
+
+def preset_table(segmenter: Segmenter, cases: list[Case]) -> Table:
+    """The preset as it is: share of right answers by kind; of what is absent, of refusals."""
+    table = Table("expression", "n", "right", "what counts")
+    right: dict[str, list[bool]] = defaultdict(list)
+    for case in cases:
+        selection = case.scene.select(case.text)
+        if case.kind in ABSENT:
+            right[case.kind].append(selection.status is Status.NOT_FOUND)
+        else:
+            right[case.kind].append(mask_iou(selection.mask, case.truth) >= 0.5)
+    for kind in (*KINDS, *ABSENT):
+        counts = "NOT_FOUND" if kind in ABSENT else "IoU >= 0.5"
+        table.add_row(kind, str(len(right[kind])), f"{np.mean(right[kind]):.3f}", counts)
+    return table
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("build/data/val"))
+    parser.add_argument("--scenes", type=int, default=60)
+    parser.add_argument("--only-preset", action="store_true", help="no other settings")
+    options = parser.parse_args()
+    segmenter = Segmenter.from_preset("tabletop", "cpu")
+    cases = load_cases(segmenter, options.data, options.scenes)
+    console = Console(width=150)
+    console.print(preset_table(segmenter, cases))
+    if not options.only_preset:
+        console.print(settings_table(segmenter, cases))
 
 
 if __name__ == "__main__":
