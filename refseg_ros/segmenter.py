@@ -23,7 +23,7 @@ from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.sam import load_sam
 from refseg_ros.config import SegmenterConfig
-from refseg_ros.decision import decide, rank, refusal, says_how_it_looks
+from refseg_ros.decision import Unused, decide, rank, refusal, says_how_it_looks, unused
 from refseg_ros.errors import ImageError
 from refseg_ros.language import ReferringExpression, noun_phrases, parse
 from refseg_ros.matching import SceneFeatures, ScoreTable, shares
@@ -242,7 +242,8 @@ class Scene:
         watch = Stopwatch()
         config, expression = self.segmenter.config, parse(text)
         known = bundled_vocabulary() if config.decision.known_words else None
-        refused = refusal(expression, len(self.proposals), known)
+        aside = unused(expression) if config.score.text == "phrase" else Unused()
+        refused = refusal(expression, len(self.proposals), known, aside)
         if refused is not None:
             return Selection.none(text, *refused, self.size, seconds=watch.total())
         with torch.inference_mode(), self.segmenter.device.precision():
@@ -254,7 +255,7 @@ class Scene:
                 placed = self._place(expression, table)
         candidates = rank(table, placed, self.proposals, self.captions)
         return decide(
-            expression, candidates, placed, self.proposals, config.decision, watch.total()
+            expression, candidates, placed, self.proposals, config.decision, watch.total(), aside
         )
 
     def _place(self, expression: ReferringExpression, table: ScoreTable) -> Placing:
@@ -276,12 +277,12 @@ class Scene:
     def _landmarks(self, expression: ReferringExpression) -> dict[str, NDArray[np.float64]]:
         """For each landmark phrase, how likely each proposal is it: a softmax of its V."""
         named = (item for relation in usable_relations(expression) for item in relation.landmarks)
-        phrases = sorted({item.text for item in named if item.text})
-        if not phrases:
+        looks = {item.text: item.look for item in named if item.look}
+        if not looks:
             return {}
-        encoded = self.segmenter.clip.encode_texts(phrases)
+        encoded = self.segmenter.clip.encode_texts(list(looks.values()))
         logits = (self.features.logit_scale * encoded @ self.features.regions.T).double().numpy()
-        return {phrase: shares(row, "logits") for phrase, row in zip(phrases, logits, strict=True)}
+        return {phrase: shares(row, "logits") for phrase, row in zip(looks, logits, strict=True)}
 
 
 def _architecture(name: str) -> str:

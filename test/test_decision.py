@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from refseg_ros.config import DecisionConfig
-from refseg_ros.decision import decide, rank, refusal
+from refseg_ros.decision import Unused, decide, rank, refusal, unused
 from refseg_ros.language import parse
 from refseg_ros.matching import ScoreTable
 from refseg_ros.results import Proposals, Selection, Status
@@ -35,6 +35,7 @@ def _decide(text: str, placed: Placing, config: DecisionConfig) -> Selection:
     [
         ("", 3, None, Status.ERROR, "empty"),
         ("please", 3, None, Status.ERROR, "empty"),
+        ("the thing", 3, None, Status.ERROR, "name a thing"),
         ("the mug", 0, None, Status.NOT_FOUND, "stands out"),
         ("the helicopter", 3, {"mug"}, Status.NOT_FOUND, "'helicopter'"),
         ("the mug left of the helicopter", 3, {"mug"}, Status.NOT_FOUND, "'helicopter'"),
@@ -93,3 +94,51 @@ def test_a_match_is_not_asked_of_words_that_name_no_look() -> None:
 def test_the_only_candidate_leads_by_its_whole_share() -> None:
     placed = _placed([1.0, 0.0, 0.0], 0, [True, False, False])
     assert math.isclose(_decide("the mug", placed, DecisionConfig(min_margin=0.9)).margin, 1.0)
+
+
+def test_scores_that_all_underflowed_are_shared_equally() -> None:
+    ranked = rank(TABLE, _placed([1.0, 0.0, 0.0], 1, [False, True, True]), PROPOSALS, ("",) * 3)
+    assert {item.index: item.score for item in ranked} == {0: 0.0, 1: 0.5, 2: 0.5}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("the red mug left of the blue book on the table", Unused()),
+        ("the biggest thing on the left", Unused()),
+        ("the mug that is not red", Unused(negated=("red",))),
+        ("the mug and the ball", Unused(words=("ball",))),
+        ("the mug with a handle", Unused(words=("handle",))),
+        ("the two red mugs", Unused(plural="red mugs")),
+        ("the scissors", Unused()),
+    ],
+)
+def test_what_of_a_sentence_is_left_aside(text: str, expected: Unused) -> None:
+    assert unused(parse(text)) == expected
+
+
+@pytest.mark.parametrize("text", ["the mug that is not red", "the two mugs"])
+def test_what_is_not_resolved_is_never_selected_outright(text: str) -> None:
+    placed, aside = _placed([0.9, 0.1, 0.0], 0), unused(parse(text))
+    candidates = rank(TABLE, placed, PROPOSALS, ("",) * 3)
+    decided = decide(parse(text), candidates, placed, PROPOSALS, DecisionConfig(), {}, aside)
+    assert decided.status is Status.AMBIGUOUS
+    assert str(aside) in decided.reason
+    assert decided.mask.any()
+
+
+def test_words_left_aside_are_said_and_do_not_make_the_answer_unsure() -> None:
+    placed, aside = _placed([0.9, 0.1, 0.0], 0), Unused(words=("handle",))
+    candidates = rank(TABLE, placed, PROPOSALS, ("",) * 3)
+    text = "the mug with a handle"
+    decided = decide(parse(text), candidates, placed, PROPOSALS, DecisionConfig(), {}, aside)
+    assert decided.status is Status.SELECTED
+    assert "'handle' was not used" in decided.reason
+
+
+def test_only_what_is_not_meant_is_no_question() -> None:
+    expression = parse("not the mug")
+    refused = refusal(expression, 3, {"mug"}, unused(expression))
+    assert refused is not None
+    assert refused[0] is Status.ERROR
+    assert "not the mug" in refused[1]

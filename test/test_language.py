@@ -365,3 +365,20 @@ def test_same_thing(a: str, b: str, same: bool) -> None:
 )
 def test_is_abstract(phrase: str, abstract: bool) -> None:
     assert is_abstract(phrase) is abstract
+
+
+@pytest.mark.parametrize(
+    ("text", "look", "plural"),
+    [
+        ("the red mug", "red mug", False),
+        ("the two red mugs", "red mug", True),
+        ("the biggest ball", "ball", False),
+        ("the small blue boxes", "blue box", True),
+        ("the red one", "red one", False),
+        ("the scissors", "scissors", False),
+        ("the smallest one", "one", False),
+    ],
+)
+def test_the_look_is_singular_and_has_no_size(text: str, look: str, plural: bool) -> None:
+    target = parse(text).target
+    assert (target.look, target.is_plural) == (look, plural)

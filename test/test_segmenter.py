@@ -100,6 +100,30 @@ def test_an_unknown_thing_is_not_found(scene: Scene) -> None:
     assert not selection.mask.any()
 
 
+def test_a_plural_is_matched_as_its_singular_and_never_selected_outright(scene: Scene) -> None:
+    # "mugs" as such is a text that the bundled CLIP was never shown.
+    referral = next(r for r in bundled_scenes()[0].referrals if r.kind == "category")
+    one, several = scene.select(referral.expression), scene.select(f"{referral.expression}s")
+    assert one.index is not None
+    assert several.index == one.index
+    assert several.score == one.score
+    assert several.status is Status.AMBIGUOUS
+    assert "several" in several.reason
+
+
+def test_the_biggest_thing_is_the_one_of_the_largest_mask(scene: Scene) -> None:
+    selection = scene.select("the biggest thing")
+    assert selection.index == scene.proposals.areas.argmax()
+
+
+def test_a_size_is_no_part_of_what_a_crop_is_compared_with(scene: Scene) -> None:
+    terms = [
+        {item.index: item.terms["V"] for item in scene.select(text).candidates}
+        for text in ("the red mug", "the biggest red mug")
+    ]
+    assert terms[0] == terms[1]
+
+
 @settings(
     deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

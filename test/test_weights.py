@@ -69,3 +69,8 @@ def test_the_cache_is_where_the_user_says(tmp_path: Path, monkeypatch: pytest.Mo
     assert weights.cache_folder() == tmp_path
     monkeypatch.delenv("REFSEG_CACHE")
     assert weights.cache_folder() == Path.home() / ".cache" / "refseg_ros"
+
+
+def test_an_empty_name_is_not_the_working_folder() -> None:
+    with pytest.raises(WeightsError, match="''"):
+        weights.resolve("")

@@ -12,6 +12,7 @@ from refseg_ros.language.expression import (
 )
 from refseg_ros.language.parser import head_noun, parse
 from refseg_ros.language.phrases import SynonymRule, is_abstract, noun_phrases, same_thing
+from refseg_ros.language.tokens import lemma
 
 __all__ = [
     "Direction",
@@ -22,6 +23,7 @@ __all__ = [
     "SynonymRule",
     "head_noun",
     "is_abstract",
+    "lemma",
     "noun_phrases",
     "parse",
     "same_thing",

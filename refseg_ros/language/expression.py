@@ -6,6 +6,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from refseg_ros.language.tokens import lemma
+
 
 class Direction(str, enum.Enum):
     """An absolute position in the picture, as the viewer sees it.
@@ -69,6 +71,21 @@ class NounPhrase:
     def attributes(self) -> tuple[str, ...]:
         """Sizes, colours and materials together."""
         return self.sizes + self.colours + self.materials
+
+    @property
+    def look(self) -> str:
+        """What one such thing looks like: :attr:`text` with a singular head, without sizes.
+
+        Size is relative to the other things in the picture, which no crop of one thing shows.
+        """
+        words = [word for word in self.text.split() if word not in self.sizes]
+        return " ".join(self.head if lemma(word) == self.head else word for word in words)
+
+    @property
+    def is_plural(self) -> bool:
+        """Whether more than one such thing is asked for: "mugs", "the two red cubes"."""
+        words = self.text.split()
+        return bool(self.head) and any(lemma(word) == self.head != word for word in words)
 
 
 @dataclass(frozen=True)

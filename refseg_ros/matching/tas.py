@@ -25,9 +25,9 @@ class Tas:
     config: ScoreConfig
 
     def text(self, expression: ReferringExpression) -> str:
-        """What is compared with crops and captions: the sentence, or its head noun phrase."""
-        if self.config.text == "phrase" and expression.head_phrase:
-            return expression.head_phrase
+        """What is compared with crops and captions: the sentence, or the look of its head."""
+        if self.config.text == "phrase" and expression.target.look:
+            return expression.target.look
         return expression.referring
 
     def distractors(

@@ -73,6 +73,8 @@ def resolve(name: str) -> Path:
         WeightsError: Nothing is there; the message says where it was looked for and, for a
             published checkpoint, from where to get it.
     """
+    if not name:
+        raise WeightsError("weights '' name no file or folder; give a path or bundled:NAME")
     if name.startswith(BUNDLED):
         path = Path(str(resources.files("refseg_ros"))) / "weights" / "bundled"
         path /= name[len(BUNDLED) :]
