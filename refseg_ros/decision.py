@@ -167,8 +167,9 @@ def decide(
         expression=expression.text,
         status=Status.AMBIGUOUS if close or aside.matters else Status.SELECTED,
         reason=_reason(chosen, margin, len(candidates), placed.reason, close, aside),
-        mask=proposals.masks[chosen.index],
-        box=proposals.boxes[chosen.index],
+        # Copies: what a caller draws into an answer must not change the scene.
+        mask=proposals.masks[chosen.index].copy(),
+        box=proposals.boxes[chosen.index].copy(),
         score=chosen.score,
         margin=margin,
         index=chosen.index,

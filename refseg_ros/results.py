@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,16 +107,22 @@ class Proposals:
     def __len__(self) -> int:
         return len(self.masks)
 
-    @property
+    @cached_property
     def areas(self) -> NDArray[np.int64]:
-        """(N,) number of pixels of each mask."""
+        """(N,) number of pixels of each mask; read-only, as it is kept for every sentence."""
         areas: NDArray[np.int64] = self.masks.sum((1, 2), dtype=np.int64)
+        areas.setflags(write=False)
         return areas
 
-    @property
+    @cached_property
     def centroids(self) -> FloatArray:
-        """(N, 2) row, column of each mask's centre of mass in pixels (not the box centre)."""
-        return centroids_from_masks(self.masks)
+        """(N, 2) row, column of each mask's centre of mass in pixels (not the box centre).
+
+        Read-only, as it is kept for every sentence.
+        """
+        centroids = centroids_from_masks(self.masks)
+        centroids.setflags(write=False)
+        return centroids
 
     def keep(self, indices: Sequence[int] | NDArray[np.int64]) -> Proposals:
         """The proposals at ``indices``, in that order."""

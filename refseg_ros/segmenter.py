@@ -9,6 +9,7 @@ products, geometry).
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -86,6 +87,8 @@ class Segmenter:
         self.matcher = Tas(config.score)
         self._proposer = proposer
         self._captioner = captioner
+        # segment-anything keeps the image that it looks at in its predictor.
+        self._observing = threading.Lock()
 
     @classmethod
     def from_preset(cls, name: str = "tabletop", device: str = "auto") -> Segmenter:
@@ -148,13 +151,14 @@ class Segmenter:
 
         Returns:
             A scene to ask as often as wanted; with no proposals it answers NOT_FOUND.
+            Threads may share a segmenter and its scenes: images are observed one at a time.
 
         Raises:
             ImageError: Another shape or type.
         """
         image = _checked(image)
         watch = Stopwatch()
-        with torch.inference_mode(), self.device.precision():
+        with self._observing, torch.inference_mode(), self.device.precision():
             with watch.stage("proposals"):
                 proposals = self._proposer.propose(image)
             with watch.stage("clip"):

@@ -70,6 +70,14 @@ def test_a_clear_lead_is_selected() -> None:
     assert selection.seconds == {"total": 1.0}
 
 
+def test_changing_an_answer_leaves_the_scene_as_it_is() -> None:
+    selection = _decide("the mug", _placed([0.7, 0.2, 0.1], 0), DecisionConfig())
+    selection.mask[:] = False
+    selection.box[:] = -1
+    assert PROPOSALS.masks[0].any()
+    assert PROPOSALS.boxes[0].tolist() == [0, 0, 1, 1]
+
+
 def test_a_small_lead_is_ambiguous_and_still_has_a_mask() -> None:
     selection = _decide("the mug", _placed([0.45, 0.44, 0.11], 0), DecisionConfig(min_margin=0.1))
     assert selection.status is Status.AMBIGUOUS

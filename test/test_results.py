@@ -110,3 +110,12 @@ def test_no_target_has_an_empty_mask_of_the_image_size() -> None:
     assert not selection.mask.any()
     assert selection.index is None
     assert selection.explain() == "NOT_FOUND: nothing"
+
+
+def test_areas_and_centroids_are_measured_once_and_cannot_be_changed() -> None:
+    proposals = Proposals(np.ones((2, 3, 5), bool), np.ones(2, np.float32))
+    assert proposals.areas is proposals.areas
+    assert proposals.centroids is proposals.centroids
+    for kept in (proposals.areas, proposals.centroids):
+        with pytest.raises(ValueError, match="read-only"):
+            kept[0] = 7

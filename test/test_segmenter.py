@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -98,6 +99,15 @@ def test_an_unknown_thing_is_not_found(scene: Scene) -> None:
     assert selection.status is Status.NOT_FOUND
     assert "helicopter" in selection.reason
     assert not selection.mask.any()
+
+
+def test_threads_may_share_a_segmenter(segmenter: Segmenter, scene: Scene) -> None:
+    images = [scene.image, np.ascontiguousarray(scene.image[:, ::-1])]
+    with ThreadPoolExecutor(2) as pool:
+        plain, mirrored = pool.map(segmenter.observe, images)
+    np.testing.assert_array_equal(plain.proposals.masks, scene.proposals.masks)
+    assert plain.captions == scene.captions
+    assert not np.array_equal(mirrored.proposals.boxes, plain.proposals.boxes)
 
 
 def test_a_plural_is_matched_as_its_singular_and_never_selected_outright(scene: Scene) -> None:
