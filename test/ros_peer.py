@@ -117,7 +117,8 @@ class Peer:
     def listen(self, kind: Any, topic: str, name: str) -> None:
         """Keep the messages of a topic under a name."""
         messages = self.heard.setdefault(name, [])
-        self.node.create_subscription(kind, topic, messages.append, qos.RESULT)
+        profile = qos.ANSWER if kind is Segmentation else qos.RESULT
+        self.node.create_subscription(kind, topic, messages.append, profile)
 
     def _on_status(self, message: DiagnosticArray) -> None:
         ours = f"{NAMESPACE}/refseg: "

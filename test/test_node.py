@@ -6,6 +6,7 @@ The models' part is in test_node_process.py; here their answers are known in adv
 
 from __future__ import annotations
 
+import threading
 from array import array
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +24,7 @@ from ros_peer import NAMESPACE, Peer, ros_domain
 from sensor_msgs.msg import CompressedImage
 
 from refseg_ros.errors import WeightsError
-from refseg_ros.results import Status
+from refseg_ros.results import Proposals, Selection, Status
 from refseg_ros.ros import segmenter_node
 from refseg_ros.ros.worker import MAX_CALLS
 
@@ -141,6 +142,62 @@ def test_a_failure_of_the_models_is_told_and_survived(peer: Peer) -> None:
     assert result.status == Status.SELECTED
     response = peer.call("fail")
     assert (response.success, response.message) == (False, "the models fell over")
+
+
+def test_every_command_of_a_burst_is_answered(peer: Peer) -> None:
+    show(peer, peer.image(GREY))
+    commands = [f"thing {number}" for number in range(100)]
+    for text in commands:
+        peer.say(text)
+    results = peer.heard["result"]
+    peer.wait(lambda: len(results) >= len(commands), "an answer to each", 10)
+    assert sorted(item.command for item in results) == sorted(commands)
+    peer.wait(lambda: results[-1].status == Status.SELECTED, "the newest")
+    assert results[-1].command == commands[-1]
+
+
+def test_a_failure_is_not_told_of_the_command_that_came_after(
+    peer: Peer, models: LeftHalf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, leave, select = threading.Event(), threading.Event(), models.select
+
+    def slow(proposals: Proposals, text: str) -> Selection:
+        entered.set()
+        assert leave.wait(20)
+        return select(proposals, text)
+
+    monkeypatch.setattr(models, "select", slow)
+    show(peer, peer.image(GREY))
+    peer.say("fail")
+    peer.wait(entered.is_set, "the selection")
+    peer.say("the box")
+    peer.spin(0.3)
+    leave.set()
+    peer.wait(lambda: len(peer.heard["result"]) == 2, "two answers", 5)
+    answers = [(item.command, item.status) for item in peer.heard["result"]]
+    assert answers == [("fail", Status.ERROR), ("the box", Status.SELECTED)]
+
+
+@pytest.mark.parametrize("command", ["the box", "the left half"])
+def test_after_a_bad_frame_the_same_view_is_answered_again(
+    bench: Bench, peer: Peer, models: LeftHalf, command: str
+) -> None:
+    bench.node.set_parameters([Parameter("mode", value="continuous")])
+    peer.send(peer.image(GREY))
+    peer.wait(lambda: models.observed == 1, "the observation")
+    peer.ask("the box")
+    peer.heard["result"].clear()
+    peer.send(peer.image(GREY[..., 0], "8UC1"))
+    error = peer.wait(lambda: peer.heard["result"], "the error", 5)[-1]
+    assert (error.command, error.status) == ("the box", Status.ERROR)
+    if command != "the box":
+        result, _ = peer.ask(command, has_mask=False)
+        assert result.status == Status.ERROR
+    peer.heard["result"].clear()
+    peer.send(peer.image(GREY))
+    result = peer.wait(lambda: peer.heard["result"], "the answer", 5)[-1]
+    assert (result.command, result.status) == (command, Status.SELECTED)
+    assert models.observed == 1
 
 
 def test_continuous_mode_looks_before_it_is_asked(

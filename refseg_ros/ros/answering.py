@@ -58,6 +58,7 @@ class Answering:
         self.observe_seconds = self.select_seconds = 0.0
         self.depth_problem = self.last_error = ""
         self._answered: Observation | None = None
+        self._taken = False  # whether the command of the work in hand left the inbox
         # Header and size of the image at work, for the answer if something goes wrong.
         self._header, self._size = Header(), (0, 0)
 
@@ -74,6 +75,7 @@ class Answering:
         self._observer = Observer(self.segmenter)
         while (work := self._inbox.take()) is not None:
             self._header, self._size = Header(), (0, 0)
+            self._taken = False
             try:
                 if isinstance(work, Call):
                     self._serve(work)
@@ -90,6 +92,7 @@ class Answering:
         """Look at a frame; answer the command that waits, or else the last one once a view."""
         observation, reused = self._look(work.frame)
         command = self._inbox.pop_command()
+        self._taken = True
         if command is None and observation is self._answered:
             return
         self._answered = observation
@@ -182,11 +185,20 @@ class Answering:
             answer = self._failed(work.request.expression, self.last_error)
             work.answer(to_response(answer))
             return
-        command = work.command if isinstance(work, Clear) else self._inbox.pop_command()
-        if command is None:
-            # It was taken already, or this is continuous mode; without one nobody asked.
-            command = self.command
-        if command or isinstance(work, Clear):
+        if isinstance(work, Clear):
+            self._outputs.publish(self._failed(work.command, self.last_error))
+            return
+        waiting = None
+        if not self._taken:
+            # The frame failed. What is asked stays in force for the next one that can be seen,
+            # also if it shows what was answered about before.
+            self._answered = None
+            waiting = self._inbox.pop_command()
+            if waiting is not None:
+                self.command = waiting if waiting.strip() else ""
+        # A command that came after the one at work was taken has its own turn.
+        if self.command or waiting is not None:
+            command = self.command or waiting or ""
             self._outputs.publish(self._failed(command, self.last_error))
 
 

@@ -128,7 +128,7 @@ class AnswerListener:
         self._waiting: deque[tuple[float, Segmentation]] = deque()
         node.create_subscription(Image, f"{prefix}/mask", self.take_mask, qos.RESULT)
         node.create_subscription(Image, f"{prefix}/label_image", self.take_labels, qos.RESULT)
-        node.create_subscription(Segmentation, f"{prefix}/result", self.take_result, qos.RESULT)
+        node.create_subscription(Segmentation, f"{prefix}/result", self.take_result, qos.ANSWER)
         node.create_timer(0.5, self.flush)
 
     def take_mask(self, message: Image) -> None:

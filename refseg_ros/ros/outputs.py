@@ -9,6 +9,7 @@ import numpy as np
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
 from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
@@ -28,9 +29,9 @@ class Outputs:
     """
 
     def __init__(self, node: Node) -> None:
-        def publisher(kind: Any, name: str) -> Publisher:
+        def publisher(kind: Any, name: str, profile: QoSProfile = qos.RESULT) -> Publisher:
             return node.create_publisher(
-                kind, f"~/{name}", qos.RESULT, qos_overriding_options=qos.overridable()
+                kind, f"~/{name}", profile, qos_overriding_options=qos.overridable()
             )
 
         self._mask = publisher(Image, "mask")
@@ -38,7 +39,7 @@ class Outputs:
         self._overlay = publisher(Image, "overlay")
         self._markers = publisher(MarkerArray, "markers")
         self._target = publisher(PoseStamped, "target")
-        self._result = publisher(Segmentation, "result")
+        self._result = publisher(Segmentation, "result", qos.ANSWER)
 
     def publish(self, answer: Answer) -> None:
         """Publish an answer: the images first, so that whoever gets the result has them."""

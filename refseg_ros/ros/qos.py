@@ -35,11 +35,14 @@ def sensor_input(reliability: str) -> QoSProfile:
     return _profile(RELIABILITIES[reliability], depth=1)
 
 
-COMMAND = _profile(ReliabilityPolicy.RELIABLE, depth=10)
-"""What people and programs say: none may be lost."""
+COMMAND = _profile(ReliabilityPolicy.RELIABLE, depth=200)
+"""What people and programs say: deep enough that a burst is answered, command by command."""
+
+ANSWER = _profile(ReliabilityPolicy.RELIABLE, depth=200)
+"""The text of the segmenter's answers: as many may come at once as there were commands."""
 
 RESULT = _profile(ReliabilityPolicy.RELIABLE, depth=10)
-"""What the segmenter answers; serves reliable and best-effort subscribers."""
+"""Images beside the answers; serves reliable and best-effort subscribers."""
 
 SERVICE = _profile(ReliabilityPolicy.RELIABLE, depth=64)
 """Calls: deep enough that a burst is refused in words rather than lost."""
