@@ -111,7 +111,8 @@ class ScoreConfig:
     negative_prompt: str = _option("a photo of {}", "prompt of a distractor; {} is its phrase")
     text: str = _option(
         "sentence",
-        "what is compared with the crop: the whole sentence, or the head noun phrase alone",
+        "what is compared with the crop: the whole sentence, or the head noun phrase alone, in "
+        "the singular and without sizes",
         choices=("sentence", "phrase"),
     )
     blur_kernel: int = _option(75, "Gaussian kernel of the caption crops, odd pixels", low=1)
@@ -151,7 +152,7 @@ class DecisionConfig:
         0.0, "smallest lead of the best over the second, in score share; below it AMBIGUOUS", low=0
     )
     known_words: bool = _option(
-        False, "NOT_FOUND when the head noun is not in the vocabulary that the models know"
+        False, "NOT_FOUND when the head noun or a landmark's is not in the models' vocabulary"
     )
 
 

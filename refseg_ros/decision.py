@@ -39,8 +39,9 @@ def refusal(
             "the expression is empty of anything to look for: name a thing, a colour or a place"
         )
     target = expression.target
-    if aside and aside.negated and not (target.text or target.directions or expression.relations):
-        return Status.ERROR, f"only '{expression.referring}' is said; say what is meant instead"
+    placed = bool(target.directions or target.sizes or usable_relations(expression))
+    if aside and str(aside) and not (placed or says_how_it_looks(expression)):
+        return Status.ERROR, f"{aside}, and nothing else is said: name the thing that is meant"
     if not count:
         return Status.NOT_FOUND, "nothing in the image stands out as an object"
     landmarks = (item for related in usable_relations(expression) for item in related.landmarks)
@@ -64,16 +65,18 @@ class Unused:
         words: Words of things and qualities that nothing was compared with.
         negated: What the thing meant is said not to be; exclusion is not resolved.
         plural: The head as said, when several things are asked for and one is answered.
+        things: Those of ``words`` that name a thing which the models know.
     """
 
     words: tuple[str, ...] = ()
     negated: tuple[str, ...] = ()
     plural: str = ""
+    things: tuple[str, ...] = ()
 
     @property
     def matters(self) -> bool:
         """Whether the one thing found may well not be what was asked for."""
-        return bool(self.negated or self.plural)
+        return bool(self.negated or self.plural or self.things)
 
     def __str__(self) -> str:
         parts = [f"'not {phrase}' was not used" for phrase in self.negated]
@@ -82,14 +85,15 @@ class Unused:
         return "; ".join(parts)
 
 
-def unused(expression: ReferringExpression) -> Unused:
+def unused(expression: ReferringExpression, vocabulary: Collection[str] | None = None) -> Unused:
     """What of a sentence is left aside when only its head noun phrase is matched.
 
     Args:
         expression: The parsed sentence.
+        vocabulary: Nouns that the models know; None when that is not known.
     """
     target = expression.target
-    said = [target.text] if says_how_it_looks(expression) else list(target.sizes)
+    said = [*target.sizes, *([target.text, target.look] if says_how_it_looks(expression) else ())]
     # What everything stands on tells nothing apart: leaving it aside is right.
     weighed = (*usable_relations(expression), *(r for r in expression.relations if r.on_support))
     said += [landmark.text for relation in weighed for landmark in relation.landmarks]
@@ -97,10 +101,12 @@ def unused(expression: ReferringExpression) -> Unused:
     denied = {
         form for word in " ".join(expression.negated).split() for form in (word, lemma(word))
     }
+    words = tuple(word for word in expression.content_words if word not in used | denied)
     return Unused(
-        words=tuple(word for word in expression.content_words if word not in used | denied),
+        words=words,
         negated=expression.negated,
         plural=target.text if target.is_plural else "",
+        things=tuple(word for word in words if word in (vocabulary or ())),
     )
 
 

@@ -246,7 +246,7 @@ class Scene:
         watch = Stopwatch()
         config, expression = self.segmenter.config, parse(text)
         known = bundled_vocabulary() if config.decision.known_words else None
-        aside = unused(expression) if config.score.text == "phrase" else Unused()
+        aside = unused(expression, known) if config.score.text == "phrase" else Unused()
         refused = refusal(expression, len(self.proposals), known, aside)
         if refused is not None:
             return Selection.none(text, *refused, self.size, seconds=watch.total())

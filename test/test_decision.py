@@ -119,6 +119,7 @@ def test_scores_that_all_underflowed_are_shared_equally() -> None:
         ("the mug with a handle", Unused(words=("handle",))),
         ("the two red mugs", Unused(plural="red mugs")),
         ("the scissors", Unused()),
+        ("the mug that is red", Unused()),
     ],
 )
 def test_what_of_a_sentence_is_left_aside(text: str, expected: Unused) -> None:
@@ -144,9 +145,23 @@ def test_words_left_aside_are_said_and_do_not_make_the_answer_unsure() -> None:
     assert "'handle' was not used" in decided.reason
 
 
-def test_only_what_is_not_meant_is_no_question() -> None:
-    expression = parse("not the mug")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("not the mug", "'not mug'"),
+        ("the shiny thing", "'shiny'"),
+        ("I want to drink from the mug", "'mug'"),
+    ],
+)
+def test_a_sentence_of_which_nothing_is_used_is_no_question(text: str, said: str) -> None:
+    expression = parse(text)
     refused = refusal(expression, 3, {"mug"}, unused(expression))
     assert refused is not None
     assert refused[0] is Status.ERROR
-    assert "not the mug" in refused[1]
+    assert said in refused[1]
+
+
+def test_a_known_thing_left_aside_makes_the_answer_unsure() -> None:
+    expression = parse("the mug and the ball")
+    assert unused(expression, {"mug", "ball"}).matters
+    assert not unused(expression, {"mug"}).matters

@@ -377,6 +377,8 @@ def test_is_abstract(phrase: str, abstract: bool) -> None:
         ("the red one", "red one", False),
         ("the scissors", "scissors", False),
         ("the smallest one", "one", False),
+        ("the mug that is red", "red mug", False),
+        ("the cube which is blue", "blue cube", False),
     ],
 )
 def test_the_look_is_singular_and_has_no_size(text: str, look: str, plural: bool) -> None:

@@ -121,6 +121,12 @@ def test_a_plural_is_matched_as_its_singular_and_never_selected_outright(scene: 
     assert "several" in several.reason
 
 
+def test_a_colour_after_is_counts_like_one_before_the_noun(scene: Scene) -> None:
+    before, after = (scene.select(text) for text in ("the red heart", "the heart that is red"))
+    assert before.status is after.status
+    assert [item.score for item in before.candidates] == [item.score for item in after.candidates]
+
+
 def test_the_biggest_thing_is_the_one_of_the_largest_mask(scene: Scene) -> None:
     selection = scene.select("the biggest thing")
     assert selection.index == scene.proposals.areas.argmax()

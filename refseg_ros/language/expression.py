@@ -76,10 +76,13 @@ class NounPhrase:
     def look(self) -> str:
         """What one such thing looks like: :attr:`text` with a singular head, without sizes.
 
+        Colours and materials said elsewhere ("the mug that is red") come first: "red mug".
         Size is relative to the other things in the picture, which no crop of one thing shows.
         """
         words = [word for word in self.text.split() if word not in self.sizes]
-        return " ".join(self.head if lemma(word) == self.head else word for word in words)
+        words = [self.head if lemma(word) == self.head else word for word in words]
+        added = [word for word in self.colours + self.materials if word not in words]
+        return " ".join([*added, *words])
 
     @property
     def is_plural(self) -> bool:

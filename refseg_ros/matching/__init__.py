@@ -28,7 +28,7 @@ class SceneFeatures:
         captions: N captions of the blurred crops; empty strings when captions are off.
         caption_features: (N, D) float32 L2-normalised text features of the captions, or (0, D).
         caption: Caption of the whole image; empty when captions are off.
-        phrases: Noun phrases of that caption.
+        phrases: Noun phrases of that caption, or of all captions of regions (`distractors`).
         phrase_features: (len(phrases), D) float32 L2-normalised text features of the prompts
             made from them.
         logit_scale: CLIP's learned scale; cosines times this are logits.

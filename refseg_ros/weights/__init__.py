@@ -102,7 +102,7 @@ def resolve(name: str) -> Path:
 
 @lru_cache(maxsize=1)
 def bundled_vocabulary() -> frozenset[str]:
-    """Lower-case content words that the bundled text models were trained on.
+    """Lower-case nouns, singular, that the bundled text models were trained on.
 
     Raises:
         WeightsError: The list does not ship with this installation.
