@@ -114,6 +114,16 @@ def test_depth_of_another_time_is_not_used(peer: Peer) -> None:
     assert "within 0.05 s" in peer.figures()["message"]
 
 
+def test_of_depth_images_with_one_stamp_the_newest_counts(peer: Peer) -> None:
+    camera = RgbD(peer)
+    image = peer.image(GREY)
+    camera.send(image, np.full((20, 30), 3.0))
+    show(peer, image)
+    assert peer.ask("the box")[0].distance == pytest.approx(3.0, abs=0.01)
+    camera.send(image, np.ones((20, 30)))
+    assert peer.ask("the box")[0].distance == pytest.approx(1.0, abs=0.01)
+
+
 def test_depth_that_comes_while_observing_is_used(peer: Peer, models: LeftHalf) -> None:
     camera = RgbD(peer)
     models.gate.clear()

@@ -52,15 +52,16 @@ class DepthStore:
             stamp = nanoseconds(header)
             if stamp != self._pinned_stamp:
                 self._pinned_stamp, self._pinned = stamp, None
-                for message in self._recent:
-                    self._consider(message)
+            # Also with the same stamp: drivers that set none send new pixels under it.
+            for message in self._recent:
+                self._consider(message)
 
     def _consider(self, message: Any) -> None:
         if self._pinned_stamp is None:
             return
         stamp = nanoseconds(message.header)
         held = self._pinned
-        if held is None or abs(stamp - self._pinned_stamp) < abs(
+        if held is None or abs(stamp - self._pinned_stamp) <= abs(
             nanoseconds(held.header) - self._pinned_stamp
         ):
             self._pinned = message
