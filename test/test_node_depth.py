@@ -138,3 +138,13 @@ def test_depth_that_comes_while_observing_is_used(peer: Peer, models: LeftHalf) 
     models.gate.set()
     result = peer.wait(lambda: peer.heard["result"], "the result")[-1]
     assert result.distance == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_replaced_command_leaves_the_markers_alone(peer: Peer) -> None:
+    RgbD(peer)
+    peer.say("one")
+    peer.say("two")
+    peer.wait(lambda: peer.heard["result"], "the replaced command")
+    peer.spin(0.3)
+    assert [item.command for item in peer.heard["result"]] == ["one"]
+    assert peer.heard["markers"] == []

@@ -55,6 +55,10 @@ class Outputs:
             self._target.publish(to_pose(answer.target, header))
         if self._markers.get_subscription_count():
             self._markers.publish(to_markers(answer))
+        self.publish_result(answer)
+
+    def publish_result(self, answer: Answer) -> None:
+        """Publish the message alone: for what says nothing of the target in force."""
         self._result.publish(to_segmentation(answer))
 
     def publish_candidates(self, observation: Observation) -> None:

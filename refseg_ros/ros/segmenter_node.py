@@ -162,7 +162,7 @@ class SegmenterNode(Node):
         replaced = self._inbox.put_command(message.data)
         if replaced is not None:
             reason = "a newer command replaced it before its turn came"
-            self._outputs.publish(Answer.without_image(replaced, Status.IDLE, reason))
+            self._outputs.publish_result(Answer.without_image(replaced, Status.IDLE, reason))
 
     async def _on_segment(self, request: Any, response: Any) -> Segment.Response:
         call = Call(request, Future(), time.monotonic() + self._values["service_timeout"])
