@@ -19,6 +19,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 import yaml
 
 from refseg_ros.errors import ConfigError
+from refseg_ros.spatial.position import CLOSENESS
 
 T = TypeVar("T")
 
@@ -133,7 +134,7 @@ class SpatialConfig:
         choices=("rectifier", "extreme", "off"),
     )
     closeness: float = _option(
-        0.1,
+        CLOSENESS,
         "extreme: share of the best candidate's score from which another counts as alike",
         low=0,
         high=1,

@@ -27,7 +27,7 @@ from refseg_ros.config import SegmenterConfig
 from refseg_ros.decision import Unused, decide, rank, refusal, says_how_it_looks, unused
 from refseg_ros.errors import ImageError
 from refseg_ros.language import ReferringExpression, noun_phrases, parse
-from refseg_ros.matching import SceneFeatures, ScoreTable, shares
+from refseg_ros.matching import Matcher, SceneFeatures, ScoreTable, shares
 from refseg_ros.matching.crops import blur, region_images
 from refseg_ros.matching.tas import Tas
 from refseg_ros.proposals import Proposer
@@ -84,7 +84,7 @@ class Segmenter:
         self.config = config
         self.device = device
         self.clip = clip
-        self.matcher = Tas(config.score)
+        self.matcher: Matcher = Tas(config.score)
         self._proposer = proposer
         self._captioner = captioner
         # segment-anything keeps the image that it looks at in its predictor.

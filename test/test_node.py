@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -20,7 +19,7 @@ pytest.importorskip("refseg_ros.msg", reason="the messages are not built")
 
 from rclpy.parameter import Parameter
 from ros_bench import BOX, GREY, Bench, LeftHalf, show
-from ros_peer import NAMESPACE, Peer, ros_domain
+from ros_peer import NAMESPACE, Peer
 from sensor_msgs.msg import CompressedImage
 
 from refseg_ros.errors import WeightsError
@@ -28,29 +27,7 @@ from refseg_ros.results import Proposals, Selection, Status
 from refseg_ros.ros import segmenter_node
 from refseg_ros.ros.worker import MAX_CALLS
 
-
-@pytest.fixture(scope="module", autouse=True)
-def ros() -> Iterator[None]:
-    with ros_domain(["--ros-args", "-r", f"__ns:={NAMESPACE}"]):
-        yield
-
-
-@pytest.fixture
-def models() -> LeftHalf:
-    return LeftHalf()
-
-
-@pytest.fixture
-def bench(models: LeftHalf) -> Iterator[Bench]:
-    bench = Bench(lambda preset, device: models)
-    yield bench
-    models.gate.set()
-    bench.close()
-
-
-@pytest.fixture
-def peer(bench: Bench) -> Peer:
-    return bench.peer
+pytestmark = pytest.mark.usefixtures("ros")
 
 
 def test_an_answer_is_complete(peer: Peer) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,37 +12,15 @@ pytest.importorskip("rclpy")
 pytest.importorskip("refseg_ros.msg", reason="the messages are not built")
 
 from geometry_msgs.msg import PoseStamped
-from ros_bench import BOX, GREY, Bench, LeftHalf, show
-from ros_peer import NAMESPACE, Peer, ros_domain
+from ros_bench import BOX, GREY, LeftHalf, show
+from ros_peer import Peer
 from sensor_msgs.msg import CameraInfo, Image
 from visualization_msgs.msg import Marker, MarkerArray
 
 from refseg_ros.ros import qos
 from refseg_ros.ros.conversions import to_image
 
-
-@pytest.fixture(scope="module", autouse=True)
-def ros() -> Iterator[None]:
-    with ros_domain(["--ros-args", "-r", f"__ns:={NAMESPACE}"]):
-        yield
-
-
-@pytest.fixture
-def models() -> LeftHalf:
-    return LeftHalf()
-
-
-@pytest.fixture
-def bench(models: LeftHalf) -> Iterator[Bench]:
-    bench = Bench(lambda preset, device: models)
-    yield bench
-    models.gate.set()
-    bench.close()
-
-
-@pytest.fixture
-def peer(bench: Bench) -> Peer:
-    return bench.peer
+pytestmark = pytest.mark.usefixtures("ros")
 
 
 class RgbD:

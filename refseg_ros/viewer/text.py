@@ -12,7 +12,7 @@ import importlib.util
 import unicodedata
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import ImageDraw, ImageFont
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -118,8 +118,3 @@ def draw_text(
     for part, font in _runs(text, size):
         draw.text((x, y), part, fill=colour, font=font, anchor="ls")
         x += font.getlength(part)
-
-
-def blank_canvas(width: int, height: int, colour: tuple[int, int, int]) -> Image.Image:
-    """An RGB image of one colour."""
-    return Image.new("RGB", (width, height), colour)

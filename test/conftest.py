@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the node tests; ROS is imported when one is used, so that the rest runs without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from ros_bench import Bench, LeftHalf
+    from ros_peer import Peer
+
+
+@pytest.fixture(scope="module")
+def ros() -> Iterator[None]:
+    """ROS in this process, on a domain and in a namespace of its own."""
+    from ros_peer import NAMESPACE, ros_domain
+
+    with ros_domain(["--ros-args", "-r", f"__ns:={NAMESPACE}"]):
+        yield
+
+
+@pytest.fixture
+def models() -> LeftHalf:
+    """A hand-made segmenter whose answers are known in advance."""
+    from ros_bench import LeftHalf
+
+    return LeftHalf()
+
+
+@pytest.fixture
+def bench(ros: None, models: LeftHalf) -> Iterator[Bench]:
+    """The segmenter node around ``models``, spinning beside a peer."""
+    from ros_bench import Bench
+
+    bench = Bench(lambda preset, device: models)
+    yield bench
+    models.gate.set()
+    bench.close()
+
+
+@pytest.fixture
+def peer(bench: Bench) -> Peer:
+    """The other side of the node's topics."""
+    return bench.peer
