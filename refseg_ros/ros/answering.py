@@ -71,7 +71,9 @@ class Answering:
         Raises:
             Exception: Whatever ``load`` raises; nothing later does.
         """
+        self._logger.info(f"loading the models of preset {self._values['preset']}")
         self.segmenter = load(self._values["preset"], self._values["device"])
+        self._logger.info(f"ready: {self.segmenter.description}")
         self._observer = Observer(self.segmenter)
         while (work := self._inbox.take()) is not None:
             self._header, self._size = Header(), (0, 0)
