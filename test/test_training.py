@@ -97,7 +97,7 @@ def make_options(out: Path, **changes: object) -> argparse.Namespace:
 
 
 def descend(model: nn.Module, options: argparse.Namespace) -> Training:
-    training = Training({"model": model}, options, lambda: "", weight_decay=0, warm_up=1)
+    training = Training({"model": model}, options, dict, weight_decay=0, warm_up=1)
     for _ in training:
         training.descend((model(torch.ones(1, 4)) ** 2).mean())
     return training
@@ -123,13 +123,44 @@ def test_a_training_goes_down_and_continues(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("ticking")
+def test_the_log_has_curves_and_forgets_what_was_not_saved(tmp_path: Path) -> None:
+    def descend_to(minutes: float) -> list[dict[str, float]]:
+        model = nn.Linear(4, 1)
+        training = Training(
+            {"model": model},
+            make_options(tmp_path, minutes=minutes),
+            lambda: {"mIoU": 0.75},
+            weight_decay=0,
+            warm_up=1,
+        )
+        for _ in training:
+            training.descend((model(torch.ones(1, 4)) ** 2).mean())
+        return [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+
+    first = descend_to(1.0)
+    assert first[-1] == {"step": 60, "minutes": 1.0, "mIoU": 0.75}
+    losses = [line["loss"] for line in first if "loss" in line]
+    assert losses == sorted(losses, reverse=True)
+    assert losses
+    late, cut = json.dumps({"step": 61, "minutes": 1.02, "loss": 9.0}) + "\n", '{"step": 6'
+    with (tmp_path / "log.jsonl").open("a") as log:
+        log.write(late + cut)
+    second = descend_to(2.0)
+    assert second[: len(first)] == first
+    assert second[-1]["step"] == 120
+    assert 9.0 not in [line.get("loss") for line in second]
+    (tmp_path / "ck.pt").unlink()
+    assert descend_to(1.0)[0]["step"] < 60
+
+
+@pytest.mark.usefixtures("ticking")
 def test_measuring_leaves_the_mode_of_the_network(tmp_path: Path) -> None:
     model = nn.Dropout()
     seen = []
     training = Training(
         {"model": nn.Sequential(model, nn.Linear(4, 1))},
         make_options(tmp_path),
-        lambda: str(seen.append(model.training)),
+        lambda: {"training": float(seen.append(model.training) is None)},
         weight_decay=0,
         warm_up=1,
     )

@@ -31,6 +31,8 @@ Mask = NDArray[np.bool_]
 DATA = Path("build/data")
 RUNS = Path("build/training")
 CHECKPOINT = "ck.pt"
+LOG = "log.jsonl"
+"""Beside the checkpoint: the loss and the held-out figures over time, for curves."""
 SMALLEST = 150
 """Pixels of an object below which it is neither learnt from nor asked for."""
 
@@ -134,14 +136,15 @@ class Training:
 
     Iterate over it: each turn gives the source of chance for one step, which ends with
     :meth:`descend`. The checkpoint is replaced as a whole, every two minutes and at the end; the
-    held-out scenes are measured every four minutes and at the end.
+    held-out scenes are measured every four minutes and at the end. :data:`LOG` gets a line
+    with `step`, `minutes` and either `loss` and `rate` or the held-out figures each time.
     """
 
     def __init__(
         self,
         modules: Mapping[str, nn.Module],
         options: argparse.Namespace,
-        figures: Callable[[], str],
+        figures: Callable[[], Mapping[str, float]],
         *,
         weight_decay: float,
         warm_up: int,
@@ -151,7 +154,7 @@ class Training:
         Args:
             modules: What is trained, under the names that the checkpoint has for it.
             options: As :func:`parser` gives them.
-            figures: Measures the networks on held-out scenes and says it in a line.
+            figures: Measures the networks on held-out scenes.
             weight_decay: Of AdamW.
             warm_up: Steps.
 
@@ -174,6 +177,12 @@ class Training:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         if self._path.exists():
             self._continue()
+        self._shorten_log()
+
+    @property
+    def spent(self) -> float:
+        """The share of the budget of time that is used, in [0, 1]."""
+        return min(1.0, self.used / (self._options.minutes * 60))
 
     def __iter__(self) -> Iterator[np.random.Generator]:
         budget = self._options.minutes * 60
@@ -229,7 +238,23 @@ class Training:
             raise WeightsError(f"{self._path} is of another network: {error}") from error
         logger.info("continuing at step %d, %.1f min used", self.step, self.used / 60)
 
+    def _shorten_log(self) -> None:
+        """Take out what a run wrote after the checkpoint from which this one continues."""
+        path = self._path.with_name(LOG)
+        if path.exists():
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            whole = [line for line in lines if line.endswith("\n")]
+            kept = [line for line in whole if json.loads(line)["step"] <= self.step > 0]
+            path.write_text("".join(kept), encoding="utf-8")
+
+    def _record(self, values: Mapping[str, float]) -> None:
+        line = {"step": self.step, "minutes": round(self.used / 60, 2)}
+        rounded = {name: float(f"{value:.5g}") for name, value in values.items()}
+        with self._path.with_name(LOG).open("a", encoding="utf-8") as log:
+            log.write(json.dumps({**line, **rounded}) + "\n")
+
     def _log(self, elapsed: float, rate: float) -> None:
+        self._record({"loss": float(np.mean(self._losses)), "rate": rate})
         logger.info(
             "step %d, %.1f min, loss %.3f, rate %.1e, %.0f images/s%s",
             self.step,
@@ -245,7 +270,9 @@ class Training:
         modules = [(module, module.training) for module in self._modules.values()]
         for module, _ in modules:
             module.eval()
-        logger.info("step %d, held out: %s", self.step, self._figures())
+        figures = self._figures()
+        self._record(figures)
+        logger.info("step %d, held out: %s", self.step, figures_line(figures))
         for module, training in modules:
             module.train(training)
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 from refseg_ros.backbones import torchvision_compat
 from refseg_ros.backbones.captioner import Captioner
 from training import words
-from training.common import Scenes, Thing, Training, begin, command, figures_line, parser
+from training.common import Scenes, Thing, Training, begin, command, parser
 from training.crops import background_mask, crop, fit, grow, shrink, vary
 from training.metrics import caption_figures
 
@@ -136,7 +136,7 @@ def train(options: argparse.Namespace) -> None:
     training = Training(
         {"model": model},
         options,
-        lambda: figures_line(caption_figures(captioner, held_out, 40)),
+        lambda: caption_figures(captioner, held_out, 40),
         weight_decay=0.02,
         warm_up=150,
     )

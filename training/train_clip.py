@@ -21,7 +21,7 @@ from torch.nn import functional
 from refseg_ros.backbones import torchvision_compat
 from refseg_ros.backbones.clip import MERGES, ClipEncoder
 from training import words
-from training.common import Mask, Scenes, Thing, Training, begin, command, figures_line, parser
+from training.common import Mask, Scenes, Thing, Training, begin, command, parser
 from training.crops import (
     Background,
     background_mask,
@@ -193,8 +193,8 @@ def train(options: argparse.Namespace) -> None:
     model = build_clip(tokenizer.vocab_size)
     things = scenes.all_things()
 
-    def figures() -> str:
-        return figures_line(retrieval_figures(wrap(model, tokenizer), held_out, 100))
+    def figures() -> dict[str, float]:
+        return retrieval_figures(wrap(model, tokenizer), held_out, 100)
 
     training = Training({"model": model}, options, figures, weight_decay=0.05, warm_up=100)
     for rng in training:

@@ -25,7 +25,6 @@ from training.common import (
     Training,
     begin,
     command,
-    figures_line,
     parser,
 )
 from training.metrics import click_figures, click_in
@@ -230,7 +229,7 @@ def train(options: argparse.Namespace) -> None:
     training = Training(
         {"sam": sam, "aff": affinity},
         options,
-        lambda: figures_line(click_figures(sam, held_out, 60)),
+        lambda: click_figures(sam, held_out, 60),
         weight_decay=0.02,
         warm_up=200,
     )
