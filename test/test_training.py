@@ -140,7 +140,6 @@ def test_the_log_has_curves_and_forgets_what_was_not_saved(tmp_path: Path) -> No
     first = descend_to(1.0)
     assert first[-1] == {"step": 60, "minutes": 1.0, "mIoU": 0.75}
     losses = [line["loss"] for line in first if "loss" in line]
-    assert losses == sorted(losses, reverse=True)
     assert losses
     late, cut = json.dumps({"step": 61, "minutes": 1.02, "loss": 9.0}) + "\n", '{"step": 6'
     with (tmp_path / "log.jsonl").open("a") as log:

@@ -182,7 +182,7 @@ class Training:
     @property
     def spent(self) -> float:
         """The share of the budget of time that is used, in [0, 1]."""
-        return min(1.0, self.used / (self._options.minutes * 60))
+        return min(1.0, self.used / (float(self._options.minutes) * 60))
 
     def __iter__(self) -> Iterator[np.random.Generator]:
         budget = self._options.minutes * 60
