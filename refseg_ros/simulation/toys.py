@@ -170,7 +170,7 @@ def ring() -> Parts:
 def brick() -> Parts:
     """A toy building brick with two rows of four studs."""
     studs = [
-        place(cylinder(0.0082, 0.0, 0.01, 16), (0.0265 * (k - 1.5), 0.0265 * (row - 0.5), 0.038))
+        place(cylinder(0.0092, 0.0, 0.013, 16), (0.0265 * (k - 1.5), 0.0265 * (row - 0.5), 0.038))
         for k in range(4)
         for row in range(2)
     ]
@@ -209,22 +209,22 @@ def mushroom() -> Parts:
     """A toadstool: a wide flat cap with pale dots on a tall pale stem."""
     cap = lathe(
         [
-            (0, 0.066),
-            (0.03, 0.066),
-            (0.053, 0.064),
-            (0.057, 0.069),
-            (0.052, 0.081),
-            (0.039, 0.091),
-            (0.02, 0.097),
-            (0, 0.099),
+            (0, 0.078),
+            (0.03, 0.078),
+            (0.056, 0.074),
+            (0.062, 0.079),
+            (0.058, 0.088),
+            (0.042, 0.097),
+            (0.022, 0.102),
+            (0, 0.104),
         ]
     )
-    stem = lathe([(0, 0), (0.023, 0), (0.018, 0.02), (0.016, 0.07), (0, 0.07)], 20)
-    dots = [place(ellipsoid((0.009, 0.009, 0.004), 6, 12), (0, 0, 0.098))]
+    stem = lathe([(0, 0), (0.027, 0), (0.02, 0.02), (0.017, 0.08), (0, 0.08)], 20)
+    dots = [place(ellipsoid((0.01, 0.01, 0.004), 6, 12), (0, 0, 0.103))]
     for k in range(5):
         angle = math.radians(72 * k + 15)
-        spot = ellipsoid((0.008, 0.008, 0.0065), 6, 12)
-        dots.append(place(spot, (0.037 * math.cos(angle), 0.037 * math.sin(angle), 0.0895)))
+        spot = ellipsoid((0.009, 0.009, 0.005), 6, 12)
+        dots.append(place(spot, (0.04 * math.cos(angle), 0.04 * math.sin(angle), 0.0965)))
     return cap, combine(stem, *dots)
 
 
@@ -245,3 +245,103 @@ def hammer() -> Parts:
         ),
     )
     return tube(path, radii, 12), head
+
+
+def bell() -> Parts:
+    """A hand bell: a flared skirt, a dark band on its shoulder and an upright handle."""
+    skirt = lathe(
+        [
+            (0, 0.01),
+            (0.046, 0.01),
+            (0.049, 0),
+            (0.05, 0.004),
+            (0.041, 0.018),
+            (0.034, 0.036),
+            (0.031, 0.054),
+            (0.024, 0.066),
+            (0.01, 0.071),
+            (0, 0.071),
+        ]
+    )
+    handle = lathe(
+        [
+            (0, 0.069),
+            (0.007, 0.069),
+            (0.0065, 0.082),
+            (0.0115, 0.098),
+            (0.012, 0.108),
+            (0.008, 0.117),
+            (0, 0.119),
+        ],
+        20,
+    )
+    return skirt, handle
+
+
+def hourglass() -> Parts:
+    """An hourglass: two round boards on three posts with a waisted glass between them."""
+    boards = [cylinder(0.042, 0, 0.011, 32), cylinder(0.042, 0.105, 0.116, 32)]
+    posts = [
+        place(
+            cylinder(0.0048, 0.01, 0.106, 12),
+            (0.035 * math.cos(angle), 0.035 * math.sin(angle), 0),
+        )
+        for angle in (0.3, 0.3 + 2 * math.pi / 3, 0.3 + 4 * math.pi / 3)
+    ]
+    glass = lathe(
+        [
+            (0, 0.01),
+            (0.025, 0.012),
+            (0.027, 0.026),
+            (0.019, 0.044),
+            (0.0055, 0.058),
+            (0.019, 0.072),
+            (0.027, 0.09),
+            (0.025, 0.104),
+            (0, 0.106),
+        ],
+        24,
+    )
+    return combine(*boards, *posts), glass
+
+
+def house() -> Parts:
+    """A toy house with a gable roof over the eaves; door, windows and chimney take the accent."""
+    x, y, eaves, ridge = 0.082, 0.066, 0.05, 0.088
+    walls = loft([rectangle(x, y, 0), rectangle(x, y, eaves)])
+    roof = loft(
+        [rectangle(x + 0.016, y + 0.02, eaves - 0.004), rectangle(x + 0.016, 0.002, ridge)]
+    )
+    chimney = block((0.014, 0.014, 0.04), (0.022, 0.016, 0.055))
+    door = [block((0.018, 0.002, 0.03), (0, side * y / 2, 0)) for side in (-1, 1)]
+    panes = [
+        block((0.015, 0.002, 0.014), (place_x, side * y / 2, 0.02))
+        for place_x in (-0.026, 0.026)
+        for side in (-1, 1)
+    ]
+    ends = [block((0.002, 0.018, 0.016), (side * x / 2, 0, 0.02)) for side in (-1, 1)]
+    return combine(walls, roof), combine(chimney, *door, *panes, *ends)
+
+
+def crown() -> Parts:
+    """A crown: a hoop with eight points, a bead on each of them."""
+    hoop = lathe(
+        [
+            (0.042, 0),
+            (0.048, 0),
+            (0.05, 0.004),
+            (0.048, 0.03),
+            (0.0455, 0.03),
+            (0.042, 0),
+        ],
+        40,
+    )
+    points, beads = [], []
+    for k in range(8):
+        angle = 45.0 * k
+        spike = loft([rectangle(0.003, 0.036, 0.027), rectangle(0.003, 0.004, 0.066)])
+        cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+        points.append(place(spike, (0.0465 * cos, 0.0465 * sin, 0), degrees=angle))
+        bead = ellipsoid((0.006, 0.006, 0.006), 8, 12)
+        beads.append(place(bead, (0.0465 * cos, 0.0465 * sin, 0.069)))
+    return combine(hoop, *points), combine(*beads)
