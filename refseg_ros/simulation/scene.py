@@ -16,16 +16,20 @@ from refseg_ros.simulation.catalogue import CATEGORIES, COLOURS, SIZES, Rgb
 Vector = tuple[float, float, float]
 
 #: Table-top, floor and wall patterns that `refseg_ros.simulation.textures` can paint.
-PATTERNS = ("plain", "wood", "marble", "check", "stripes", "speckle")
+PATTERNS = ("plain", "wood", "marble", "check", "stripes", "speckle", "tiles", "cloth")
+#: Patterns that only the shifted test scenes have.
+SHIFT_PATTERNS = ("gingham", "terrazzo")
 #: Surface finishes of objects, from dull to shiny.
-FINISHES = ("matte", "satin", "glossy")
+FINISHES = ("matte", "satin", "glossy", "metallic")
+#: What may carry the camera: an arm's wrist close to the table, or a mast.
+MOUNTS = ("wrist", "mast")
 #: Most objects a scene may hold.
 MAX_OBJECTS = 12
 
 
 @dataclass(frozen=True)
 class ObjectSpec:
-    """One object standing on the table.
+    """One object: on the table, on another object or in one.
 
     Attributes:
         category: a key of `catalogue.CATEGORIES`.
@@ -35,6 +39,9 @@ class ObjectSpec:
         yaw: turn about the vertical in radians.
         rgb: the colour as painted, base colour with jitter, 0..1.
         finish: one of `FINISHES`.
+        height: of its base above the table top in metres.
+        support: index in `SceneSpec.objects` of what carries it; -1 for the table.
+        contained: whether it lies in its support (a bowl, a tray) rather than on it.
     """
 
     category: str
@@ -44,6 +51,9 @@ class ObjectSpec:
     yaw: float
     rgb: Rgb
     finish: str = "satin"
+    height: float = 0.0
+    support: int = -1
+    contained: bool = False
 
     def __post_init__(self) -> None:
         for name, value, allowed in (
@@ -54,16 +64,28 @@ class ObjectSpec:
         ):
             if value not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
+        if self.height < 0.0:
+            raise ValueError(f"height must be >= 0 metres, got {self.height}")
+        if self.contained and self.support < 0:
+            raise ValueError("contained needs a support, got -1")
 
     @property
     def name(self) -> str:
         """Colour and category, e.g. "red mug"."""
         return f"{self.colour} {self.category}"
 
+    def pose(self) -> NDArray[np.float64]:
+        """(4, 4) pose of the object's frame in the world: its base, z up, turned by yaw."""
+        cos, sin = math.cos(self.yaw), math.sin(self.yaw)
+        pose = np.eye(4)
+        pose[:2, :2] = (cos, -sin), (sin, cos)
+        pose[:3, 3] = (*self.position, self.height)
+        return pose
+
 
 @dataclass(frozen=True)
 class CameraSpec:
-    """A pinhole camera that looks at a point, without roll.
+    """A pinhole camera that looks at a point.
 
     Attributes:
         target: point looked at, metres, world frame (z up, table top at z = 0).
@@ -71,6 +93,9 @@ class CameraSpec:
         elevation: height angle of the camera above the table, radians, 0 < elevation < pi/2.
         distance: from the target in metres.
         fovy: vertical field of view in radians.
+        roll: turn of the camera about its optical axis in radians, clockwise seen from behind
+            it, so that what it sees turns counter-clockwise in the picture.
+        mount: one of `MOUNTS`.
     """
 
     target: Vector
@@ -78,6 +103,8 @@ class CameraSpec:
     elevation: float
     distance: float
     fovy: float
+    roll: float = 0.0
+    mount: str = "mast"
 
     def __post_init__(self) -> None:
         if not 0.0 < self.elevation < math.pi / 2:
@@ -86,6 +113,10 @@ class CameraSpec:
             raise ValueError(f"distance must be positive metres, got {self.distance}")
         if not 0.0 < self.fovy < math.pi:
             raise ValueError(f"fovy must lie in (0, pi) radians, got {self.fovy}")
+        if not -math.pi <= self.roll <= math.pi:
+            raise ValueError(f"roll must lie in [-pi, pi] radians, got {self.roll}")
+        if self.mount not in MOUNTS:
+            raise ValueError(f"mount must be one of {', '.join(MOUNTS)}, got {self.mount!r}")
 
     @property
     def position(self) -> NDArray[np.float64]:
@@ -106,9 +137,11 @@ class CameraSpec:
         forward /= np.linalg.norm(forward)
         right = np.cross(forward, (0.0, 0.0, 1.0))
         right /= np.linalg.norm(right)
+        down = np.cross(forward, right)
+        cos, sin = math.cos(self.roll), math.sin(self.roll)
         pose = np.eye(4)
-        pose[:3, 0], pose[:3, 1], pose[:3, 2] = right, np.cross(forward, right), forward
-        pose[:3, 3] = self.position
+        pose[:3, 0], pose[:3, 1] = cos * right + sin * down, cos * down - sin * right
+        pose[:3, 2], pose[:3, 3] = forward, self.position
         return pose
 
     def intrinsics(self, width: int, height: int) -> NDArray[np.float64]:
@@ -139,12 +172,18 @@ class LightSpec:
         key: RGB of the key light, 0..1.
         fill: RGB of the fill light, 0..1.
         ambient: RGB of the ambient light, 0..1.
+        softness: angular radius of the key light in radians; 0 gives hard shadows.
     """
 
     direction: Vector
     key: Rgb
     fill: Rgb
     ambient: Rgb
+    softness: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.softness <= 0.5:
+            raise ValueError(f"softness must lie in 0..0.5 radians, got {self.softness}")
 
 
 @dataclass(frozen=True)
@@ -152,7 +191,7 @@ class SurfaceSpec:
     """A patterned surface.
 
     Attributes:
-        pattern: one of `PATTERNS`.
+        pattern: one of `PATTERNS` or `SHIFT_PATTERNS`.
         first: RGB of the ground, 0..1.
         second: RGB of the figure, 0..1.
         seed: of the random pattern.
@@ -166,8 +205,38 @@ class SurfaceSpec:
     repeat: float
 
     def __post_init__(self) -> None:
-        if self.pattern not in PATTERNS:
-            raise ValueError(f"pattern must be one of {', '.join(PATTERNS)}, got {self.pattern!r}")
+        if self.pattern not in (*PATTERNS, *SHIFT_PATTERNS):
+            allowed = ", ".join((*PATTERNS, *SHIFT_PATTERNS))
+            raise ValueError(f"pattern must be one of {allowed}, got {self.pattern!r}")
+
+
+@dataclass(frozen=True)
+class SensorSpec:
+    """What the camera does to the picture; the defaults do nothing.
+
+    Attributes:
+        exposure: stops, in -4..4.
+        noise: standard deviation in grey levels.
+        blur: standard deviation of the lens's Gaussian in pixels of a picture 640 wide.
+        jpeg: quality of the stored picture, 1..100; 0 for none.
+        seed: of the noise.
+    """
+
+    exposure: float = 0.0
+    noise: float = 0.0
+    blur: float = 0.0
+    jpeg: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value, low, high in (
+            ("exposure", self.exposure, -4.0, 4.0),
+            ("noise", self.noise, 0.0, 64.0),
+            ("blur", self.blur, 0.0, 32.0),
+            ("jpeg", self.jpeg, 0, 100),
+        ):
+            if not low <= value <= high:
+                raise ValueError(f"{name} must lie in {low}..{high}, got {value}")
 
 
 @dataclass(frozen=True)
@@ -176,13 +245,14 @@ class SceneSpec:
 
     Attributes:
         seed: the seed it was sampled from.
-        objects: what stands on the table.
+        objects: what stands on the table; what carries another comes before it.
         camera: view point.
         light: illumination.
         table: look of the table top.
         floor: look of the floor.
         wall: look of the wall behind.
         table_size: half extents of the table top in x and y, metres.
+        sensor: what the camera does to the picture.
     """
 
     seed: int
@@ -193,12 +263,19 @@ class SceneSpec:
     floor: SurfaceSpec
     wall: SurfaceSpec
     table_size: tuple[float, float]
+    sensor: SensorSpec = SensorSpec()
 
     def __post_init__(self) -> None:
         if len(self.objects) > MAX_OBJECTS:
             raise ValueError(
                 f"objects must hold at most {MAX_OBJECTS} entries, got {len(self.objects)}"
             )
+        for index, item in enumerate(self.objects):
+            if not -1 <= item.support < index:
+                raise ValueError(
+                    f"support must be -1 or the index of an earlier object, got {item.support} "
+                    f"for object {index}"
+                )
 
     def with_camera(self, camera: CameraSpec) -> SceneSpec:
         """The same scene seen by another camera."""
@@ -227,6 +304,7 @@ class SceneSpec:
                 floor=SurfaceSpec(**_tuples(data["floor"])),
                 wall=SurfaceSpec(**_tuples(data["wall"])),
                 table_size=(float(data["table_size"][0]), float(data["table_size"][1])),
+                sensor=SensorSpec(**data.get("sensor", {})),
             )
         except (KeyError, TypeError, IndexError, AttributeError) as error:
             raise ValueError(f"text is not the JSON of a SceneSpec: {error}") from error
