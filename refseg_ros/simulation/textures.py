@@ -77,6 +77,44 @@ def _speckle(rng: Generator) -> NDArray[np.float64]:
     return np.asarray(_noise(rng, waves, waves) > float(rng.uniform(0.58, 0.7)), dtype=np.float64)
 
 
+def _tiles(rng: Generator) -> NDArray[np.float64]:
+    """Square tiles of slightly different shades with grout between them."""
+    cells = int(rng.integers(2, 5))
+    place = np.arange(TEXTURE_SIZE) * cells / TEXTURE_SIZE
+    cell, inside = place.astype(int), place % 1.0
+    shades = rng.uniform(0.0, 0.35, (cells, cells))
+    grout = np.abs(inside - 0.5) > 0.5 - 0.012 * cells
+    mix = shades[cell[:, None], cell[None, :]] + 0.15 * _noise(rng, 8, 8)
+    return np.asarray(np.where(grout[:, None] | grout[None, :], 1.0, mix), dtype=np.float64)
+
+
+def _cloth(rng: Generator) -> NDArray[np.float64]:
+    """A plain weave: threads over and under one another, with soft folds."""
+    threads = 2 * int(rng.integers(16, 28))
+    place = np.arange(TEXTURE_SIZE) * threads / TEXTURE_SIZE
+    cell, round_ = place.astype(int), np.sin(np.pi * (place % 1.0))
+    over = (cell[:, None] + cell[None, :]) % 2 == 0
+    weave = np.where(over, round_[:, None], round_[None, :])
+    return np.clip(0.55 * (1.0 - weave) + 0.45 * _noise(rng, 3, 3), 0.0, 1.0)
+
+
+def _gingham(rng: Generator) -> NDArray[np.float64]:
+    """Bands both ways, darkest where they cross."""
+    bands, share = int(rng.integers(3, 8)), float(rng.uniform(0.4, 0.6))
+    phase = (np.arange(TEXTURE_SIZE) * bands / TEXTURE_SIZE) % 1.0
+    lines = (phase < share).astype(np.float64)
+    return 0.45 * (lines[:, None] + lines[None, :]) + 0.1 * _noise(rng, 6, 6)
+
+
+def _terrazzo(rng: Generator) -> NDArray[np.float64]:
+    """Chips of stone of several sizes and shades in cement."""
+    mix = 0.15 * _noise(rng, 4, 4)
+    for waves, shade in ((10, 0.95), (18, 0.6), (34, 0.8)):
+        chips = _noise(rng, waves, waves) > float(rng.uniform(0.74, 0.8))
+        mix = np.where(chips, shade, mix)
+    return np.asarray(mix, dtype=np.float64)
+
+
 _MAKERS = {
     "plain": _plain,
     "wood": _wood,
@@ -84,4 +122,8 @@ _MAKERS = {
     "check": _check,
     "stripes": _stripes,
     "speckle": _speckle,
+    "tiles": _tiles,
+    "cloth": _cloth,
+    "gingham": _gingham,
+    "terrazzo": _terrazzo,
 }
