@@ -3,14 +3,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import enum
 import json
-import logging
 import math
-import sys
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,20 +13,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from refseg_ros import __version__
+from refseg_ros.cli_eval import eval_app
+from refseg_ros.console import ExitCode, one_line_errors, set_up_logging, spinner
 from refseg_ros.errors import RefsegError
 
 if TYPE_CHECKING:
     from refseg_ros.results import Selection
-
-
-class ExitCode(enum.IntEnum):
-    """What ``refseg segment`` tells a shell."""
-
-    SELECTED = 0
-    ERROR = 1
-    USAGE = 2
-    NOT_FOUND = 3
-    AMBIGUOUS = 4
 
 
 _EXAMPLES = """
@@ -45,6 +31,8 @@ _EXAMPLES = """
   refseg segment photo.jpg "the mug" --json | jq .box
 
   refseg demo
+
+  refseg eval tabletop
 """
 _EXIT_CODES = """
 [bold]Exit codes[/bold]  0 one thing is meant · 1 error · 2 wrong usage · 3 not found · 4 ambiguous
@@ -60,6 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(eval_app, name="eval")
 
 
 def _print_version(wanted: bool) -> None:
@@ -105,11 +94,11 @@ def segment(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what is done.")] = False,
 ) -> None:
     """Find the one thing meant in a photo."""
-    _set_up_logging(verbose)
+    set_up_logging(verbose)
     if as_json and explain:
         raise typer.BadParameter("--json holds the candidates already; leave out --explain")
     _check_expression(expression)
-    with _one_line_errors():
+    with one_line_errors():
         selection = _segment(image, expression, output, mask, preset, device)
     if as_json:
         typer.echo(json.dumps(_as_json(selection, image), ensure_ascii=False, allow_nan=False))
@@ -128,7 +117,7 @@ def presets() -> None:
     from refseg_ros.config import SegmenterConfig, preset_names
 
     table = Table("preset", "what it is", box=None, header_style="bold")
-    with _one_line_errors():
+    with one_line_errors():
         for name in preset_names():
             table.add_row(name, escape(SegmenterConfig.from_preset(name).description))
     Console().print(table)
@@ -157,7 +146,7 @@ def demo(
     options = DemoOptions(
         headless=headless, port=port, seed=seed, preset=preset, device=device, out=out
     )
-    with _one_line_errors():
+    with one_line_errors():
         code = run_demo(options)
     raise typer.Exit(code)
 
@@ -184,7 +173,7 @@ def _segment(
         check_writable(target)
     if output and mask and output.resolve() == mask.resolve():
         raise RefsegError(f"{output}: --output and --mask name the same file")
-    with _spinner("starting") as status:
+    with spinner("starting") as status:
         from refseg_ros.segmenter import Segmenter
 
         status.update("loading models")
@@ -200,36 +189,6 @@ def _segment(
 
         write_image(output, draw_overlay(pixels, selection))
     return selection
-
-
-@contextlib.contextmanager
-def _spinner(text: str) -> Iterator[Any]:
-    """A spinner on stderr, so that stdout stays clean; nothing where stderr is no terminal."""
-    with Console(stderr=True).status(f"[bold]refseg[/bold] {text}…") as status:
-        yield status
-
-
-@contextlib.contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Turns the errors that are raised on purpose into one line on stderr and exit code 1."""
-    try:
-        yield
-    except RefsegError as error:
-        line = " ".join(str(error).split())
-        Console(stderr=True, soft_wrap=True).print(
-            f"[bold red]refseg: error:[/bold red] {escape(line)}", highlight=False
-        )
-        raise typer.Exit(ExitCode.ERROR) from None
-
-
-def _set_up_logging(verbose: bool) -> None:
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.ERROR,
-        format="%(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    if not verbose:  # the networks' libraries announce their deprecations to everyone
-        warnings.simplefilter("ignore")
 
 
 def _exit_code(selection: Selection) -> ExitCode:

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an answer costs: seconds, files and loading, measured apart from everything else."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from refseg_ros.evaluation.bootstrap import Figure
+from refseg_ros.evaluation.records import Observer, Sample
+from refseg_ros.evaluation.runner import Loader, threads
+
+THREADS = 2
+"""Threads of the timing; the target is stated for two CPU cores."""
+WARM_UP = 2
+"""Samples that are answered before the clock starts: first calls allocate and compile."""
+TIMED = 20
+"""Samples that are timed."""
+_SPREAD = (0.1, 0.9)
+_BUNDLED = (("weights", "bundled"), ("simulation", "scenes"))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What was measured on this machine.
+
+    Attributes:
+        seconds: Of observing one picture and answering its first expression, one a sample.
+        size: Height and width of the pictures in pixels.
+        threads: Used while timing.
+        machine: Processor and number of cores.
+        load_seconds: From files to networks in memory, libraries imported before.
+        bundled: Bytes of each folder of data that ships with the package.
+    """
+
+    seconds: tuple[float, ...]
+    size: tuple[int, int]
+    threads: int
+    machine: str
+    load_seconds: float
+    bundled: dict[str, int]
+
+    @property
+    def answer(self) -> Figure:
+        """Median of the seconds, with the range that holds the middle 80 %."""
+        if not self.seconds:
+            return Figure(None)
+        low, high = np.quantile(self.seconds, _SPREAD)
+        return Figure(float(np.median(self.seconds)), float(low), float(high))
+
+    @property
+    def bundled_bytes(self) -> int:
+        """All of :attr:`bundled`."""
+        return sum(self.bundled.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "answer_seconds": {**self.answer.as_json(), "all": list(self.seconds)},
+            "height": self.size[0],
+            "width": self.size[1],
+            "threads": self.threads,
+            "machine": self.machine,
+            "load_seconds": self.load_seconds,
+            "bundled_bytes": dict(self.bundled),
+        }
+
+
+def time_first_answers(
+    observer: Observer, samples: Sequence[Sample], *, count: int = TIMED, warm_up: int = WARM_UP
+) -> tuple[float, ...]:
+    """Seconds of observe + first select, one picture at a time.
+
+    Args:
+        observer: What is timed.
+        samples: At least one with a question; they are taken in turn, and again if too few.
+        count: Samples to time, at least 1.
+        warm_up: Samples before them that do not count.
+
+    Raises:
+        ValueError: No sample has a question, or ``count`` is less than 1.
+    """
+    if count < 1:
+        raise ValueError(f"count must be at least 1, got {count}")
+    asked = [samples[index] for index in range(min(len(samples), count + warm_up))]
+    asked = [sample for sample in asked if sample.questions]
+    if not asked:
+        raise ValueError("samples: none of them has a question")
+    seconds = []
+    for index in range(warm_up + count):
+        sample = asked[index % len(asked)]
+        question = sample.questions[0]
+        began = time.perf_counter()
+        observer.observe(sample.image).select(question.expression)
+        seconds.append(time.perf_counter() - began)
+    return tuple(seconds[warm_up:])
+
+
+def measure_cost(load: Loader, observer: Observer, samples: Sequence[Sample]) -> Cost:
+    """Time loading and answering, and weigh the bundled files.
+
+    Args:
+        load: Loads what is timed; called once more, when everything is imported.
+        observer: What ``load`` made before.
+        samples: Pictures to answer, all of one size.
+    """
+    began = time.perf_counter()
+    load()
+    load_seconds = time.perf_counter() - began
+    used = min(THREADS, cores())
+    with threads(used):
+        seconds = time_first_answers(observer, samples)
+    height, width = samples[0].image.shape[:2]
+    return Cost(seconds, (height, width), used, machine(), load_seconds, bundled_bytes())
+
+
+def machine() -> str:
+    """The processor's name and the number of cores that this process may use."""
+    name = platform.processor() or platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        lines = information.read_text(encoding="utf-8", errors="replace").splitlines()
+        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+        name = names[0] if names else name
+    return f"{name}, {cores()} cores"
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def bundled_bytes() -> dict[str, int]:
+    """Bytes of the data folders that ship with the package, by their place in it."""
+    package = Path(str(resources.files("refseg_ros")))
+    return {
+        "/".join(place): sum(
+            path.stat().st_size for path in package.joinpath(*place).rglob("*") if path.is_file()
+        )
+        for place in _BUNDLED
+    }
