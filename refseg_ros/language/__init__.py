@@ -4,22 +4,28 @@
 from __future__ import annotations
 
 from refseg_ros.language.expression import (
+    Anaphora,
     Direction,
+    Measure,
     NounPhrase,
     ReferringExpression,
     Relation,
     RelationKind,
+    Superlative,
 )
 from refseg_ros.language.parser import head_noun, parse
 from refseg_ros.language.phrases import SynonymRule, is_abstract, noun_phrases, same_thing
 from refseg_ros.language.tokens import lemma
 
 __all__ = [
+    "Anaphora",
     "Direction",
+    "Measure",
     "NounPhrase",
     "ReferringExpression",
     "Relation",
     "RelationKind",
+    "Superlative",
     "SynonymRule",
     "head_noun",
     "is_abstract",

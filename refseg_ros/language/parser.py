@@ -89,6 +89,7 @@ def name(words: Sequence[str], predicative: bool = False) -> NounPhrase:
         colours=_unique(word for word in rest if word in lexicon.COLOURS),
         materials=_unique(word for word in rest if word in lexicon.MATERIALS),
         sizes=_unique(word for word in rest if word in lexicon.SIZES),
+        is_plural=bool(head) and lemma(head) != head and head not in lexicon.GENERIC_NOUNS,
     )
 
 
@@ -117,6 +118,7 @@ def _merge(first: NounPhrase, second: NounPhrase) -> NounPhrase:
         directions=_unique_directions(first.directions + second.directions),
         extremes=_unique_directions(first.extremes + second.extremes),
         ordinal=first.ordinal or second.ordinal,
+        is_plural=first.is_plural or second.is_plural,
     )
 
 
@@ -354,8 +356,7 @@ class _Reader:
         return ReferringExpression(
             text=text,
             referring=" ".join(self.tokens).replace(f" {COMMA}", COMMA),
-            target=self.target,
-            relations=tuple(self.relations),
+            target=replace(self.target, relations=tuple(self.relations)),
             negated=_unique(self.negated),
             content_words=_unique(
                 word if is_adjective(word) else lemma(word)

@@ -208,6 +208,7 @@ _PAIRWISE: Final[dict[RelationKind, Callable[[Matrix], Matrix]]] = {
     RelationKind.LEFT_OF: lambda boxes: _right_of(boxes).T,
     RelationKind.BELOW: _below,
     RelationKind.ABOVE: lambda boxes: _below(boxes).T,
+    RelationKind.UNDER: _below,
     RelationKind.IN_FRONT_OF: _in_front,
     RelationKind.BEHIND: lambda boxes: _in_front(boxes).T,
     RelationKind.NEXT_TO: _beside,
@@ -215,6 +216,7 @@ _PAIRWISE: Final[dict[RelationKind, Callable[[Matrix], Matrix]]] = {
     RelationKind.IN: _inside,
     RelationKind.CONTAINING: lambda boxes: _inside(boxes).T,
     RelationKind.ON: _on,
+    RelationKind.CARRYING: lambda boxes: _on(boxes).T,
 }
 _BY_DEPTH: Final = {RelationKind.IN_FRONT_OF: -1.0, RelationKind.BEHIND: 1.0}
 """Relations that depth decides: the sign of (depth of i - depth of j)."""
