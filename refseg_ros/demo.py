@@ -23,7 +23,7 @@ from rich.markup import escape
 
 from refseg_ros.errors import RefsegError
 from refseg_ros.processes import Child, Children, StopRequest
-from refseg_ros.simulation.dataset import HELD_OUT_SEED
+from refseg_ros.simulation.splits import SPLITS
 
 VIEWER_ADDRESS = re.compile(r"viewer at (http://\S+)")
 """How the viewer node's log names the address that it listens on."""
@@ -118,7 +118,7 @@ def _exists(name: str) -> bool:
 
 def node_commands(options: DemoOptions) -> dict[str, list[str]]:
     """The command line of every process, by name; the last one is what the user looks at."""
-    seed = HELD_OUT_SEED if options.seed is None else options.seed
+    seed = SPLITS["slice"].first_seed if options.seed is None else options.seed
     commands = {
         "camera": _node("camera_node", scene=seed),
         "segmenter": _node("segmenter_node", preset=options.preset, device=options.device),

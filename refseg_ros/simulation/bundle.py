@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from refseg_ros.simulation.dataset import HELD_OUT_SEED
 from refseg_ros.simulation.expressions import Referral, refer
 from refseg_ros.simulation.renderer import Frame, TabletopRenderer
 from refseg_ros.simulation.sampling import sample_scene
 from refseg_ros.simulation.scene import SceneSpec
+from refseg_ros.simulation.splits import SPLITS
 
 #: Number of bundled scenes.
 SCENES = 12
@@ -84,7 +84,9 @@ def _load(name: str) -> BundledScene:
     return BundledScene(name, spec, frame, referrals)
 
 
-def write_bundle(out: Path, first_seed: int = HELD_OUT_SEED, count: int = SCENES) -> None:
+def write_bundle(
+    out: Path, first_seed: int = SPLITS["slice"].first_seed, count: int = SCENES
+) -> None:
     """Renders consecutive seeds into a folder of PNG and JSON files.
 
     Args:

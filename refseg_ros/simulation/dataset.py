@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Renders data sets of tabletop scenes on several processes.
+"""Renders training data of tabletop scenes on several processes.
 
 Writes `images.npy` (N, H, W, 3) uint8, `instances.npy` (N, H, W) uint8 and `scenes.jsonl`: for
-each scene one line with its `spec`, the visible `areas` of its objects in pixels, the camera
-matrix `intrinsics`, and its `referrals` as [expression, object index, kind].
+each scene one line with its `spec`, the visible `areas` of its objects in pixels, their
+`full_areas` if nothing hid them, and the camera matrix `intrinsics`. Benchmarks are stored by
+`refseg_ros.simulation.benchmark`.
 """
 
 from __future__ import annotations
@@ -12,26 +13,32 @@ import argparse
 import json
 import logging
 import multiprocessing
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 
-from refseg_ros.simulation.expressions import refer
 from refseg_ros.simulation.renderer import TabletopRenderer
-from refseg_ros.simulation.sampling import sample_scene
+from refseg_ros.simulation.sampling import PROFILES, sample_scene
 
-_LOGGER = logging.getLogger(__name__)
+#: Width and height of the pictures in pixels unless others are asked for.
+SIZE = (640, 480)
 
-#: Seeds from here on are kept out of training data: bundled scenes and benchmarks use them.
-HELD_OUT_SEED = 1_000_000
 _SLICE = 20
 
 _renderer: TabletopRenderer | None = None
 
 
 def write_dataset(
-    out: Path, scenes: int, seed: int, width: int, height: int, workers: int
+    out: Path,
+    scenes: int,
+    seed: int,
+    width: int,
+    height: int,
+    workers: int,
+    profile: str = "train",
 ) -> Iterator[int]:
     """Renders scenes with the seeds seed, seed + 1, … into a folder.
 
@@ -42,17 +49,19 @@ def write_dataset(
         width: of the pictures in pixels.
         height: of the pictures in pixels.
         workers: processes to render with, at least 1.
+        profile: of `sampling.sample_scene`.
 
     Yields:
         The number of scenes finished so far.
 
     Raises:
-        ValueError: if a number is out of range.
+        ValueError: if a number is out of range or there is no such profile.
         RendererUnavailable: if no OpenGL back end can be started.
     """
     for name, value, least in (("scenes", scenes, 1), ("seed", seed, 0), ("workers", workers, 1)):
         if value < least:
             raise ValueError(f"{name} must be at least {least}, got {value}")
+    sample_scene(seed, profile)
     out.mkdir(parents=True, exist_ok=True)
     for name, shape in (
         ("images.npy", (scenes, height, width, 3)),
@@ -60,13 +69,14 @@ def write_dataset(
     ):
         np.lib.format.open_memmap(out / name, "w+", np.uint8, shape).flush()
     jobs = [
-        (str(out), start, min(_SLICE, scenes - start), seed) for start in range(0, scenes, _SLICE)
+        (str(out), start, min(_SLICE, scenes - start), seed, profile)
+        for start in range(0, scenes, _SLICE)
     ]
     done = 0
     # Forked children would share the parent's OpenGL state, so each worker starts afresh.
     context = multiprocessing.get_context("spawn")
     with (
-        context.Pool(workers, _start_worker, (width, height)) as pool,
+        context.Pool(workers, start_worker, (width, height, False)) as pool,
         (out / "scenes.jsonl").open("w", encoding="utf-8") as listing,
     ):
         for lines in pool.imap(_render_slice, jobs):
@@ -75,30 +85,42 @@ def write_dataset(
             yield done
 
 
-def _start_worker(width: int, height: int) -> None:
+def start_worker(width: int, height: int, depth: bool) -> None:
+    """Prepares a process of a pool to render pictures of one size with `worker_renderer`."""
     global _renderer
-    _renderer = TabletopRenderer(width, height)
+    # The processes share out the cores; Mesa's software rasteriser would start threads in each.
+    os.environ.setdefault("LP_NUM_THREADS", "1")
+    cv2.setNumThreads(1)
+    _renderer = TabletopRenderer(width, height, depth)
 
 
-def _render_slice(job: tuple[str, int, int, int]) -> list[str]:
+def worker_renderer() -> TabletopRenderer:
+    """The renderer of this process.
+
+    Raises:
+        RuntimeError: outside a pool that was started with `start_worker`.
+    """
+    if _renderer is None:
+        raise RuntimeError("this process was not started with start_worker")
+    return _renderer
+
+
+def _render_slice(job: tuple[str, int, int, int, str]) -> list[str]:
     """Renders consecutive scenes into their place and returns their lines of JSON."""
-    out, start, count, seed = job
-    assert _renderer is not None
+    out, start, count, seed, profile = job
+    renderer = worker_renderer()
     images = np.lib.format.open_memmap(Path(out) / "images.npy", "r+")
     instances = np.lib.format.open_memmap(Path(out) / "instances.npy", "r+")
     lines = []
     for index in range(start, start + count):
-        spec = sample_scene(seed + index)
-        frame = _renderer.render(spec)
+        spec = sample_scene(seed + index, profile)
+        frame = renderer.render(spec)
         images[index], instances[index] = frame.rgb, frame.instances
         record = {
             "spec": json.loads(spec.to_json()),
             "areas": frame.areas(len(spec.objects)),
+            "full_areas": frame.full_areas,
             "intrinsics": frame.intrinsics.tolist(),
-            "referrals": [
-                (referral.expression, referral.object_index, referral.kind)
-                for referral in refer(spec, frame)
-            ],
         }
         lines.append(json.dumps(record, separators=(",", ":")))
     return lines
@@ -109,7 +131,7 @@ def _size(text: str) -> tuple[int, int]:
     try:
         return int(width), int(height)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"size must read like 480x360, got {text!r}") from None
+        raise argparse.ArgumentTypeError(f"size must read like 640x480, got {text!r}") from None
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -120,7 +142,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--scenes", type=int, default=1000, help="number of scenes")
     parser.add_argument("--seed", type=int, default=0, help="seed of the first scene")
-    parser.add_argument("--size", type=_size, default=(480, 360), help="WIDTHxHEIGHT in pixels")
+    parser.add_argument("--profile", choices=PROFILES, default="train", help="kind of scenes")
+    parser.add_argument("--size", type=_size, default=SIZE, help="WIDTHxHEIGHT in pixels")
     parser.add_argument("--workers", type=int, default=2, help="processes to render with")
     options = parser.parse_args(arguments)
     width, height = options.size
@@ -128,7 +151,13 @@ def main(arguments: list[str] | None = None) -> None:
     with Progress("rendering", *columns) as progress:
         task = progress.add_task("scenes", total=options.scenes)
         for done in write_dataset(
-            options.out, options.scenes, options.seed, width, height, options.workers
+            options.out,
+            options.scenes,
+            options.seed,
+            width,
+            height,
+            options.workers,
+            options.profile,
         ):
             progress.update(task, completed=done)
 

@@ -71,17 +71,19 @@ class TabletopRenderer:
     Args:
         width: of the pictures in pixels, 16..2048.
         height: of the pictures in pixels, 16..2048.
+        depth: whether depth is wanted; without it the frames' depth is 0 everywhere.
 
     Raises:
         ValueError: if a side is out of range.
         RendererUnavailable: if MuJoCo or an OpenGL back end is missing.
     """
 
-    def __init__(self, width: int = 640, height: int = 480) -> None:
+    def __init__(self, width: int = 640, height: int = 480, depth: bool = True) -> None:
         for name, side in (("width", width), ("height", height)):
             if not 16 <= side <= _MAX_SIDE:
                 raise ValueError(f"{name} must lie in 16..{_MAX_SIDE} pixels, got {side}")
         self.width, self.height = width, height
+        self._with_depth = depth
         self._mj = import_mujoco()
         self._closed = False
         self._build()
@@ -144,7 +146,8 @@ class TabletopRenderer:
         rgb = np.empty((self.height, self.width, 3), np.uint8)
         mj.mjr_render(self._rect, self._scene, self._context)
         mj.mjr_readPixels(rgb, None, self._rect, self._context)
-        return np.ascontiguousarray(rgb[::-1]), self._draw_depth()
+        depth = np.zeros((self.height, self.width), np.float32)
+        return np.ascontiguousarray(rgb[::-1]), self._draw_depth() if self._with_depth else depth
 
     def _draw_depth(self) -> NDArray[np.float32]:
         """Depth at the centres of the pixels: a pass without lights and without samples."""

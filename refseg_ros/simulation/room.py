@@ -20,12 +20,12 @@ SURFACES = ("table", "floor", "wall")
 #: The two meshes of an object.
 KINDS = ("main", "accent")
 #: Lights among which a soft key light is shared; the fill light follows them.
-KEY_LIGHTS = 4
+KEY_LIGHTS = 3
 
 _FLOOR_Z = -0.72
 _WALL_DISTANCE = 1.6
 _TABLE_THICKNESS = 0.03
-_SHADOW_MAP = 2048
+_SHADOW_MAP = 1536
 _SAMPLES = 4
 # specular, shininess
 _FINISH_LOOK = {
@@ -49,7 +49,7 @@ def compile_room(mujoco: Any, width: int, height: int) -> Any:
     spec.stat.extent = 1.0
     spec.stat.center = [0.0, 0.0, 0.0]
     spec.visual.map.znear, spec.visual.map.zfar = NEAR_METRES, FAR_METRES
-    spec.visual.map.shadowclip = 0.9
+    spec.visual.map.shadowclip = 1.0
     spec.visual.quality.shadowsize = _SHADOW_MAP
     spec.visual.quality.offsamples = _SAMPLES
     global_ = spec.visual.global_

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.random import PCG64, Generator
 from numpy.typing import NDArray
@@ -21,20 +23,25 @@ def paint(surface: SurfaceSpec) -> NDArray[np.uint8]:
     """
     rng = Generator(PCG64(surface.seed))
     mix = _MAKERS[surface.pattern](rng)[..., None]
-    first, second = np.asarray(surface.first), np.asarray(surface.second)
-    grain = 1.0 + 0.02 * rng.standard_normal((TEXTURE_SIZE, TEXTURE_SIZE, 1))
-    rgb = (first * (1.0 - mix) + second * mix) * grain
-    return np.asarray(np.clip(rgb * 255.0, 0.0, 255.0), dtype=np.uint8)
+    first, second = (np.asarray(c, np.float32) for c in (surface.first, surface.second))
+    grain = rng.standard_normal((TEXTURE_SIZE, TEXTURE_SIZE, 1), dtype=np.float32)
+    rgb = first + (second - first) * mix.astype(np.float32)
+    rgb *= 255.0 * (1.0 + np.float32(0.02) * grain)
+    return np.asarray(np.clip(rgb, 0.0, 255.0), dtype=np.uint8)
 
 
 def _noise(rng: Generator, x_cycles: float, y_cycles: float) -> NDArray[np.float64]:
     """Smooth noise in 0..1 with about the given number of waves across a tile."""
     size = TEXTURE_SIZE
-    spectrum = np.fft.rfft2(rng.standard_normal((size, size)))
-    fy = np.fft.fftfreq(size, 1.0 / size)[:, None] / y_cycles
-    fx = np.fft.rfftfreq(size, 1.0 / size)[None, :] / x_cycles
-    field = np.fft.irfft2(spectrum * np.exp(-0.5 * (fx**2 + fy**2)), s=(size, size))
-    field -= field.mean()
+    # A Gaussian spectrum is nothing beyond four deviations, so no chance is drawn there.
+    rows, columns = (min(math.ceil(4.0 * n), size // 2 - 1) for n in (y_cycles, x_cycles))
+    fy, fx = np.arange(-rows, rows + 1)[:, None], np.arange(columns + 1)[None, :]
+    envelope = np.exp(-0.5 * ((fy / y_cycles) ** 2 + (fx / x_cycles) ** 2))
+    real, imaginary = rng.standard_normal((2, *envelope.shape))
+    spectrum = np.zeros((size, size // 2 + 1), np.complex128)
+    spectrum[fy % size, fx] = (real + 1j * imaginary) * envelope
+    spectrum[0, 0] = 0.0
+    field = np.fft.irfft2(spectrum, s=(size, size))
     return np.clip(0.5 + field / (4.0 * field.std() + 1e-12), 0.0, 1.0)
 
 
