@@ -26,7 +26,7 @@ from refseg_ros.results import Selection, Status
 
 SCENES = 6
 COMMANDS_A_SCENE = 3
-KINDS = ("category", "colour", "position", "relation", "colour_only")
+KINDS = ("category", "colour", "position", "relation", "containment")
 """Kinds of expressions in the order in which they take turns."""
 UNKNOWN_THING = "the purple elephant"
 """Names a thing that no scene has."""

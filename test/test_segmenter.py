@@ -50,7 +50,7 @@ def test_most_colour_and_category_expressions_hit_their_object(segmenter: Segmen
     for bundled in bundled_scenes()[:4]:
         observed = segmenter.observe(bundled.frame.rgb)
         for referral in bundled.referrals:
-            if referral.kind != "colour":
+            if referral.phenomenon != "colour" or not referral.form.category:
                 continue
             truth = bundled.frame.instances == referral.object_index + 1
             selection = observed.select(referral.expression)
@@ -112,7 +112,7 @@ def test_threads_may_share_a_segmenter(segmenter: Segmenter, scene: Scene) -> No
 
 def test_a_plural_is_matched_as_its_singular_and_never_selected_outright(scene: Scene) -> None:
     # "mugs" as such is a text that the bundled CLIP was never shown.
-    referral = next(r for r in bundled_scenes()[0].referrals if r.kind == "category")
+    referral = next(r for r in bundled_scenes()[0].referrals if r.phenomenon == "category")
     one, several = scene.select(referral.expression), scene.select(f"{referral.expression}s")
     assert one.index is not None
     assert several.index == one.index
@@ -224,7 +224,9 @@ def test_distractors_come_from_the_regions_or_from_the_whole_image(segmenter: Se
 def test_half_precision_selects_the_same_object(segmenter: Segmenter, scene: Scene) -> None:
     # What CUDA is given, run on the CPU: numpy takes no bfloat16, which a generator hands it.
     halved = Segmenter.from_config(segmenter.config, Device(torch.device("cpu"), torch.bfloat16))
-    expression = next(r for r in bundled_scenes()[0].referrals if r.kind == "colour").expression
+    expression = next(
+        r for r in bundled_scenes()[0].referrals if r.phenomenon == "colour"
+    ).expression
     expected = scene.select(expression).mask
     assert expected.any()
     assert mask_iou(halved.observe(scene.image).select(expression).mask, expected) > 0.9

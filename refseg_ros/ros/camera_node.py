@@ -42,7 +42,7 @@ class View:
     Attributes:
         spec: What stands there.
         frame: The picture with its ground truth.
-        referrals: Expressions that each mean one object.
+        referrals: Expressions and what they mean.
     """
 
     spec: SceneSpec
@@ -219,8 +219,9 @@ def describe(view: View) -> str:
         for index, item in enumerate(view.spec.objects)
     ]
     referrals = [
-        {"expression": item.expression, "id": item.object_index + 1, "kind": item.kind}
+        {"expression": item.expression, "id": item.object_index + 1, "kind": item.phenomenon}
         for item in view.referrals
+        if len(item.targets) == 1
     ]
     return json.dumps({"scene": view.spec.seed, "objects": objects, "referrals": referrals})
 

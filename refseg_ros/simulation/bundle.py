@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from refseg_ros.simulation.expressions import Referral, refer
+from refseg_ros.simulation.rasteriser import rasterise
 from refseg_ros.simulation.renderer import Frame, TabletopRenderer
 from refseg_ros.simulation.sampling import sample_scene
 from refseg_ros.simulation.scene import SceneSpec
@@ -37,7 +38,7 @@ class BundledScene:
         name: file stem, e.g. "scene_00".
         spec: what was rendered.
         frame: the rendering; its depth is rounded to millimetres.
-        referrals: expressions, each true of exactly one object.
+        referrals: expressions with what they mean, as `expressions.refer` gives them.
     """
 
     name: str
@@ -73,15 +74,16 @@ def _load(name: str) -> BundledScene:
         return pixels
 
     spec = SceneSpec.from_json(json.dumps(data["spec"]))
+    instances = picture("instances").astype(np.uint8, copy=False)
     frame = Frame(
         rgb=picture("rgb").astype(np.uint8, copy=False),
         depth=(picture("depth").astype(np.float32) / np.float32(1000.0)),
-        instances=picture("instances").astype(np.uint8, copy=False),
+        instances=instances,
         intrinsics=np.array(data["intrinsics"], dtype=np.float64),
         camera_pose=spec.camera.pose(),
+        full_areas=rasterise(spec, instances.shape[1], instances.shape[0]).full_areas,
     )
-    referrals = tuple(Referral(**entry) for entry in data["referrals"])
-    return BundledScene(name, spec, frame, referrals)
+    return BundledScene(name, spec, frame, tuple(refer(spec, frame)))
 
 
 def write_bundle(
@@ -113,7 +115,6 @@ def write_bundle(
             record = {
                 "spec": json.loads(spec.to_json()),
                 "intrinsics": frame.intrinsics.tolist(),
-                "referrals": [asdict(referral) for referral in refer(spec, frame)],
             }
             (out / f"{stem}.json").write_text(json.dumps(record) + "\n", encoding="utf-8")
 

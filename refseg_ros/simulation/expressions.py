@@ -1,29 +1,77 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Referring expressions for simulated scenes, each true of exactly one visible object.
+"""Referring expressions for rendered scenes, with what they surely mean.
 
-Left, right, top and bottom are meant in the picture. An expression is given only where the scene
-leaves no doubt: things are seen well enough, and places differ by clear margins.
+An expression is a logical form (`forms`) in words (`phrasing`). It is given only if three-valued
+logic (`logic`, with the margins of `predicates`) leaves no doubt: one object satisfies it and no
+other might; or several do where several are asked for; or none does, not even by another name.
+
+Left, right and "in the picture" are the viewer's. In front of and behind are nearer and farther
+along the camera's direction over the table. Sizes are real sizes. `docs/data_card.md` tells all.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
-import numpy as np
-
+from refseg_ros.simulation.catalogue import HELD_OUT_PAIRS
+from refseg_ros.simulation.chance import Chance
+from refseg_ros.simulation.facts import NO, measure
+from refseg_ros.simulation.forms import (
+    Between,
+    Not,
+    NounPhrase,
+    OnTable,
+    Place,
+    Rank,
+    Relation,
+)
+from refseg_ros.simulation.logic import World
+from refseg_ros.simulation.phrasing import Speaker
+from refseg_ros.simulation.proposing import Proposer
 from refseg_ros.simulation.renderer import Frame
 from refseg_ros.simulation.scene import SceneSpec
 
-#: Fewest visible pixels of an object that may be spoken of, at 480x360.
-MIN_AREA = 120
-#: Least distance of centroids that decides a place, as a share of the picture's width.
-MARGIN = 0.06
-#: Kinds of expressions, in the order in which `refer` gives them.
-KINDS = ("category", "colour", "colour_only", "position", "relation")
+#: What an expression needs to be understood, in the order in which `refer` gives them.
+PHENOMENA: Final = (
+    "category",
+    "colour",
+    "size",
+    "position",
+    "relation",
+    "relation_3d",
+    "between",
+    "containment",
+    "ordinal",
+    "superlative",
+    "negation",
+    "plural",
+    "absent",
+)
+#: Split whose expressions are of pairs of colour and category that training never shows.
+COMPOSE: Final = "test_compose"
 
-_THING = "thing"
+# Fewest (where a scene allows) and most expressions of a benchmark scene.
+_FEWEST, _MOST = 9, 12
+# Of each phenomenon, `refer` gives so many for one target.
+_EACH = 3
+# Of these a scene gets a second expression if it has too few, the rarest first.
+_SPARE = (
+    "between",
+    "containment",
+    "ordinal",
+    "size",
+    "negation",
+    "relation_3d",
+    "relation",
+    "position",
+    "superlative",
+    "plural",
+    "colour",
+)
+_SALT = 0x5EED_0F_5A1D
 
 
 @dataclass(frozen=True)
@@ -32,153 +80,177 @@ class Referral:
 
     Attributes:
         expression: the sentence, e.g. "the mug on the left".
-        object_index: index into `spec.objects` of the one object meant.
-        kind: one of `KINDS`.
+        targets: sorted indices into `spec.objects` of what is meant: one, several for a plural,
+            none for what is not there.
+        phenomenon: one of `PHENOMENA`.
+        form: its logical form.
     """
 
     expression: str
-    object_index: int
-    kind: str
+    targets: tuple[int, ...]
+    phenomenon: str
+    form: NounPhrase
+
+    @property
+    def object_index(self) -> int:
+        """The one object meant.
+
+        Raises:
+            ValueError: if none or several are meant.
+        """
+        if len(self.targets) != 1:
+            raise ValueError(f"{self.expression!r} means {len(self.targets)} objects, not one")
+        return self.targets[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that JSON can hold."""
+        return {
+            "expression": self.expression,
+            "targets": list(self.targets),
+            "phenomenon": self.phenomenon,
+            "form": self.form.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Referral:
+        """Reads what `to_dict` wrote.
+
+        Raises:
+            ValueError: if a field is missing or a value not allowed.
+        """
+        try:
+            phenomenon = str(data["phenomenon"])
+            targets = tuple(int(index) for index in data["targets"])
+            form = NounPhrase.from_dict(data["form"])
+            expression = str(data["expression"])
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"data is not the dictionary of a Referral: {error}") from error
+        if phenomenon not in PHENOMENA:
+            raise ValueError(
+                f"phenomenon must be one of {', '.join(PHENOMENA)}, got {phenomenon!r}"
+            )
+        return cls(expression, targets, phenomenon, form)
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """A visible object: its index, words and centroid as shares of the picture's width."""
-
-    index: int
-    category: str
-    colour: str
-    x: float
-    y: float
+def phenomenon_of(form: NounPhrase, targets: tuple[int, ...]) -> str:
+    """The hardest thing that must be understood of a form, one of `PHENOMENA`."""
+    if not targets:
+        return "absent"
+    if form.count != 1:
+        return "plural"
+    if not form.modifiers:
+        return "size" if form.size else "colour" if form.colour else "category"
+    part = form.modifiers[-1]
+    if isinstance(part, Rank):
+        if part.rank > 1:
+            return "ordinal"
+        return "relation_3d" if part.order in ("near", "far") else "superlative"
+    if isinstance(part, Relation):
+        if part.kind in ("in", "on"):
+            return "containment"
+        return "relation_3d" if part.kind in ("in_front_of", "behind") else "relation"
+    names = {Place: "position", Between: "between", OnTable: "containment", Not: "negation"}
+    return names[type(part)]
 
 
 def refer(spec: SceneSpec, frame: Frame) -> list[Referral]:
-    """Gives every unambiguous expression for a rendered scene, in a fixed order.
+    """Gives unambiguous expressions for a rendered scene in plain words, in a fixed order.
 
-    Objects that are almost hidden (visible, but by less than `MIN_AREA`) can neither be meant nor
-    ruled out, so no expression is given that could be true of them.
+    At most three of a phenomenon for each target, sorted by phenomenon.
 
     Args:
         spec: the scene.
         frame: its rendering.
+
+    Raises:
+        ValueError: if the frame does not tell the full area of each object.
     """
-    height, width = frame.instances.shape
-    least = MIN_AREA * height * width / (480.0 * 360.0)
-    areas = frame.areas(len(spec.objects))
-    seen = [_look(spec, frame, k) for k, area in enumerate(areas) if area >= least]
-    doubtful = [_look(spec, frame, k) for k, area in enumerate(areas) if 0 < area < least]
-    found = [
-        *_by_words(seen, doubtful),
-        *_by_position(seen, doubtful),
-        *_by_relation(seen, doubtful),
-    ]
-    return sorted(found, key=lambda referral: KINDS.index(referral.kind))
+    things = measure(spec, frame)
+    world, lenient = World(things), World(things, lenient=True)
+    proposer = Proposer(world)
+    speaker = Speaker({thing.category for thing in things if thing.shown != NO})
+    given: dict[str, Referral] = {}
+    counts: Counter[tuple[str, tuple[int, ...]]] = Counter()
+    for form in (*proposer.forms(), *proposer.absent(lenient)):
+        targets = world.resolve(form) or ()
+        phenomenon = phenomenon_of(form, targets)
+        text = speaker.phrase(form)
+        if text not in given and counts[phenomenon, targets] < _EACH:
+            counts[phenomenon, targets] += 1
+            given[text] = Referral(text, targets, phenomenon, form)
+    return sorted(given.values(), key=lambda referral: PHENOMENA.index(referral.phenomenon))
 
 
-def _look(spec: SceneSpec, frame: Frame, index: int) -> _Seen:
-    rows, columns = np.nonzero(frame.instances == index + 1)
-    width = frame.instances.shape[1]
-    item = spec.objects[index]
-    return _Seen(index, item.category, item.colour, columns.mean() / width, rows.mean() / width)
+def benchmark_referrals(spec: SceneSpec, frame: Frame, split: str) -> list[Referral]:
+    """Chooses and paraphrases the expressions of a benchmark scene; its seed decides them.
+
+    One of each phenomenon that the scene offers, then second ones of the rarer phenomena up to
+    nine, and twelve at most. In the split `COMPOSE` every target is of a pair of
+    `catalogue.HELD_OUT_PAIRS`, and its colour and category are said.
+
+    Args:
+        spec: the scene.
+        frame: its rendering.
+        split: name of the split.
+
+    Raises:
+        ValueError: if the frame does not tell the full area of each object.
+    """
+    things = measure(spec, frame)
+    world, lenient = World(things), World(things, lenient=True)
+    proposer = Proposer(world, 3, HELD_OUT_PAIRS if split == COMPOSE else None)
+    chance = Chance(spec.seed ^ _SALT)
+    groups: dict[str, list[tuple[NounPhrase, tuple[int, ...]]]] = {name: [] for name in PHENOMENA}
+    for form in (*proposer.forms(), *proposer.absent(lenient)):
+        if split == COMPOSE or not _held_out(form):
+            targets = world.resolve(form) or ()
+            groups[phenomenon_of(form, targets)].append((form, targets))
+    speaker = Speaker({thing.category for thing in things if thing.shown != NO}, chance)
+    return _choose(groups, speaker, chance)
 
 
-def _by_words(seen: list[_Seen], doubtful: list[_Seen]) -> Iterator[Referral]:
-    """Category, colour with category, and colour alone."""
-    makers: tuple[tuple[str, Callable[[_Seen], str]], ...] = (
-        ("category", lambda item: f"the {item.category}"),
-        ("colour", lambda item: f"the {item.colour} {item.category}"),
-        ("colour_only", lambda item: f"the {item.colour} {_THING}"),
-    )
-    for kind, phrase in makers:
-        counts = Counter(phrase(item) for item in (*seen, *doubtful))
-        for item in seen:
-            if counts[phrase(item)] == 1:
-                yield Referral(phrase(item), item.index, kind)
+def _held_out(form: NounPhrase) -> bool:
+    return (form.colour, form.category) in HELD_OUT_PAIRS
 
 
-def _groups(
-    seen: list[_Seen], doubtful: list[_Seen]
-) -> Iterator[tuple[str, list[_Seen], frozenset[int]]]:
-    """Noun phrases that two or more visible objects share, and none that is almost hidden."""
-    phrases: dict[str, list[_Seen]] = {}
-    for item in seen:
-        for phrase in (item.category, f"{item.colour} {item.category}", _THING):
-            phrases.setdefault(phrase, []).append(item)
-    unclear = {p for d in doubtful for p in (d.category, f"{d.colour} {d.category}", _THING)}
-    told: set[tuple[frozenset[int], bool]] = set()
-    for phrase, members in phrases.items():
-        indices = frozenset(item.index for item in members)
-        # "red mug" says no more than "mug" where all the mugs are red.
-        if len(members) >= 2 and phrase not in unclear and (indices, phrase == _THING) not in told:
-            yield phrase, members, indices
-            told.add((indices, phrase == _THING))
-
-
-def _by_position(seen: list[_Seen], doubtful: list[_Seen]) -> Iterator[Referral]:
-    """Places in the picture among the objects that share a noun phrase."""
-    for phrase, members, _ in _groups(seen, doubtful):
-        for item in members:
-            others = [other for other in members if other is not item]
-            for words in _places(item, others):
-                yield Referral(words.format(phrase), item.index, "position")
-
-
-def _places(item: _Seen, others: list[_Seen]) -> Iterator[str]:
-    left = all(item.x <= other.x - MARGIN for other in others)
-    right = all(item.x >= other.x + MARGIN for other in others)
-    top = all(item.y <= other.y - MARGIN for other in others)
-    bottom = all(item.y >= other.y + MARGIN for other in others)
-    for holds, side, extreme in (
-        (left, "on the left", "leftmost"),
-        (right, "on the right", "rightmost"),
-        (top, "at the top", "topmost"),
-        (bottom, "at the bottom", "bottommost"),
-    ):
-        if holds:
-            yield f"the {{}} {side}"
-            yield f"the {extreme} {{}}"
-    for vertical, row in ((top, "top"), (bottom, "bottom")):
-        for horizontal, column in ((left, "left"), (right, "right")):
-            if vertical and horizontal:
-                yield f"the {row} {column} {{}}"
-    if len(others) == 2:
-        low, high = sorted(other.x for other in others)
-        if low + MARGIN <= item.x <= high - MARGIN:
-            yield "the {} in the middle"
-
-
-def _by_relation(seen: list[_Seen], doubtful: list[_Seen]) -> Iterator[Referral]:
-    """Places relative to another object that a category or a colour and category names alone."""
-    counts: Counter[str] = Counter()
-    for item in (*seen, *doubtful):
-        counts.update((item.category, f"{item.colour} {item.category}"))
-    anchors = []
-    for item in seen:
-        names = (item.category, f"{item.colour} {item.category}")
-        unique = [name for name in names if counts[name] == 1]
-        if unique:
-            anchors.append((unique[0], item))
-    for phrase, members, indices in _groups(seen, doubtful):
-        if phrase == _THING:
+def _choose(
+    groups: Mapping[str, list[tuple[NounPhrase, tuple[int, ...]]]],
+    speaker: Speaker,
+    chance: Chance,
+) -> list[Referral]:
+    """One of each phenomenon, then the spare ones, each for the target least spoken of so far."""
+    chosen: dict[str, Referral] = {}
+    used: Counter[tuple[int, ...]] = Counter()
+    taken: set[NounPhrase] = set()
+    first = [name for name in reversed(PHENOMENA) if groups[name]]
+    for turn, name in enumerate((*first, *_SPARE, *_SPARE)):
+        if len(chosen) >= (_MOST if turn < len(first) else _FEWEST):
             continue
-        for name, anchor in anchors:
-            if anchor.index not in indices:
-                for words, item in _relations(members, anchor):
-                    yield Referral(f"the {phrase} {words} the {name}", item.index, "relation")
+        left = [(form, targets) for form, targets in groups[name] if form not in taken]
+        if not left:
+            continue
+        form, targets = _pick(left, used, chance)
+        taken.add(form)
+        text = speaker.sentence(form)
+        if text not in chosen:
+            used[targets] += 1
+            chosen[text] = Referral(text, targets, name, form)
+    return sorted(chosen.values(), key=lambda referral: PHENOMENA.index(referral.phenomenon))
 
 
-def _relations(members: list[_Seen], anchor: _Seen) -> Iterator[tuple[str, _Seen]]:
-    """Relations to the anchor that clearly hold of one member and clearly not of the others."""
-    for words, offset in (
-        ("to the left of", lambda item: anchor.x - item.x),
-        ("to the right of", lambda item: item.x - anchor.x),
-        ("above", lambda item: anchor.y - item.y),
-        ("below", lambda item: item.y - anchor.y),
-    ):
-        clear = [item for item in members if offset(item) >= MARGIN]
-        denied = [item for item in members if offset(item) <= -MARGIN / 3.0]
-        if len(clear) == 1 and len(clear) + len(denied) == len(members):
-            yield words, clear[0]
-    gaps = sorted((np.hypot(item.x - anchor.x, item.y - anchor.y), item.index) for item in members)
-    if gaps[0][0] <= 0.3 and gaps[0][0] * 1.6 <= gaps[1][0]:
-        yield "next to", next(item for item in members if item.index == gaps[0][1])
+def _pick(
+    options: list[tuple[NounPhrase, tuple[int, ...]]],
+    used: Counter[tuple[int, ...]],
+    chance: Chance,
+) -> tuple[NounPhrase, tuple[int, ...]]:
+    """A shape of form first, each as likely, so that the many left and right crowd out none."""
+    shapes = list(dict.fromkeys(_shape(form) for form, _ in options))
+    shape = chance.pick(shapes)
+    fitting = chance.shuffled([option for option in options if _shape(option[0]) == shape])
+    return min(fitting, key=lambda option: used[option[1]])
+
+
+def _shape(form: NounPhrase) -> tuple[str, ...]:
+    parts = [type(part).__name__ for part in form.modifiers]
+    parts += [getattr(part, "kind", getattr(part, "order", "")) for part in form.modifiers]
+    return (*parts, "plain" if form.category else "generic", "counted" if form.count > 1 else "")
