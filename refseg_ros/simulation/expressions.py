@@ -220,7 +220,7 @@ def _choose(
 ) -> list[Referral]:
     """One of each phenomenon, then the spare ones, each for the target least spoken of so far."""
     chosen: dict[str, Referral] = {}
-    used: Counter[tuple[int, ...]] = Counter()
+    used: Counter[tuple[Any, ...]] = Counter()
     taken: set[NounPhrase] = set()
     first = [name for name in reversed(PHENOMENA) if groups[name]]
     for turn, name in enumerate((*first, *_SPARE, *_SPARE)):
@@ -233,19 +233,19 @@ def _choose(
         taken.add(form)
         text = speaker.sentence(form)
         if text not in chosen:
-            used[targets] += 1
+            used.update((targets, _shape(form)))
             chosen[text] = Referral(text, targets, name, form)
     return sorted(chosen.values(), key=lambda referral: PHENOMENA.index(referral.phenomenon))
 
 
 def _pick(
     options: list[tuple[NounPhrase, tuple[int, ...]]],
-    used: Counter[tuple[int, ...]],
+    used: Counter[tuple[Any, ...]],
     chance: Chance,
 ) -> tuple[NounPhrase, tuple[int, ...]]:
-    """A shape of form first, each as likely, so that the many left and right crowd out none."""
+    """A shape of form first, so that the many left and right crowd out none; rather a new one."""
     shapes = list(dict.fromkeys(_shape(form) for form, _ in options))
-    shape = chance.pick(shapes)
+    shape = min(chance.shuffled(shapes), key=lambda item: used[item])
     fitting = chance.shuffled([option for option in options if _shape(option[0]) == shape])
     return min(fitting, key=lambda option: used[option[1]])
 

@@ -147,13 +147,15 @@ class Speaker:
     def _among(self, options: Sequence[str]) -> str:
         return self._chance.pick(options) if self._chance else options[0]
 
-    def _slots(self, options: Sequence[Slots]) -> Slots:
+    def _slots(self, options: Sequence[Slots], nested: bool) -> Slots:
+        # "The cup on the book on the left": which of the two is on the left?
+        options = (nested and [(pre, post) for pre, post in options if not post]) or options
         return self._chance.pick(options) if self._chance else options[0]
 
-    def _phrase(self, form: NounPhrase, bare: bool) -> str:
+    def _phrase(self, form: NounPhrase, bare: bool, nested: bool = False) -> str:
         before, after = [], []
         for modifier in form.modifiers:
-            pre, post = self._modifier(modifier, form, bare)
+            pre, post = self._modifier(modifier, form, bare, nested)
             before.append(pre)
             after.append(post)
         words = (
@@ -188,24 +190,27 @@ class Speaker:
         name = names[0] if usual else self._among(names)
         return name if form.count == 1 else plural(name)
 
-    def _modifier(self, part: Modifier, form: NounPhrase, bare: bool) -> Slots:
+    def _modifier(self, part: Modifier, form: NounPhrase, bare: bool, nested: bool) -> Slots:
         if isinstance(part, Place):
-            return self._slots((_BARE_PLACES if bare else _PLACES)[part.where])
+            return self._slots((_BARE_PLACES if bare else _PLACES)[part.where], nested)
         if isinstance(part, Rank):
-            pre, post = self._slots((_FIRST if part.rank == 1 else _LATER)[part.order])
+            pre, post = self._slots((_FIRST if part.rank == 1 else _LATER)[part.order], nested)
             return pre.format(_ORDINALS[part.rank]), post
         link = self._link(form, bare)
         if isinstance(part, OnTable):
             return "", f"{link}directly on the table"
         if isinstance(part, Between):
-            first, second = self._phrase(part.first, bare), self._phrase(part.second, bare)
+            first = self._phrase(part.first, bare, nested=True)
+            second = self._phrase(part.second, bare, nested=True)
             return "", f"{link}{self._among(('between', 'in between'))} {first} and {second}"
         if isinstance(part, Not):
             return "", self._denied(part.of, form, bare)
         return "", link + self._related(part, bare)
 
     def _related(self, part: Relation, bare: bool) -> str:
-        return self._among(_RELATIONS[part.kind]).format(self._phrase(part.anchor, bare))
+        return self._among(_RELATIONS[part.kind]).format(
+            self._phrase(part.anchor, bare, nested=True)
+        )
 
     def _link(self, form: NounPhrase, bare: bool) -> str:
         """Sometimes "that is" before a place."""

@@ -22,7 +22,7 @@ DEPTH_OFFSET: Final = 0.05
 #: Least difference of distances from the camera in metres that ranks.
 DEPTH_STEP: Final = 0.05
 #: Offset across, at most so many times that along, for a relation to hold.
-SLANT: Final = 0.9
+SLANT: Final = 0.75
 #: From so many times on it clearly does not.
 STEEP: Final = 2.5
 #: Gap of footprints in metres up to which things are next to each other, and from which not.

@@ -93,6 +93,12 @@ class Proposer:
             NounPhrase(),
         ]
 
+    def _says_too_much(self, head: NounPhrase) -> bool:
+        """Whether the colour tells nothing apart: "the leftmost red mug" where all are red."""
+        kind = replace(head, colour="")
+        told = head.colour and head.category
+        return bool(told) and self._members(kind) == self._members(head)
+
     def _members(self, form: NounPhrase) -> int:
         return sum(truth != NO for truth in self._world.denote(form))
 
@@ -105,7 +111,7 @@ class Proposer:
             if not (by_colour and self._members(replace(head, colour="")) == 1):
                 yield head
         for head in heads:
-            if self._pairs is None and self._members(head) < 2:
+            if self._pairs is None and (self._members(head) < 2 or self._says_too_much(head)):
                 continue
             if head.category:
                 yield replace(head, size="big")
@@ -176,7 +182,7 @@ class Proposer:
     def _plural(self) -> Iterator[NounPhrase]:
         for head in self._heads():
             members = self._members(head)
-            if members < 2 or not (head.category or head.colour):
+            if members < 2 or not (head.category or head.colour) or self._says_too_much(head):
                 continue
             yield replace(head, count=0)
             yield replace(head, count=members)
