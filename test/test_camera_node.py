@@ -101,7 +101,7 @@ def test_the_camera_shows_scenes_with_their_ground_truth(
     status = audience.wait(lambda: audience.heard["status"], "diagnostics")[-1]
     assert bool(status.level[0]) == status.message.startswith("replaying")
     if not renders:
-        assert status.message.startswith("replaying 12 still pictures")
+        assert status.message.startswith("replaying 40 still pictures")
         assert "replaying" in log.read_text(encoding="utf-8")
 
     image, depth = rgb_from_image(messages["image"]), depth_from_image(messages["depth"])

@@ -75,14 +75,14 @@ def test_every_argument_used_is_declared() -> None:
 
 
 def test_the_demo_begins_with_a_scene_that_was_not_trained_on() -> None:
-    demo = importlib.import_module("refseg_ros.demo")
+    splits = importlib.import_module("refseg_ros.simulation.splits")
     tree = ast.parse((LAUNCH / "demo.launch.py").read_text(encoding="utf-8"))
     values = {
         ast.unparse(node.targets[0]): node.value
         for node in tree.body
         if isinstance(node, ast.Assign)
     }
-    assert ast.literal_eval(values["FIRST_SCENE"]) == str(demo.HELD_OUT_SEED)
+    assert ast.literal_eval(values["FIRST_SCENE"]) == str(splits.SPLITS["slice"].first_seed)
 
 
 def test_the_demo_includes_the_segmenter_before_it_uses_its_arguments() -> None:

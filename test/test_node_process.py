@@ -21,7 +21,8 @@ from sensor_msgs.msg import Image
 
 from refseg_ros.processes import Child
 from refseg_ros.results import Status
-from refseg_ros.simulation.bundle import BundledScene, bundled_scenes
+from refseg_ros.simulation.benchmark import TabletopScene
+from refseg_ros.simulation.bundle import bundled_scenes
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def peer(segmenter: Child) -> Peer:
 
 
 @pytest.fixture(scope="module")
-def scene() -> BundledScene:
+def scene() -> TabletopScene:
     return bundled_scenes()[0]
 
 
@@ -62,7 +63,7 @@ def show(peer: Peer, image: Image) -> None:
     peer.wait(lambda: int(peer.figures()["frames received"]) > received, "the frame's arrival")
 
 
-def test_image_and_command_give_the_mask(peer: Peer, scene: BundledScene) -> None:
+def test_image_and_command_give_the_mask(peer: Peer, scene: TabletopScene) -> None:
     image = peer.image(scene.frame.rgb)
     show(peer, image)
     result, mask = peer.ask(scene.referrals[0].expression)
@@ -85,7 +86,9 @@ def test_image_and_command_give_the_mask(peer: Peer, scene: BundledScene) -> Non
     assert roi.height == rows.max() + 1 - rows.min()
 
 
-def test_the_answer_is_explained_by_candidates_and_labels(peer: Peer, scene: BundledScene) -> None:
+def test_the_answer_is_explained_by_candidates_and_labels(
+    peer: Peer, scene: TabletopScene
+) -> None:
     show(peer, peer.image(scene.frame.rgb))
     result, mask = peer.ask(scene.referrals[0].expression)
     assert mask is not None
@@ -103,7 +106,7 @@ def test_the_answer_is_explained_by_candidates_and_labels(peer: Peer, scene: Bun
     assert bytes(overlay.data) != scene.frame.rgb.tobytes()
 
 
-def test_a_second_command_on_the_same_view_is_quick(peer: Peer, scene: BundledScene) -> None:
+def test_a_second_command_on_the_same_view_is_quick(peer: Peer, scene: TabletopScene) -> None:
     first = peer.image(scene.frame.rgb)
     show(peer, first)
     peer.ask(scene.referrals[0].expression)
@@ -178,7 +181,7 @@ def test_service_refuses_in_words(peer: Peer) -> None:
     assert response.mask.height == 0
 
 
-def test_an_unknown_thing_is_not_found(peer: Peer, scene: BundledScene) -> None:
+def test_an_unknown_thing_is_not_found(peer: Peer, scene: TabletopScene) -> None:
     show(peer, peer.image(scene.frame.rgb))
     result, mask = peer.ask("the elephant")
     assert result.status == Status.NOT_FOUND
@@ -192,7 +195,7 @@ def test_an_unknown_thing_is_not_found(peer: Peer, scene: BundledScene) -> None:
 @pytest.mark.parametrize(
     "text", ["x" * 20_000, "??!", "the", "\u202e赤いマグ 🍎", "{0} %s ${HOME} \\"]
 )
-def test_any_text_gets_an_answer(peer: Peer, scene: BundledScene, text: str) -> None:
+def test_any_text_gets_an_answer(peer: Peer, scene: TabletopScene, text: str) -> None:
     show(peer, peer.image(scene.frame.rgb))
     result, _ = peer.ask(text)
     assert result.status in list(Status)
@@ -200,7 +203,7 @@ def test_any_text_gets_an_answer(peer: Peer, scene: BundledScene, text: str) -> 
 
 
 @pytest.mark.parametrize("text", ["", " \t"])
-def test_an_empty_command_clears(peer: Peer, scene: BundledScene, text: str) -> None:
+def test_an_empty_command_clears(peer: Peer, scene: TabletopScene, text: str) -> None:
     show(peer, peer.image(scene.frame.rgb))
     peer.ask(scene.referrals[0].expression)
     result, mask = peer.ask(text)
@@ -211,7 +214,7 @@ def test_an_empty_command_clears(peer: Peer, scene: BundledScene, text: str) -> 
     assert peer.figures()["command"] == ""
 
 
-def test_all_encodings_show_the_same_view(peer: Peer, scene: BundledScene) -> None:
+def test_all_encodings_show_the_same_view(peer: Peer, scene: TabletopScene) -> None:
     rgb = scene.frame.rgb[::4, ::4]
     show(peer, peer.image(rgb))
     first, _ = peer.ask(scene.referrals[0].expression)
@@ -243,7 +246,7 @@ def test_all_encodings_show_the_same_view(peer: Peer, scene: BundledScene) -> No
     ],
 )
 def test_a_bad_image_is_an_error_that_says_why(
-    peer: Peer, scene: BundledScene, change: dict[str, object], words: str
+    peer: Peer, scene: TabletopScene, change: dict[str, object], words: str
 ) -> None:
     image = peer.image(scene.frame.rgb)
     for name, value in change.items():
@@ -315,7 +318,7 @@ def test_continuous_mode_answers_every_new_view(peer: Peer) -> None:
         assert set_parameter(peer, "mode", text_value("on_command")) == ""
 
 
-def test_diagnostics(peer: Peer, scene: BundledScene) -> None:
+def test_diagnostics(peer: Peer, scene: TabletopScene) -> None:
     show(peer, peer.image(scene.frame.rgb))
     figures = peer.figures()
     assert figures["level"] == 0, figures["message"]

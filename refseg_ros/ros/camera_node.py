@@ -30,6 +30,7 @@ from refseg_ros.simulation import (
 )
 from refseg_ros.simulation.bundle import bundled_scenes
 from refseg_ros.simulation.expressions import Referral, refer
+from refseg_ros.simulation.splits import SPLITS
 
 NAME = "tabletop_camera"
 FRAME_ID = "camera_optical_frame"
@@ -107,6 +108,7 @@ class ReplayedSource:
 
     def __init__(self, reason: str) -> None:
         self._scenes = bundled_scenes()
+        self._first = SPLITS["slice"].first_seed
         self.problem = (
             f"replaying {len(self._scenes)} still pictures, because nothing can be rendered: "
             f"{reason}"
@@ -114,8 +116,9 @@ class ReplayedSource:
 
     def view(self, number: int) -> View:
         """The picture of a scene number; if there is none, of another in its place."""
-        known = {scene.spec.seed: scene for scene in self._scenes}
-        scene = known.get(number, self._scenes[number % len(self._scenes)])
+        place = number - self._first
+        count = len(self._scenes)
+        scene = self._scenes[place if 0 <= place < count else number % count]
         return View(scene.spec, scene.frame, scene.referrals)
 
     def swayed(self, view: View, seconds: float) -> Frame:

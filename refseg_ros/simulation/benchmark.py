@@ -39,6 +39,8 @@ _LOGGER = logging.getLogger(__name__)
 FORMAT = 1
 #: Width and height of the pictures in pixels.
 SIZE = (640, 480)
+#: Where the split `slice` comes with the package.
+SLICE_FOLDER = Path(str(resources.files("refseg_ros"))) / "simulation" / "slice"
 
 _MANIFEST, _LISTING = "manifest.json", "scenes.jsonl"
 
@@ -149,7 +151,7 @@ def bundled_slice() -> TabletopSplit:
     Raises:
         ConfigError: if the package was installed without it.
     """
-    return open_split(Path(str(resources.files("refseg_ros"))) / "simulation" / "slice")
+    return open_split(SLICE_FOLDER)
 
 
 def load_frame(spec: SceneSpec, files: SceneFiles, full_areas: Sequence[int]) -> Frame:
