@@ -39,7 +39,7 @@ def _option(
 
 @dataclass(frozen=True)
 class ProposalConfig:
-    """Mask proposals: segment-anything's automatic generator and TAS's pruning."""
+    """Mask proposals: segment-anything's automatic generator or a seed head, and a pruning."""
 
     architecture: str = _option(
         "vit_h", "vit_h, vit_l, vit_b, or a JSON file that describes the network"
@@ -50,6 +50,19 @@ class ProposalConfig:
         "longer side in pixels at which masks are found before they are brought to the image's "
         "size; 0 is the image's own, as the paper has it",
         low=0,
+    )
+    prompts: str = _option(
+        "grid",
+        "grid: points_per_side squared points, through segment-anything's automatic generator; "
+        "seeds: points where the network's seed head sees things (bundled networks only)",
+        choices=("grid", "seeds"),
+    )
+    seed_thresh: float = _option(
+        0.5, "seeds: how likely a place shows a thing for it to be a prompt", low=0, high=1
+    )
+    max_seeds: int = _option(48, "seeds: most prompts of each of the two rounds", low=1, high=1024)
+    refine: bool = _option(
+        False, "seeds: draw outlines again where the colours of the image's own pixels change"
     )
     points_per_side: int = _option(8, "grid points along each side", low=1, high=64)
     points_per_batch: int = _option(64, "points decoded at a time", low=1, high=4096)

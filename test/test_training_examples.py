@@ -6,24 +6,23 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import types
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from square_scenes import BLUE_MUG, RED_BOWL, RED_MUG, square, write_scenes
+from square_scenes import BLUE_MUG, RED_BOWL, RED_MUG, write_scenes
 
 from refseg_ros import weights
-from refseg_ros.results import Proposals
 from refseg_ros.simulation import catalogue
+from refseg_ros.simulation.scene import PATTERNS
 from training import (
-    crops,
+    bank,
     train_captioner,
     train_clip,
-    train_sam,
     words,
 )
 from training.common import Scenes
@@ -39,7 +38,7 @@ def scenes(tmp_path: Path) -> Scenes:
 
 
 def test_every_simulated_category_has_names() -> None:
-    assert tuple(catalogue.CATEGORIES) == words.CATEGORIES
+    assert catalogue.NAMED == words.CATEGORIES
     assert tuple(catalogue.COLOURS) == words.COLOURS
 
 
@@ -48,9 +47,16 @@ def test_captions_of_things_and_scenes() -> None:
     assert words.describe("cup", "orange") == "an orange cup"
     assert words.describe_scene([]) == "an empty table"
     assert words.describe_scene([RED_MUG]) == "a red mug on a table"
+    assert words.describe_scene([RED_MUG], "wood") == "a red mug on a wooden table"
     three = [RED_MUG, BLUE_MUG, RED_BOWL]
-    assert words.describe_scene(three) == "a red mug, a blue mug and a red bowl on a table"
-    assert words.describe_scene([RED_MUG] * 9).count("mug") == 4
+    assert words.describe_scene(three, "check") == "two mugs and a red bowl on a checked table"
+    alike = [("book", "pink"), RED_BOWL, ("duck", "red"), RED_BOWL]
+    assert words.describe_scene(alike, "no such") == (
+        "a pink book, two red bowls and a red duck on a table"
+    )
+    assert words.describe_scene([RED_MUG] * 9) == "many red mugs on a table"
+    kinds = [(category, "red") for category in words.CATEGORIES[:6]]
+    assert words.describe_scene(kinds).count("red") == 4
 
 
 def test_the_captioner_can_spell_all_captions() -> None:
@@ -58,6 +64,12 @@ def test_the_captioner_can_spell_all_captions() -> None:
     for category in words.CATEGORIES:
         for colour in words.COLOURS:
             assert set(words.describe_scene([(category, colour)]).split()) <= known
+            for count in range(2, 9):
+                said = words.describe_scene([(category, colour)] * count)
+                assert set(said.split()) <= known
+    for pattern in PATTERNS:
+        assert set(words.describe_scene([RED_MUG], pattern).split()) <= known
+        assert "table" != words.describe_scene([RED_MUG], pattern).split()[-2] != "a"
     assert set(words.EMPTY_TABLE.split()) | {",", "and"} <= known
 
 
@@ -87,7 +99,7 @@ def test_the_bundled_vocabularies_are_those_of_the_scripts(tmp_path: Path) -> No
     assert tokenizer["model"]["vocab"] == words.caption_vocabulary()
 
 
-@given(st.integers(0, 2**32), st.integers(0, 23), st.integers(0, 9), st.sampled_from(Kind))
+@given(st.integers(0, 2**32), st.integers(0, 23), st.integers(-1, 9), st.sampled_from(Kind))
 def test_random_texts_are_true_and_name_what_they_say(
     seed: int, category: int, colour: int, kind: Kind
 ) -> None:
@@ -96,6 +108,7 @@ def test_random_texts_are_true_and_name_what_they_say(
     assert words.true_of([shown], [said]).all()
     if said.category >= 0:
         assert any(name in text for name in words.NAMES[words.CATEGORIES[category]])
+    assert set(text.split()) <= set(words.clip_words())
     if said.colour >= 0:
         name = words.COLOURS[colour]
         assert any(option in text for option in (name, *words.ALIASES.get(name, ())))
@@ -110,135 +123,11 @@ def test_what_is_true_of_what() -> None:
     assert words.true_of(shown, said).astype(int).tolist() == expected
 
 
-# crops
-
-
-def test_bounds_are_tight_and_stay_inside() -> None:
-    assert crops.bounds(square(20, 30, 10)) == (20, 30, 30, 40)
-    assert crops.bounds(square(2, 30, 10), 5) == (0, 17, 25, 45)
-
-
-def test_a_crop_has_the_background_asked_for() -> None:
-    image = np.full((120, 160, 3), 90, np.uint8)
-    mask = square(40, 50, 30)
-    mask[40:55, 50:65] = False
-    image[mask] = 200
-    black = crops.crop(image, mask, "black", 30)
-    assert black.shape == (30, 30, 3)
-    assert (black[:15, :15] == 0).all()
-    assert (black[15:] == 200).all()
-    full = crops.crop(image, mask, "full", 30)
-    assert (full[:15, :15] == 90).all()
-    blurred = crops.crop(image, mask, "blur", 30)
-    assert (blurred[15:] == 200).all()
-    assert 90 < blurred[14, 14, 0] < 200  # what is beside the thing has bled in
-    assert crops.crop(image, mask, "black", 64).shape == (64, 64, 3)
-
-
-def test_a_blurred_crop_is_the_one_that_the_segmenter_makes() -> None:
-    from refseg_ros.matching.crops import blur, region_images
-
-    image = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
-    image = np.asarray(cv2.GaussianBlur(image, (9, 9), 0))
-    mask = square(60, 70, 30)
-    proposals = Proposals(mask[None], np.ones(1, np.float32))
-    used = next(region_images(image, blur(image, 75), proposals))
-    learnt = crops.crop(image, mask, "blur", 30)
-    assert np.abs(used.astype(int) - learnt).max() <= 1
-
-
-def test_cutouts_stay_black_around() -> None:
-    image = np.zeros((32, 32, 3), np.uint8)
-    image[8:24, 8:24] = 180
-    for seed in range(20):
-        varied = crops.vary(image, np.random.default_rng(seed), cutout=True, turn=False)
-        assert varied.shape == image.shape
-        assert varied.min() >= 0
-        assert varied.max() <= 255
-        assert (varied[:8] == 0).all()
-        assert varied[12:20, 12:20].mean() > 60
-
-
-def test_grown_and_shrunk_masks() -> None:
-    assert (crops.grow(square(20, 20, 10)) == square(19, 19, 12)).all()
-    assert (crops.grow(square(20, 20, 10), 5) == square(18, 18, 14)).all()
-    assert (crops.shrink(square(20, 20, 10)) == square(21, 21, 8)).all()
-    assert (crops.shrink(square(20, 20, 9)) == square(20, 20, 9)).all()  # 49 pixels would be left
-
-
-@given(st.integers(0, 2**32), st.integers(0, 90), st.integers(0, 130))
-def test_other_masks_are_what_they_are_called(seed: int, top: int, left: int) -> None:
-    rng = np.random.default_rng(seed)
-    mask, neighbour = square(top, left, 30), square(60, 100, 15)
-    instances = np.where(mask, 1, np.where(neighbour, 2, 0)).astype(np.uint8)
-    part = crops.part_mask(mask, rng)
-    assert part is not None
-    assert (mask | ~part).all()
-    assert 0.2 < part.sum() / mask.sum() < 0.55
-    beside = crops.background_mask(mask, instances, rng)
-    if beside is not None:
-        assert beside.sum() >= 120
-        assert (instances[beside] == 0).all()
-    both = crops.joined_mask(mask, 1, instances, rng)
-    if both is not None:
-        assert (both == (mask | (instances == 2))).all()
-    assert crops.coarsen(mask, rng).sum() == pytest.approx(900, rel=0.25)
-
-
-# segment-anything
-
-
-def test_clicks_lie_on_what_they_mean(scenes: Scenes) -> None:
-    rng = np.random.default_rng(0)
-    for _ in range(5):
-        clicks = train_sam.random_clicks(scenes, rng)
-        assert clicks.pixels.shape == (3, 192, 256)
-        assert clicks.points.shape == (10, 2)
-        assert clicks.masks.shape == (10, 128, 128)
-        assert not clicks.masks[:, 96:].any()
-        assert (clicks.cells[24:] == 255).all()
-        for (x, y), mask in zip(clicks.points.int().tolist(), clicks.masks, strict=True):
-            assert mask[y // 2, x // 2] > 0
-
-
-def test_the_mask_loss_rewards_truth_and_disregards_padding() -> None:
-    truth = torch.zeros(2, 128, 128)
-    truth[0, 10:30, 10:30] = 1
-    truth[1, 50:90, 50:90] = 1
-    logits = (truth[:, None].expand(2, 4, 128, 128) * 2 - 1) * 20
-    right = train_sam.mask_loss(logits, torch.ones(2, 4), truth)
-    assert right.item() == pytest.approx(0, abs=1e-3)
-    assert train_sam.mask_loss(-logits, torch.zeros(2, 4), truth).item() > 10
-    # Boasting costs: four predicted IoUs that are wrong by 1, squared, twice.
-    boast = train_sam.mask_loss(logits, torch.zeros(2, 4), truth)
-    assert boast.item() - right.item() == pytest.approx(2)
-    padded = logits.clone()
-    padded[:, :, 96:] = 20
-    assert train_sam.mask_loss(padded, torch.ones(2, 4), truth).item() == pytest.approx(
-        right.item()
-    )
-
-
-def test_one_good_mask_of_three_is_nearly_enough() -> None:
-    truth = torch.zeros(1, 128, 128)
-    truth[0, 10:30, 10:30] = 1
-    good = (truth * 2 - 1) * 20
-    quality = torch.tensor([[1.0, 0, 0, 1]])
-    one = train_sam.mask_loss(torch.stack([good, -good, -good, good], 1), quality, truth)
-    none = train_sam.mask_loss(torch.stack([good, -good, -good, -good], 1), quality, truth)
-    assert one < 0.1 * none
-
-
-def test_the_affinity_loss_tells_things_apart() -> None:
-    cells = torch.zeros(1, 32, 32, dtype=torch.int64)
-    cells[:, :, 16:] = 1
-    features = torch.zeros(1, 16, 32, 32)
-    alike = train_sam.affinity_loss(features, cells).item()
-    features[:, 0, :, 16:] = 3.0
-    apart = train_sam.affinity_loss(features, cells).item()
-    # Alike: logit 3. Apart: 3 for the same and 3 - 9 for others, softplus(-3) and softplus(-6).
-    assert math.log1p(math.exp(-6)) < apart <= math.log1p(math.exp(-3)) + 1e-6
-    assert alike > 10 * apart
+def test_of_an_unknown_colour_no_colour_is_true_or_false() -> None:
+    shown = [Meaning(0, 3, -1), Meaning(0, 3, 2)]
+    said = [Meaning(0, 3, -1), Meaning(0, 3, 2), Meaning(0, -1, 1), Meaning(1, -1, -1)]
+    assert words.true_of(shown, said).astype(int).tolist() == [[1, 0, 0, 0], [1, 1, 0, 0]]
+    assert words.unclear(shown, said).astype(int).tolist() == [[0, 1, 1, 0], [0, 0, 0, 0]]
 
 
 # CLIP and captions
@@ -263,28 +152,101 @@ def test_a_text_that_is_true_of_nothing_only_repels() -> None:
     assert loss.item() == pytest.approx(0.5 * math.log1p(math.exp(-4)), abs=1e-6)
 
 
+def test_what_is_unclear_changes_nothing() -> None:
+    images, texts = torch.eye(3)[:2], torch.eye(3)
+    true = torch.tensor([[True, False, False], [False, True, False]])
+    unclear = torch.tensor([[False, False, True], [False, False, True]])
+    with_it = train_clip.contrastive_loss(images, texts, torch.tensor(4.0), true, unclear)
+    without = train_clip.contrastive_loss(images, texts[:2], torch.tensor(4.0), true[:, :2])
+    assert with_it.item() == pytest.approx(without.item(), abs=1e-6)
+
+
+PAIRS = [(1, 2), (1, 3), (5, 2), (6, 7)]
+
+
 def test_texts_of_a_batch_hold_a_true_one_for_each_crop() -> None:
     rng = np.random.default_rng(0)
     shown = [Meaning(Kind.OBJECT, 1, 2), Meaning(Kind.TWO, 3, 4), Meaning(Kind.BACKGROUND, 0, 0)]
-    texts, said = train_clip.random_texts(shown, rng)
+    texts, said = train_clip.random_texts(shown, PAIRS, rng)
     true = words.true_of(shown, said)
     assert len(texts) == len(said) == 3 + 44 + 3
     assert true.diagonal().all()
     assert not true.all(1).any()
 
 
-def test_captions_of_a_batch_fit_their_crops(scenes: Scenes) -> None:
+def test_hard_negatives_are_things_of_the_data() -> None:
     rng = np.random.default_rng(0)
-    examples = [
-        train_captioner.random_example(scenes, scenes.all_things(), rng) for _ in range(40)
-    ]
-    assert {image.shape for image, _ in examples} == {(128, 128, 3)}
-    said = {text for _, text in examples}
-    assert said <= {
-        "a red mug",
-        "a blue mug",
-        "a red bowl",
-        "an empty table",
-        "a red mug, a blue mug and a red bowl on a table",
-    }
-    assert len(said) >= 4
+    near = [train_clip.swapped(Meaning(Kind.OBJECT, 1, 2), PAIRS, rng)[1:] for _ in range(200)]
+    assert set(near) == {(1, 3), (5, 2)}
+    assert near.count((5, 2)) > near.count((1, 3))
+    far = [train_clip.swapped(Meaning(Kind.TWO, 1, 2), PAIRS, rng)[1:] for _ in range(200)]
+    assert set(far) == set(PAIRS)
+
+
+def test_captions_of_a_batch_fit_their_crops(scenes: Scenes, tmp_path: Path) -> None:
+    stored = bank.open_bank(tmp_path / "scenes", scenes)
+    rng = np.random.default_rng(0)
+    images, texts, shown = train_captioner.random_examples(stored, 60, rng)
+    assert images.shape == (60, 64, 64, 3)
+    assert images.dtype == np.float32
+    for text, meaning in zip(texts, shown, strict=True):
+        if meaning.kind == Kind.BACKGROUND:
+            assert text == "an empty table"
+        elif meaning.kind < 0:
+            assert text == "two mugs and a red bowl on a table"
+        else:
+            category, colour = words.CATEGORIES[meaning.category], words.COLOURS[meaning.colour]
+            assert text.endswith(f" {category}")
+            assert meaning.colour < 0 or text == f"a {colour} {category}"
+    assert {meaning.colour for meaning in shown} >= {-1, 0, 2}
+
+
+class Echo:
+    """A decoder that is sure of the next of the tokens that it reads, and a table of those."""
+
+    def text_decoder(self, input_ids: torch.Tensor, **rest: torch.Tensor) -> types.SimpleNamespace:
+        self.read = input_ids
+        following = torch.roll(self.truth, -1, 1)
+        logits = torch.nn.functional.one_hot(following, 200).float() * 30
+        return types.SimpleNamespace(logits=logits)
+
+
+def test_the_caption_loss_asks_for_no_unknown_colour() -> None:
+    echo, seen = Echo(), torch.zeros(2, 1, 1)
+    echo.truth = train_captioner.to_ids(["a red mug", "an orange bowl"])
+    known = [Meaning(Kind.OBJECT, 0, 0), Meaning(Kind.OBJECT, 2, 4)]
+
+    def loss(ids: torch.Tensor, shown: list[Meaning]) -> float:
+        rng = np.random.default_rng(0)
+        return float(train_captioner.caption_loss(echo, ids, seen, shown, rng))
+
+    right = loss(echo.truth, known)
+    wrong_colour = train_captioner.to_ids(["a blue mug", "a green bowl"])
+    assert loss(wrong_colour, known) > right + 5
+    unknown = [meaning._replace(colour=-1) for meaning in known]
+    assert loss(wrong_colour, unknown) == pytest.approx(loss(echo.truth, unknown))
+    wrong_thing = train_captioner.to_ids(["a red cup", "an orange ball"])
+    assert loss(wrong_thing, unknown) > loss(echo.truth, unknown) + 5
+
+
+def test_colours_that_are_read_are_sometimes_others() -> None:
+    echo = Echo()
+    echo.truth = train_captioner.to_ids(["a red mug"] * 200)
+    shown = [Meaning(Kind.OBJECT, 0, 0)] * 200
+    rng = np.random.default_rng(0)
+    train_captioner.caption_loss(echo, echo.truth, torch.zeros(200, 1, 1), shown, rng)
+    changed = echo.read != echo.truth
+    assert not changed[:, [0, 1, 3, 4]].any()
+    assert 0.1 < changed[:, 2].float().mean() < 0.4
+    assert set(echo.read[:, 2].tolist()) <= set(train_captioner.model_ids(words.COLOURS))
+
+
+def test_the_class_loss_leaves_out_what_has_no_name() -> None:
+    logits = torch.zeros(4, 34)
+    logits[0, 3] = logits[0, 24 + 2] = 50.0
+    shown = [Meaning(Kind.OBJECT, 3, 2), Meaning(-1, -1, -1), Meaning(Kind.BACKGROUND, 1, 1)]
+    named = train_captioner.class_loss(logits, [*shown, Meaning(Kind.OBJECT, 3, -1)])
+    only = train_captioner.class_loss(logits[[0, 3]], [shown[0], Meaning(Kind.OBJECT, 3, -1)])
+    assert named.item() == pytest.approx(only.item())
+    assert only.item() > math.log(24) / 2
+    assert train_captioner.class_loss(logits[:1], shown[1:2]).item() == 0

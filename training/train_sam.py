@@ -1,69 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trains the small segment-anything network on single clicks.
+"""Trains the small segment-anything network, and its seed head, on windows of scenes.
 
 The loss departs from the published one (focal and dice), with which objects of one per cent of
-the pixels are not learnt in reasonable time: cross-entropy with the object's pixels weighed up,
-dice, and an affinity of the embedding that is dropped after training.
+the pixels are not learnt in reasonable time: cross-entropy with the object's pixels weighed up at
+first, dice, and an affinity of the embedding that is dropped after training.
 """
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from refseg_ros.backbones.conv_pyramid import STRIDE
 from refseg_ros.backbones.sam import build_small_sam
-from training.common import (
-    Image,
-    Mask,
-    Scenes,
-    Training,
-    begin,
-    command,
-    parser,
-)
-from training.metrics import click_figures, click_in
+from refseg_ros.backbones.sam_decoding import FINER, corners, cut, decode
+from training.common import Scenes, Training, begin, command, parser
+from training.metrics import click_figures
+from training.views import FRAME, WINDOW, Prompt, View, random_view
 
 if TYPE_CHECKING:
     from segment_anything.modeling import Sam
 
-SIDE = 256
-HEIGHT = 192
-"""Rows of the square input that a 4:3 image fills; the rest is padding."""
+_CHANNELS = 64
 ARCHITECTURE = {
-    "img_size": SIDE,
+    "img_size": FRAME,
     "stem": 40,
     "widths": [72, 112, 144],
-    "prompt_dim": 64,
+    "prompt_dim": _CHANNELS,
     "mlp_dim": 256,
     "num_heads": 2,
+    "norm": "batch",
+    "seeds": True,
 }
 """Arguments of :func:`refseg_ros.backbones.sam.build_small_sam`; exported as ``config.json``."""
 
-_CLICKS = 10
-_AFFINITY_CELLS = 192
-_PADDING = 255  # instance number of cells below the image
-
-
-class Clicks(NamedTuple):
-    """An image with clicks in it.
-
-    Attributes:
-        pixels: (3, 192, 256) float32 RGB in 0 to 255.
-        points: (P, 2) float32 x, y of each click in pixels.
-        masks: (P, 128, 128) float32, the share of each cell that the clicked thing covers.
-        cells: (32, 32) int64 instance under the middle of each embedding cell.
-    """
-
-    pixels: Tensor
-    points: Tensor
-    masks: Tensor
-    cells: Tensor
+_PROMPTS = 5
+_AFFINITY_CELLS = 160
+_FRAMES_FROM = 0.85
+"""Share of the budget after which whole frames are seen in place of windows."""
+_FRAME_HEIGHT = FRAME * 3 // 4
+_WINDOWS_A_FRAME = 4
 
 
 def build_sam() -> Sam:
@@ -73,146 +54,145 @@ def build_sam() -> Sam:
     return sam
 
 
-def random_clicks(scenes: Scenes, rng: np.random.Generator) -> Clicks:
-    """A random part of a random scene with nine clicks on things and one beside them."""
-    while True:
-        row = int(rng.integers(len(scenes)))
-        image, instances = _zoom(scenes.images[row], scenes.instances[row], rng)
-        pixels = _light(cv2.resize(image, (SIDE, HEIGHT), interpolation=cv2.INTER_AREA), rng)
-        small = cv2.resize(instances, (SIDE, HEIGHT), interpolation=cv2.INTER_NEAREST)
-        present = [n for n in np.unique(small) if n and (small == n).sum() >= 60]
-        if present:
-            break
-    chosen: list[int] = []
-    while len(chosen) < _CLICKS - 1:
-        chosen += list(rng.permutation(present))
-    points, masks = [], []
-    for number in [*chosen[: _CLICKS - 1], 0]:
-        mask = np.asarray(small == number)
-        mask = mask if mask.any() else np.asarray(small == present[0])
-        points.append(click_in(mask, rng, central=0.3 if number else 0.0))
-        masks.append(_coverage(mask))
-    padded = np.full((SIDE, SIDE), _PADDING, np.int64)
-    padded[:HEIGHT] = small
-    return Clicks(
-        torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1),
-        torch.tensor(points, dtype=torch.float32),
-        torch.from_numpy(np.stack(masks)),
-        torch.from_numpy(padded[4::8, 4::8].copy()),
-    )
+def random_batch(scenes: Scenes, rng: np.random.Generator, count: int, spent: float) -> list[View]:
+    """Views of one size, prompted in one way.
+
+    Args:
+        scenes: Where they are taken from.
+        rng: Source of chance.
+        count: How many windows, or a quarter as many frames.
+        spent: The share of the training that is over.
+    """
+    kind = Prompt(int(rng.choice(3, p=(0.76, 0.12, 0.12))))
+    if spent < _FRAMES_FROM:
+        size, prompts = WINDOW, _PROMPTS
+    else:
+        size, prompts = (_FRAME_HEIGHT, FRAME), 2 * _PROMPTS
+        count = max(1, count // _WINDOWS_A_FRAME)
+    return [random_view(scenes, rng, size=size, prompts=prompts, kind=kind) for _ in range(count)]
 
 
-def _zoom(image: Image, instances: Image, rng: np.random.Generator) -> tuple[Image, Image]:
-    """A cut of half to all of the sides, flipped or not."""
-    height, width = instances.shape
-    share = 1.0 if rng.random() < 0.35 else rng.uniform(0.5, 1.0)
-    rows, columns = int(height * share), int(width * share)
-    top = int(rng.integers(0, height - rows + 1))
-    left = int(rng.integers(0, width - columns + 1))
-    cut = np.s_[top : top + rows, left : left + columns]
-    image, instances = image[cut], instances[cut]
-    if rng.random() < 0.5:
-        image, instances = image[:, ::-1], instances[:, ::-1]
-    return np.ascontiguousarray(image), np.ascontiguousarray(instances)
-
-
-def _light(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Another exposure, colour cast, sharpness and noise, in 0 to 255."""
-    lit = image * rng.uniform(0.75, 1.25) * rng.uniform(0.93, 1.07, 3) + rng.uniform(-12, 12)
-    if rng.random() < 0.3:
-        lit = np.asarray(cv2.GaussianBlur(lit, (3, 3), rng.uniform(0.3, 1.0)), np.float64)
-    return np.clip(lit + rng.normal(0, rng.uniform(0, 7), lit.shape), 0, 255)
-
-
-def _coverage(mask: Mask) -> np.ndarray:
-    """(128, 128) float32: the share of each 2 x 2 cell of the padded mask that is true."""
-    padded = np.zeros((SIDE, SIDE), np.float32)
-    padded[:HEIGHT] = mask
-    return np.asarray(padded.reshape(SIDE // 2, 2, SIDE // 2, 2).mean((1, 3)))
-
-
-def embed(sam: Sam, batch: list[Clicks]) -> Tensor:
-    """(B, 64, 32, 32) embeddings of a batch."""
-    pixels = torch.stack([sam.preprocess(item.pixels) for item in batch])
+def embed(sam: Sam, views: list[View]) -> tuple[Tensor, Tensor]:
+    """Embeddings (B, C, h / 8, w / 8) and logits of the seeds (B, 2, h / 4, w / 4) of views."""
+    pixels = (torch.stack([view.pixels for view in views]) - sam.pixel_mean) / sam.pixel_std
     with torch.autocast("cpu", torch.bfloat16):
-        embedded: Tensor = sam.image_encoder(pixels)
-    return embedded.float()
+        embedded = sam.image_encoder(pixels.to(memory_format=torch.channels_last))
+        seeds = sam.image_encoder.seeds(embedded)
+    return embedded.float(), seeds.float()
 
 
-def decode(sam: Sam, embedding: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-    """All four masks of each click.
+def answer(sam: Sam, embedded: Tensor, views: list[View]) -> tuple[Tensor, Tensor, Tensor]:
+    """The masks of all prompts of views, each in its window.
 
     Args:
         sam: The network.
-        embedding: (64, 32, 32) of one image.
-        points: (P, 2) clicks in pixels of the input.
+        embedded: (B, C, h, w) their embeddings.
+        views: Of one size, prompted in one way.
 
     Returns:
-        (P, 4, 128, 128) logits, the first for clear prompts, and (P, 4) predicted IoUs.
+        (N, 4, H, W) logits, (N, 4) predicted IoUs, and (N, H, W) the true coverage.
     """
-    labels = torch.ones(len(points), 1)
-    sparse, dense = sam.prompt_encoder(points=(points[:, None], labels), boxes=None, masks=None)
+    counts = torch.tensor([len(view.points) for view in views])
+    which = torch.repeat_interleave(torch.arange(len(views)), counts)
+    origins = torch.tensor([view.origin for view in views])[which]
+    points, labels = (torch.cat([getattr(v, n) for v in views]) for n in ("points", "labels"))
+    real = (labels >= 0)[..., None]
+    middles = (points * real).sum(1) / real.sum(1)
+    first, size = corners((middles / STRIDE).long(), (embedded.shape[2], embedded.shape[3]))
+    codes = sam.prompt_encoder.get_dense_pe()
+    none = torch.zeros(len(which), dtype=torch.int64)
+    tokens = _prompt_tokens(sam, points + origins[:, None], labels)
     with torch.autocast("cpu", torch.bfloat16):
-        masks, quality = sam.mask_decoder.predict_masks(
-            image_embeddings=embedding[None],
-            image_pe=sam.prompt_encoder.get_dense_pe(),
-            sparse_prompt_embeddings=sparse,
-            dense_prompt_embeddings=dense,
+        masks, quality = decode(
+            sam,
+            cut(embedded, which, first, size),
+            cut(codes, none, first + origins // STRIDE, size),
+            tokens,
         )
-    return masks.float(), quality.float()
+    truth = torch.cat([view.masks for view in views])[:, None]
+    fine = (size[0] * FINER, size[1] * FINER)
+    truth = cut(truth, torch.arange(len(which)), first * FINER, fine)[:, 0]
+    return masks.float(), quality.float(), truth
 
 
-def mask_loss(logits: Tensor, quality: Tensor, truth: Tensor) -> Tensor:
-    """Loss of the masks of one image.
+def _prompt_tokens(sam: Sam, points: Tensor, labels: Tensor) -> Tensor:
+    """(N, T, C) sparse embeddings of prompts of one kind; half precision would blur places."""
+    if (labels[:, 0] == 2).all():
+        boxes = points.flatten(1)
+        tokens: Tensor = sam.prompt_encoder(points=None, boxes=boxes, masks=None)[0]
+        return tokens
+    used = 1 if (labels[:, 1] < 0).all() else 2
+    given = (points[:, :used], labels[:, :used])
+    tokens = sam.prompt_encoder(points=given, boxes=None, masks=None)[0]
+    return tokens
 
-    Of the three masks for unclear clicks the best is learnt, with a little for the others so
-    that none dies; the mask for clear prompts and the predicted IoUs are learnt always.
+
+def mask_loss(logits: Tensor, quality: Tensor, truth: Tensor, balance: float) -> Tensor:
+    """Loss of the masks of prompts.
+
+    Of the three masks for unclear prompts the best is learnt, with a little for the others so
+    that none dies; the mask for clear prompts and the predicted IoUs are learnt always. Errors
+    count in proportion to the thing's area, as they do in IoU.
 
     Args:
-        logits: (P, 4, 128, 128).
+        logits: (P, 4, H, W).
         quality: (P, 4) predicted IoUs.
-        truth: (P, 128, 128) coverage in [0, 1].
+        truth: (P, H, W) coverage in [0, 1].
+        balance: From 0, all pixels count alike, to 1: the thing's count as much as all others.
     """
-    shown = torch.zeros(truth.shape[1:])
-    shown[: HEIGHT // 2] = 1
     target = truth[:, None]
-    inside = (truth * shown).sum((1, 2)).clamp(min=1)
-    heavier = ((shown.sum() - inside) / inside).clamp(0.2, 25)[:, None, None, None]
-    weight = (1 + (heavier - 1) * target) * shown
+    inside = truth.sum((1, 2)).clamp(min=64)[:, None]
+    outside = truth[0].numel() - inside
+    heavier = (outside / inside).clamp(1, 25) ** balance
+    blurred = functional.avg_pool2d(target, 5, 1, 2, count_include_pad=False)
+    weight = (1 + (heavier[..., None, None] - 1) * target) * (1 + 2 * (blurred - target).abs())
     entropy = functional.binary_cross_entropy_with_logits(
         logits, target.expand_as(logits), reduction="none"
     )
-    entropy = (entropy * weight).sum((2, 3)) / weight.sum((2, 3))
-    share = logits.sigmoid() * shown
+    entropy = (entropy * weight).sum((2, 3)) / (2 * heavier * inside)
+    share = logits.sigmoid()
     overlap = 2 * (share * target).sum((2, 3)) + 1
     dice = 1 - overlap / (share.sum((2, 3)) + target.sum((2, 3)) + 1)
-    each = 2 * entropy + dice
+    each = entropy + dice
     best = each[:, 1:].min(1).values.mean()
-    alive = 0.5 * each[:, 0].mean() + 0.05 * each[:, 1:].mean()
-    return best + alive + 2 * ((quality - _ious(logits, target, shown)) ** 2).mean()
+    alive = each[:, 0].mean() + 0.05 * each[:, 1:].mean()
+    return 0.5 * best + alive + 2 * ((quality - _ious(logits.detach(), target)) ** 2).mean()
 
 
-def _ious(logits: Tensor, target: Tensor, shown: Tensor) -> Tensor:
+def _ious(logits: Tensor, target: Tensor) -> Tensor:
     """(P, 4) IoUs of the masks at logit 0 with the truth at half coverage."""
-    found, true = (logits > 0).float() * shown, (target > 0.5).float()
-    union = ((found + true) > 0).float().sum((2, 3)).clamp(min=1)
-    return (found * true).sum((2, 3)) / union
+    found, true = logits > 0, target > 0.5
+    union = (found | true).sum((2, 3)).clamp(min=1)
+    return (found & true).sum((2, 3)) / union
+
+
+def seed_loss(logits: Tensor, truth: Tensor) -> Tensor:
+    """Cross-entropy of showing a thing, and the error of the share of depth where one is.
+
+    Args:
+        logits: (B, 2, H, W).
+        truth: (B, 2, H, W) in [0, 1], see :class:`training.views.View`.
+    """
+    covered, depth = truth[:, 0], truth[:, 1]
+    shows = functional.binary_cross_entropy_with_logits(logits[:, 0], covered)
+    error = (logits[:, 1].sigmoid() - depth).abs() * covered
+    return 2 * shows + error.sum() / covered.sum().clamp(min=1)
 
 
 def affinity_loss(features: Tensor, cells: Tensor) -> Tensor:
     """Makes cells of the same thing alike and others not, on random pairs.
 
     Args:
-        features: (B, C, 32, 32) projected embeddings.
-        cells: (B, 32, 32) int64 instances; padding is left out.
+        features: (B, C, h, w) projected embeddings.
+        cells: (B, h, w) int64 instances.
     """
     total = torch.zeros(())
     half = _AFFINITY_CELLS // 2
     for row, labels in zip(features.flatten(2), cells.flatten(1), strict=True):
-        shown = torch.nonzero(labels != _PADDING)[:, 0]
-        things = shown[labels[shown] > 0]
+        things = torch.nonzero(labels > 0)[:, 0]
+        everywhere = torch.arange(len(labels))
         # Half of the cells lie on things where there are any: they cover little of a table.
-        pools = (shown, things) if len(things) else (shown, shown)
+        pools = (everywhere, things) if len(things) else (everywhere, everywhere)
         drawn = torch.cat([pool[torch.randint(len(pool), (half,))] for pool in pools])
         vectors = row[:, drawn].T
         same = (labels[drawn][:, None] == labels[drawn][None]).float()
@@ -225,28 +205,29 @@ def train(options: argparse.Namespace) -> None:
     """Train until the budget is spent."""
     scenes, held_out = begin(options)
     sam = build_sam()
-    affinity = nn.Conv2d(64, 16, 1)
+    sam.image_encoder.to(memory_format=torch.channels_last)
+    affinity = nn.Conv2d(_CHANNELS, 16, 1)
     training = Training(
         {"sam": sam, "aff": affinity},
         options,
         lambda: click_figures(sam, held_out, 60),
         weight_decay=0.02,
-        warm_up=200,
+        warm_up=100,
     )
     for rng in training:
-        batch = [random_clicks(scenes, rng) for _ in range(options.batch)]
-        embedded = embed(sam, batch)
-        masks = torch.zeros(())
-        for item, embedding in zip(batch, embedded, strict=True):
-            masks = masks + mask_loss(*decode(sam, embedding, item.points), item.masks)
-        masks = masks / len(batch)
-        alike = affinity_loss(affinity(embedded), torch.stack([item.cells for item in batch]))
-        training.descend(masks + 0.5 * alike, masks.item(), f"affinity {alike.item():.3f}")
+        views = random_batch(scenes, rng, options.batch, training.spent)
+        embedded, seeds = embed(sam, views)
+        balance = max(0.0, 1 - training.spent / _FRAMES_FROM)
+        masks = mask_loss(*answer(sam, embedded, views), balance)
+        alike = affinity_loss(affinity(embedded), torch.stack([view.cells for view in views]))
+        found = seed_loss(seeds, torch.stack([view.seeds for view in views]))
+        note = f"affinity {alike.item():.3f}, seeds {found.item():.3f}"
+        training.descend(masks + 0.5 * alike + found, masks.item(), note)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """The command ``python -m training.train_sam``."""
-    options = parser(__doc__ or "", "sam", minutes=70, batch=6, lr=1.5e-3).parse_args(arguments)
+    options = parser(__doc__ or "", "sam", minutes=80, batch=8, lr=2e-3).parse_args(arguments)
     command(lambda: train(options))
 
 

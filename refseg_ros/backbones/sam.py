@@ -75,7 +75,15 @@ def _build(architecture: str) -> Sam:
 
 
 def build_small_sam(
-    *, img_size: int, stem: int, widths: list[int], prompt_dim: int, mlp_dim: int, num_heads: int
+    *,
+    img_size: int,
+    stem: int,
+    widths: list[int],
+    prompt_dim: int,
+    mlp_dim: int,
+    num_heads: int,
+    norm: str = "group",
+    seeds: bool = False,
 ) -> Sam:
     """segment-anything's own ``Sam`` with small dimensions and a convolutional encoder.
 
@@ -86,12 +94,14 @@ def build_small_sam(
         prompt_dim: Channels of the embedding, prompts and decoder.
         mlp_dim: Hidden width of the decoder's transformer.
         num_heads: Its attention heads.
+        norm: Normalisation of the encoder, ``group`` or ``batch``.
+        seeds: Whether the encoder has a seed head.
 
     Returns:
         An untrained network.
 
     Raises:
-        ValueError: ``img_size`` is not a positive multiple of 32.
+        ValueError: ``img_size`` is not a positive multiple of 32, or ``norm`` unknown.
     """
     if img_size <= 0 or img_size % 32:
         raise ValueError(f"img_size: {img_size} is not a positive multiple of 32")
@@ -100,7 +110,9 @@ def build_small_sam(
 
     cells = img_size // STRIDE
     return Sam(
-        image_encoder=ConvPyramid(img_size, stem, widths, prompt_dim),  # type: ignore[arg-type]
+        image_encoder=ConvPyramid(  # type: ignore[arg-type]
+            img_size, stem, widths, prompt_dim, norm, seeds
+        ),
         prompt_encoder=PromptEncoder(
             embed_dim=prompt_dim,
             image_embedding_size=(cells, cells),

@@ -85,10 +85,43 @@ def prune(
     Returns:
         The proposals that stay; none is fine.
     """
-    pixels = proposals.masks.shape[1] * proposals.masks.shape[2]
+    kept = survivors(
+        proposals.masks,
+        proposals.quality,
+        min_area=min_area,
+        max_area=max_area,
+        overlap=overlap,
+        duplicate_iou=duplicate_iou,
+    )
+    return proposals.keep(kept)
+
+
+def survivors(
+    masks: BoolMasks,
+    quality: FloatArray,
+    *,
+    min_area: float,
+    max_area: float,
+    overlap: float,
+    duplicate_iou: float,
+) -> NDArray[np.int64]:
+    """Which masks :func:`prune` keeps.
+
+    Args:
+        masks: (N, H, W) bool; empty ones go.
+        quality: (N,) float32.
+        min_area: As of :func:`prune`, like the others.
+        max_area: Fraction of the image.
+        overlap: Used when ``duplicate_iou`` is 1.
+        duplicate_iou: Used when below 1.
+
+    Returns:
+        Their indices; best first when ``duplicate_iou`` is below 1.
+    """
+    pixels = masks.shape[1] * masks.shape[2]
     smallest = min_area if min_area >= 1 else min_area * pixels
-    areas = proposals.areas
-    sized = proposals.keep(np.flatnonzero((areas >= smallest) & (areas <= max_area * pixels)))
+    areas = masks.sum((1, 2))
+    sized = np.flatnonzero((areas >= max(smallest, 1)) & (areas <= max_area * pixels))
     if duplicate_iou < 1:
-        return sized.keep(drop_duplicates(sized.masks, sized.quality, duplicate_iou))
-    return sized.keep(drop_contained(sized.masks, overlap))
+        return sized[drop_duplicates(masks[sized], quality[sized], duplicate_iou)]
+    return sized[drop_contained(masks[sized], overlap)]

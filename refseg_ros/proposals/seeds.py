@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Proposals from the prompts of a seed head: a few points where things are, in place of a grid.
+
+The image is encoded once. Each local maximum of the predicted distance to the edge, where the
+head sees a thing, is a prompt; masks are kept by segment-anything's own measures, predicted IoU
+and stability (Kirillov et al. 2023, appendix B). Where the head sees things that no kept mask
+covers there is a second round.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from refseg_ros.backbones.conv_pyramid import SEED_STRIDE, STRIDE, ConvPyramid
+from refseg_ros.backbones.device import Device
+from refseg_ros.backbones.sam_decoding import FINER, corners, cut, decode
+from refseg_ros.config import ProposalConfig
+from refseg_ros.errors import ConfigError
+from refseg_ros.proposals.prune import survivors
+from refseg_ros.proposals.refine import refined
+from refseg_ros.results import Proposals
+
+if TYPE_CHECKING:
+    from segment_anything.modeling import Sam
+
+logger = logging.getLogger(__name__)
+
+_PADDED_TO = 32  # the encoder's deepest stride
+_MASK_STRIDE = STRIDE // FINER
+_MARGIN = 3  # cells about a mask that are drawn with it
+_EMPTY = -32.0  # logit of what lies outside a window
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """An image in the network's terms.
+
+    Attributes:
+        embedding: (1, C, h, w).
+        shows: (2 h', 2 w') float32 in [0, 1]: how likely each seed cell of the image's own part
+            shows a thing; h', w' leave out cells that are only padding.
+        depth: Likewise, the predicted distance to the edge as a share of the greatest.
+        scale: Pixels of the input for each pixel of the image: across, down.
+    """
+
+    embedding: Tensor
+    shows: NDArray[np.float32]
+    depth: NDArray[np.float32]
+    scale: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class _Masks:
+    """Masks in the image's own part of the network's finest grid.
+
+    Attributes:
+        logits: (N, H, W) float32.
+        quality: (N,) float32 predicted IoUs.
+    """
+
+    logits: NDArray[np.float32]
+    quality: NDArray[np.float32]
+
+
+class SeedProposer:
+    """Prompts at seeds, over a network of :func:`refseg_ros.backbones.sam.build_small_sam`."""
+
+    def __init__(self, sam: Sam, config: ProposalConfig, device: Device) -> None:
+        """Wrap a loaded network.
+
+        Args:
+            sam: The network, on ``device``.
+            config: Thresholds; those of the grid are not used.
+            device: Where and in which precision it runs.
+
+        Raises:
+            ConfigError: The network has no seed head.
+        """
+        encoder = sam.image_encoder
+        if not isinstance(encoder, ConvPyramid) or encoder.seeds is None:
+            raise ConfigError(
+                f"proposals.prompts: 'seeds' needs a network with a seed head, which "
+                f"{config.architecture} has not; use 'grid'"
+            )
+        self._sam = sam
+        self._encoder, self._seeds = encoder, encoder.seeds
+        self._config = config
+        self._device = device
+        with torch.inference_mode():
+            self._codes = sam.prompt_encoder.get_dense_pe()
+
+    def propose(self, image: NDArray[np.uint8]) -> Proposals:
+        """Find candidate masks.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+
+        Returns:
+            Pruned proposals at the image's resolution; none is fine.
+        """
+        pixels = image.shape[0] * image.shape[1]
+        with torch.inference_mode():
+            encoded = self._encode(image)
+            seeds = self._peaks(encoded.shows, encoded.depth)
+            kept = self._pruned(self._answers(encoded, seeds), pixels)
+            more = self._peaks(_left(encoded.shows, kept), encoded.depth)
+            if len(more):
+                kept = self._pruned(_join(kept, self._answers(encoded, more)), pixels)
+        found = self._drawn(image, kept, encoded.scale)
+        logger.debug("%d and %d seeds, %d proposals", len(seeds), len(more), len(found))
+        return found
+
+    def _encode(self, image: NDArray[np.uint8]) -> _Encoded:
+        height, width = image.shape[:2]
+        side = self._encoder.img_size
+        longer = max(height, width)
+        size = (max(1, round(width * side / longer)), max(1, round(height * side / longer)))
+        shrinks = longer > side
+        small = cv2.resize(
+            image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        )
+        pixels = torch.from_numpy(small).to(self._device.torch_device).permute(2, 0, 1).float()
+        pixels = (pixels - self._sam.pixel_mean) / self._sam.pixel_std
+        padding = (0, -size[0] % _PADDED_TO, 0, -size[1] % _PADDED_TO)
+        padded = functional.pad(pixels, padding)[None].to(memory_format=torch.channels_last)
+        with self._device.precision():
+            embedding = self._encoder(padded)
+            maps = self._seeds(embedding)
+        cells = (-(-size[1] // SEED_STRIDE), -(-size[0] // SEED_STRIDE))
+        shows, depth = maps[0, :, : cells[0], : cells[1]].float().sigmoid().cpu().numpy()
+        return _Encoded(embedding.float(), shows, depth, (size[0] / width, size[1] / height))
+
+    def _peaks(
+        self, shows: NDArray[np.float32], depth: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """(N, 2) float32 x, y in pixels of the input: local maxima, highest first."""
+        height = np.where(shows > self._config.seed_thresh, depth, 0).astype(np.float32)
+        around = cv2.dilate(height, np.ones((5, 5), np.uint8))
+        rows, columns = np.nonzero((height > 0) & (height == around))
+        order = np.argsort(-height[rows, columns], kind="stable")[: self._config.max_seeds]
+        cells = np.stack([columns[order], rows[order]], 1).astype(np.float32)
+        return np.asarray((cells + 0.5) * SEED_STRIDE, np.float32)
+
+    def _answers(self, encoded: _Encoded, points: NDArray[np.float32]) -> _Masks:
+        """The good masks of points, brought from their windows to the whole grid."""
+        grid = tuple(-(-side * SEED_STRIDE // _MASK_STRIDE) for side in encoded.shows.shape)
+        if not len(points):
+            return _Masks(np.zeros((0, *grid), np.float32), np.zeros(0, np.float32))
+        device = self._device.torch_device
+        given = torch.from_numpy(points).to(device)
+        labels = torch.ones(len(points), 1, device=device)
+        # Half precision would blur places, so prompts are embedded outside of it.
+        prompts, _ = self._sam.prompt_encoder(
+            points=(given[:, None], labels), boxes=None, masks=None
+        )
+        embedding = encoded.embedding
+        first, size = corners((given / STRIDE).long(), (embedding.shape[2], embedding.shape[3]))
+        same = torch.zeros(len(points), dtype=torch.int64, device=device)
+        with self._device.precision():
+            logits, quality = decode(
+                self._sam,
+                cut(embedding, same, first, size),
+                cut(self._codes, same, first, size),
+                prompts,
+            )
+        which, chosen = self._good(logits.float(), quality.float())
+        found = logits.float()[which, chosen].cpu().numpy()
+        corner = (first[which] * FINER).cpu().numpy()
+        whole = np.full(
+            (len(found), embedding.shape[2] * FINER, embedding.shape[3] * FINER),
+            _EMPTY,
+            np.float32,
+        )
+        for canvas, mask, (x, y) in zip(whole, found, corner, strict=True):
+            canvas[y : y + mask.shape[0], x : x + mask.shape[1]] = mask
+        cropped = whole[:, : grid[0], : grid[1]]
+        return _Masks(cropped, quality.float()[which, chosen].cpu().numpy())
+
+    def _good(self, logits: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
+        """Row and number of the masks that the network itself trusts."""
+        config = self._config
+        offset = config.stability_score_offset
+        inner = (logits > offset).sum((2, 3))
+        outer = (logits > -offset).sum((2, 3))
+        stable = inner >= config.stability_score_thresh * outer.clamp(min=1)
+        good = stable & (inner > 0) & (quality >= config.pred_iou_thresh)
+        which, chosen = torch.nonzero(good, as_tuple=True)
+        return which, chosen
+
+    def _pruned(self, masks: _Masks, pixels: int) -> _Masks:
+        """What the configuration keeps, best first; the image has so many pixels."""
+        config = self._config
+        found = masks.logits > 0
+        shrunk = found.shape[1] * found.shape[2] / pixels
+        kept = survivors(
+            found,
+            masks.quality,
+            min_area=config.min_area * shrunk if config.min_area >= 1 else config.min_area,
+            max_area=config.max_area,
+            overlap=config.overlap,
+            duplicate_iou=config.duplicate_iou,
+        )
+        return _Masks(masks.logits[kept], masks.quality[kept])
+
+    def _drawn(
+        self, image: NDArray[np.uint8], masks: _Masks, scale: tuple[float, float]
+    ) -> Proposals:
+        """Masks at the resolution of the image."""
+        drawn = np.zeros((len(masks.logits), *image.shape[:2]), bool)
+        step = (scale[0] / _MASK_STRIDE, scale[1] / _MASK_STRIDE)
+        for mask, logits in zip(drawn, masks.logits, strict=True):
+            part, soft = enlarged(logits, step, image.shape[:2])
+            mask[part] = (refined(image[part], soft) if self._config.refine else soft) > 0
+        alive = np.flatnonzero(drawn.any((1, 2)))
+        return Proposals(drawn[alive], masks.quality[alive])
+
+
+def enlarged(
+    logits: NDArray[np.float32], step: tuple[float, float], size: tuple[int, int]
+) -> tuple[tuple[slice, slice], NDArray[np.float32]]:
+    """Logits of a mask, in pixels of the image, about the mask.
+
+    Args:
+        logits: (h, w), somewhere positive.
+        step: Cells of the grid for each pixel of the image: across, down.
+        size: Height and width of the image.
+
+    Returns:
+        Where in the image they lie, with a margin, and the logits there.
+    """
+    rows, columns = (np.flatnonzero((logits > 0).any(axis)) for axis in (1, 0))
+    spans = [
+        (
+            max(0, int((cells[0] - _MARGIN) / by)),
+            min(most, int((cells[-1] + 1 + _MARGIN) / by) + 1),
+        )
+        for cells, by, most in ((rows, step[1], size[0]), (columns, step[0], size[1]))
+    ]
+    (top, bottom), (left, right) = spans
+    # Middles of pixels lie at halves, in the image as in the grid.
+    place = np.array(
+        [
+            [step[0], 0, (left + 0.5) * step[0] - 0.5],
+            [0, step[1], (top + 0.5) * step[1] - 0.5],
+        ]
+    )
+    drawn = cv2.warpAffine(
+        logits,
+        place,
+        (right - left, bottom - top),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.s_[top:bottom, left:right], np.asarray(drawn, np.float32)
+
+
+def _left(shows: NDArray[np.float32], masks: _Masks) -> NDArray[np.float32]:
+    """Where things are seen that no mask covers, nor touches."""
+    covered = np.asarray((masks.logits > 0).any(0), np.uint8)
+    size = shows.shape[::-1]
+    cells = cv2.resize(cv2.dilate(covered, np.ones((3, 3), np.uint8)), size) > 0
+    return np.where(cells, 0, shows).astype(np.float32)
+
+
+def _join(one: _Masks, other: _Masks) -> _Masks:
+    return _Masks(
+        np.concatenate([one.logits, other.logits]), np.concatenate([one.quality, other.quality])
+    )
