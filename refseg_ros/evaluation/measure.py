@@ -16,6 +16,7 @@ from refseg_ros.evaluation.records import (
     REFUSED,
     WRONG_PROPOSAL,
     Answer,
+    Components,
     Observed,
     Observer,
     Question,
@@ -38,7 +39,9 @@ def least_area(height: int, width: int) -> float:
     return VISIBLE_AREA * (height * width) / (640.0 * 480.0)
 
 
-def measure(observer: Observer, sample: Sample) -> SceneResult:
+def measure(
+    observer: Observer, sample: Sample, components: Components | None = None
+) -> SceneResult:
     """Observe once, ask every question.
 
     An exception of the segmenter does not end an evaluation: the question counts as wrong, and
@@ -47,9 +50,11 @@ def measure(observer: Observer, sample: Sample) -> SceneResult:
     Args:
         observer: What is evaluated.
         sample: A picture with its questions.
+        components: Measures the networks one by one; None measures the whole method only.
     """
     try:
         observed = observer.observe(sample.image)
+        parts = dict(components(observer, sample)) if components else {}
     except Exception as error:  # whatever a segmenter does wrong is a result here
         logger.exception("%s: could not be observed", sample.name)
         text = f"{type(error).__name__}: {error}"
@@ -61,7 +66,7 @@ def measure(observer: Observer, sample: Sample) -> SceneResult:
         float(mask_ious(proposals.masks, truth).max(initial=0.0)) for truth in _large(sample)
     )
     answers = tuple(_ask(observed, sample, question) for question in sample.questions)
-    return SceneResult(sample.name, answers, best, len(proposals))
+    return SceneResult(sample.name, answers, best, len(proposals), components=parts)
 
 
 def _large(sample: Sample) -> list[NDArray[np.bool_]]:

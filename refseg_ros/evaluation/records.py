@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -64,12 +64,14 @@ class Sample:
         image: (H, W, 3) uint8 RGB.
         objects: (K, H, W) bool, visible pixels of every object; all false for a hidden one.
         questions: What is asked.
+        origin: What the sample was made from, for figures that only its benchmark knows.
     """
 
     name: str
     image: NDArray[np.uint8] = field(repr=False)
     objects: NDArray[np.bool_] = field(repr=False)
     questions: tuple[Question, ...]
+    origin: object = field(default=None, repr=False)
 
 
 class Source(Protocol):
@@ -132,6 +134,9 @@ class Answer:
         return {**values, "targets": list(self.targets)}
 
 
+Components = Callable[[Observer, Sample], Mapping[str, tuple[int, int]]]
+"""Figures of single networks on one sample, by name: what is right, and of how many."""
+
 NO_PROPOSAL = "no proposal"
 REFUSED = "refused"
 WRONG_PROPOSAL = "wrong proposal"
@@ -153,6 +158,7 @@ class SceneResult:
         best: For each object that is large enough to count, the best proposal's IoU.
         proposals: How many proposals there were.
         error: What went wrong with the whole scene; empty if nothing did.
+        components: Figures of single networks: what is right, and of how many.
     """
 
     scene: str
@@ -160,6 +166,7 @@ class SceneResult:
     best: tuple[float, ...]
     proposals: int
     error: str = ""
+    components: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def pack(mask: NDArray[np.bool_]) -> bytes:

@@ -15,7 +15,7 @@ from typing import Protocol
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import RefsegError
 from refseg_ros.evaluation.measure import measure
-from refseg_ros.evaluation.records import Observer, Sample, SceneResult, Source
+from refseg_ros.evaluation.records import Components, Observer, Sample, SceneResult, Source
 
 Progress = Callable[[int], None]
 
@@ -55,20 +55,26 @@ class SegmenterLoader:
 class _Work:
     """What a process needs for any sample: networks and the open split."""
 
-    def __init__(self, load: Loader, source: Source) -> None:
+    def __init__(self, load: Loader, source: Source, components: Components | None) -> None:
         self._observer = load()
         self._samples = source.open()
+        self._components = components
 
     def __call__(self, index: int) -> SceneResult:
         sample: Sample = self._samples[index]
-        return measure(self._observer, sample)
+        return measure(self._observer, sample, self._components)
 
 
 _work: _Work | None = None  # of this worker process
 
 
 def run(
-    load: Loader, source: Source, *, workers: int = 1, progress: Progress = lambda done: None
+    load: Loader,
+    source: Source,
+    *,
+    components: Components | None = None,
+    workers: int = 1,
+    progress: Progress = lambda done: None,
 ) -> list[SceneResult]:
     """Measure every sample of a split.
 
@@ -77,6 +83,7 @@ def run(
     Args:
         load: Makes what is evaluated, once a process.
         source: The split.
+        components: As of :func:`refseg_ros.evaluation.measure.measure`; pickled like ``load``.
         workers: Processes; 1 stays in this one.
         progress: Called with the number of samples done.
 
@@ -91,19 +98,21 @@ def run(
         raise ValueError(f"workers must be at least 1, got {workers}")
     results = []
     count = len(source.open())
-    for result in _results(load, source, min(workers, max(count, 1)), count):
+    for result in _results((load, source, components), min(workers, max(count, 1)), count):
         results.append(result)
         progress(len(results))
     return results
 
 
-def _results(load: Loader, source: Source, workers: int, count: int) -> Iterator[SceneResult]:
+def _results(
+    task: tuple[Loader, Source, Components | None], workers: int, count: int
+) -> Iterator[SceneResult]:
     if workers == 1:
         with threads(1):
-            yield from map(_Work(load, source), range(count))
+            yield from map(_Work(*task), range(count))
         return
     context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads' locks
-    pool = ProcessPoolExecutor(workers, context, _start, (load, source))
+    pool = ProcessPoolExecutor(workers, context, _start, task)
     try:
         yield from pool.map(_measure, range(count))
     except BrokenProcessPool:
@@ -115,11 +124,11 @@ def _results(load: Loader, source: Source, workers: int, count: int) -> Iterator
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _start(load: Loader, source: Source) -> None:
+def _start(load: Loader, source: Source, components: Components | None) -> None:
     global _work
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers on Ctrl-C
     _set_threads(1)
-    _work = _Work(load, source)
+    _work = _Work(load, source, components)
 
 
 def _measure(index: int) -> SceneResult:

@@ -99,7 +99,6 @@ def summarise(
     *,
     seed: int = 0,
     order: Sequence[str] = (),
-    components: dict[str, tuple[Sequence[float], Sequence[float]]] | None = None,
 ) -> Summary:
     """Work out all figures of a split.
 
@@ -107,11 +106,9 @@ def summarise(
         results: One a sample, at least one.
         seed: Of the bootstrap.
         order: Phenomena in the order wanted; others follow as they occur.
-        components: For each figure of a single network the numerator and the denominator of
-            each sample.
 
     Raises:
-        ValueError: There are no results, or a component has another number of samples.
+        ValueError: There are no results.
     """
     if not results:
         raise ValueError("results: at least one sample is needed, got none")
@@ -129,9 +126,7 @@ def summarise(
         rows=tuple(rows),
         total=total,
         proposals=_proposals(results, draws),
-        components={
-            name: draws.ratio(above, below) for name, (above, below) in (components or {}).items()
-        },
+        components=_components(results, draws),
         failures=tuple((result.scene, result.error) for result in results if result.error),
     )
 
@@ -216,3 +211,12 @@ def _proposals(results: Sequence[SceneResult], draws: Resampler) -> dict[str, Fi
         "mean_best": draws.ratio(best, objects),
         "per_object": draws.ratio(numbers, objects),
     }
+
+
+def _components(results: Sequence[SceneResult], draws: Resampler) -> dict[str, Figure]:
+    names = dict.fromkeys(name for result in results for name in result.components)
+    figures = {}
+    for name in names:
+        counts = [result.components.get(name, (0, 0)) for result in results]
+        figures[name] = draws.ratio([right for right, _ in counts], [asked for _, asked in counts])
+    return figures

@@ -125,8 +125,8 @@ def print_split(console: Console, split: str, summary: Summary) -> None:
     found = summary.proposals
     console.print(
         f"proposals   {percent_interval(found['well_covered'])} % of {summary.objects} objects "
-        f"covered with IoU ≥ 0.75, mean best IoU {number_interval(found['mean_best'])}, "
-        f"{number(found['per_object'])} proposals per object"
+        f"with IoU ≥ 0.75, mean best IoU {number_interval(found['mean_best'])}, "
+        f"{number(found['per_object'])} per object"
     )
     if summary.total:
         total = summary.total

@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from rich.console import Console
@@ -21,15 +22,16 @@ from refseg_ros import __version__
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import RefsegError
 from refseg_ros.evaluation.bootstrap import LEVEL, RESAMPLES
-from refseg_ros.evaluation.records import Question, Sample, SceneResult
+from refseg_ros.evaluation.records import FAILED, Observer, Question, Sample, SceneResult
 from refseg_ros.evaluation.runner import SegmenterLoader, run
 from refseg_ros.evaluation.summary import Summary, summarise
 from refseg_ros.evaluation.tables import WIDTH, print_split, targets_table
 from refseg_ros.evaluation.targets import Target, targets
-from refseg_ros.evaluation.timing import Cost, measure_cost
+from refseg_ros.evaluation.timing import TIMED, WARM_UP, Cost, measure_cost
 from refseg_ros.weights import cache_folder
 
 if TYPE_CHECKING:
+    from refseg_ros.segmenter import Segmenter
     from refseg_ros.simulation.benchmark import TabletopScene
 
 SLICE = "slice"
@@ -84,18 +86,20 @@ class TabletopSource:
         """The samples, each read when it is asked for.
 
         Raises:
-            RefsegError: The folder holds no split, or a damaged one.
+            ConfigError: The folder holds no whole split.
         """
-        return TabletopSamples(self.open_scenes()[: self.scenes])
+        return TabletopSamples(self.open_scenes())
 
     def open_scenes(self) -> Sequence[TabletopScene]:
-        """The scenes with all that is known of them."""
+        """The scenes with all that is known of them.
+
+        Raises:
+            ConfigError: As :meth:`open`.
+        """
         from refseg_ros.simulation.benchmark import bundled_slice, open_split
 
-        try:
-            return bundled_slice() if self.folder is None else open_split(self.folder)
-        except (OSError, ValueError) as error:
-            raise RefsegError(f"{self.folder or 'the bundled slice'}: {error}") from error
+        split = bundled_slice() if self.folder is None else open_split(self.folder)
+        return split[: self.scenes]
 
 
 class TabletopSamples(Sequence[Sample]):
@@ -129,7 +133,24 @@ def as_sample(scene: TabletopScene) -> Sample:
             Question(item.expression, tuple(item.targets), item.phenomenon)
             for item in scene.referrals
         ),
+        origin=scene,
     )
+
+
+def components(observer: Observer, sample: Sample) -> dict[str, tuple[int, int]]:
+    """How good matching and captions are by themselves on a scene, with its true masks.
+
+    Args:
+        observer: A :class:`refseg_ros.Segmenter`.
+        sample: Of :func:`as_sample`.
+    """
+    from refseg_ros.evaluation.components import caption_accuracy, crop_retrieval
+
+    segmenter, scene = cast("Segmenter", observer), cast("TabletopScene", sample.origin)
+    counts = {"crop_retrieval": crop_retrieval(segmenter, [scene])}
+    if segmenter.captions_regions:
+        counts["caption_accuracy"] = caption_accuracy(segmenter, [scene])
+    return {name: (sum(right), sum(asked)) for name, (right, asked) in counts.items()}
 
 
 @dataclass(frozen=True)
@@ -191,17 +212,47 @@ def evaluate(options: TabletopOptions) -> Report:
         results[split] = _measured(load, split, source, options.workers)
         summaries[split] = summarise(results[split], seed=options.seed, order=_order())
         print_split(console, split, summaries[split])
-    cost = measure_cost(load, segmenter, next(iter(sources.values())).open())
+    split, source = next(iter(sources.items()))
+    cost = measure_cost(load, segmenter, _answerable(source, results[split]))
     report = Report(
         options, summaries, results, cost, targets(summaries, cost), segmenter.description
     )
     console.print(targets_table(report.targets))
-    console.print(f"{report.description}; {cost.machine}; {cost.threads} threads while timing")
+    console.print(
+        f"{report.description}; {cost.machine}; timed with {cost.threads} threads at a load of "
+        f"{cost.load_average:.1f}"
+    )
     if options.json_file:
         text = json.dumps(report.as_json(), ensure_ascii=False, allow_nan=False, indent=1)
         options.json_file.write_text(text + "\n", encoding="utf-8")
         console.print(f"wrote {options.json_file}", soft_wrap=True)
+    if options.pictures:
+        for path in _write_pictures(options.pictures, report, sources):
+            console.print(f"wrote {path}", soft_wrap=True)
     return report
+
+
+def _write_pictures(
+    folder: Path, report: Report, sources: Mapping[str, TabletopSource]
+) -> list[Path]:
+    from refseg_ros.evaluation.page import write_page
+
+    splits = [
+        (split, report.summaries[split], report.results[split], source.open())
+        for split, source in sources.items()
+    ]
+    return write_page(folder, report.description, splits, report.options.seed)
+
+
+def _answerable(source: TabletopSource, results: Sequence[SceneResult]) -> list[Sample]:
+    """Enough samples for timing, of those whose first expression was answered."""
+    samples = source.open()
+    rows = (
+        row
+        for row, result in enumerate(results)
+        if result.answers and result.answers[0].limit != FAILED
+    )
+    return [samples[row] for row in itertools.islice(rows, TIMED + WARM_UP)]
 
 
 def _order() -> tuple[str, ...]:
@@ -213,16 +264,14 @@ def _order() -> tuple[str, ...]:
 def _measured(
     load: SegmenterLoader, split: str, source: TabletopSource, workers: int
 ) -> list[SceneResult]:
-    columns = (
-        TextColumn("[bold]{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with _progress() as bar:
         task = bar.add_task(f"answering {split}", total=len(source.open()))
         results = run(
-            load, source, workers=workers, progress=lambda done: bar.update(task, completed=done)
+            load,
+            source,
+            components=components,
+            workers=workers,
+            progress=lambda done: bar.update(task, completed=done),
         )
     if results and all(result.error for result in results):
         raise RefsegError(f"{split}: no scene could be observed; {results[0].error}")
@@ -251,31 +300,45 @@ def _source(split: str, options: TabletopOptions) -> TabletopSource:
     """The split, rendered first if it is missing or too short."""
     if split == SLICE:
         return TabletopSource(None, options.scenes)
-    from refseg_ros.simulation.benchmark import make_split
-    from refseg_ros.simulation.splits import SPLITS
+    from refseg_ros.simulation.benchmark import open_split
+    from refseg_ros.simulation.splits import get_split
 
-    folder = options.folder / split
-    whole = SPLITS[split].scenes
+    folder, whole = options.folder / split, get_split(split).scenes
     wanted = min(options.scenes or whole, whole)
-    missing = wanted - _stored(folder)
-    if missing > 0:
-        if importlib.util.find_spec("mujoco") is None:
-            raise RefsegError(
-                f"--split {split}: {missing} of {wanted} scenes are not in {folder} and must be "
-                "rendered, which needs MuJoCo: pip install 'refseg_ros[sim]'; or name a folder "
-                "that holds them by --data, or take --split slice"
-            )
-        Console(stderr=True, soft_wrap=True).print(
-            f"rendering {missing} scenes of {split} into {folder}", highlight=False
-        )
-        make_split(split, folder, wanted, options.workers)
+    # Without its manifest a folder holds no split, or one whose making was interrupted.
+    stored = len(open_split(folder)) if (folder / "manifest.json").exists() else 0
+    if stored < wanted:
+        _render(split, folder, stored, wanted, options.workers)
     return TabletopSource(folder, wanted)
 
 
-def _stored(folder: Path) -> int:
-    """How many scenes a folder holds; none if it is missing."""
-    listing = folder / "scenes.jsonl"
-    if not listing.is_file():
-        return 0
-    with listing.open(encoding="utf-8") as lines:
-        return sum(1 for line in lines if line.strip())
+def _render(split: str, folder: Path, stored: int, wanted: int, workers: int) -> None:
+    from refseg_ros.simulation.benchmark import make_split
+    from refseg_ros.simulation.opengl import RendererUnavailable
+
+    if importlib.util.find_spec("mujoco") is None:
+        raise RefsegError(
+            f"--split {split}: {wanted - stored} of {wanted} scenes are not in {folder} and must "
+            "be rendered, which needs MuJoCo: pip install 'refseg_ros[sim]'; or name a folder "
+            "that holds them by --data, or take --split slice"
+        )
+    with _progress() as bar:
+        task = bar.add_task(f"rendering {split} into {folder}", total=wanted)
+        try:
+            make_split(
+                split, folder, wanted, workers, lambda done, _: bar.update(task, completed=done)
+            )
+        except RendererUnavailable as error:
+            raise RefsegError(f"--split {split}: cannot be rendered here; {error}") from error
+
+
+def _progress() -> Progress:
+    """A bar on stderr, gone when it is done; nothing where stderr is no terminal."""
+    return Progress(
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )

@@ -116,7 +116,8 @@ def _costs(cost: Cost | None) -> list[Target]:
     name = "observe + first select"
     if cost is not None:
         height, width = cost.size
-        name = f"{name}, {width}×{height}, {cost.threads} threads"
+        if cost.seconds:
+            name = f"{name}, {width}×{height}, {cost.threads} threads"
         answer, loading = cost.answer, Figure(cost.load_seconds)
         size = Figure(float(cost.bundled_bytes))
     return [

@@ -25,7 +25,7 @@ WARM_UP = 2
 TIMED = 20
 """Samples that are timed."""
 _SPREAD = (0.1, 0.9)
-_BUNDLED = (("weights", "bundled"), ("simulation", "scenes"))
+_CODE = (".py", ".pyc", ".typed")
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Cost:
         size: Height and width of the pictures in pixels.
         threads: Used while timing.
         machine: Processor and number of cores.
+        load_average: Processes that wanted to run in the minute before: above the number of
+            cores the machine was busy with other things, and the seconds are too long.
         load_seconds: From files to networks in memory, libraries imported before.
         bundled: Bytes of each folder of data that ships with the package.
     """
@@ -45,6 +47,7 @@ class Cost:
     size: tuple[int, int]
     threads: int
     machine: str
+    load_average: float
     load_seconds: float
     bundled: dict[str, int]
 
@@ -69,6 +72,7 @@ class Cost:
             "width": self.size[1],
             "threads": self.threads,
             "machine": self.machine,
+            "load_average": self.load_average,
             "load_seconds": self.load_seconds,
             "bundled_bytes": dict(self.bundled),
         }
@@ -110,16 +114,27 @@ def measure_cost(load: Loader, observer: Observer, samples: Sequence[Sample]) ->
     Args:
         load: Loads what is timed; called once more, when everything is imported.
         observer: What ``load`` made before.
-        samples: Pictures to answer, all of one size.
+        samples: Pictures to answer, all of one size and with a question; none are not timed.
     """
+    load_average = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     began = time.perf_counter()
     load()
     load_seconds = time.perf_counter() - began
     used = min(THREADS, cores())
-    with threads(used):
-        seconds = time_first_answers(observer, samples)
-    height, width = samples[0].image.shape[:2]
-    return Cost(seconds, (height, width), used, machine(), load_seconds, bundled_bytes())
+    seconds: tuple[float, ...] = ()
+    if samples:
+        with threads(used):
+            seconds = time_first_answers(observer, samples)
+    height, width = samples[0].image.shape[:2] if samples else (0, 0)
+    return Cost(
+        seconds=seconds,
+        size=(height, width),
+        threads=used,
+        machine=machine(),
+        load_average=load_average,
+        load_seconds=load_seconds,
+        bundled=bundled_bytes(),
+    )
 
 
 def machine() -> str:
@@ -141,11 +156,11 @@ def cores() -> int:
 
 
 def bundled_bytes() -> dict[str, int]:
-    """Bytes of the data folders that ship with the package, by their place in it."""
+    """Bytes of the data that ships with the package, by folder."""
     package = Path(str(resources.files("refseg_ros")))
-    return {
-        "/".join(place): sum(
-            path.stat().st_size for path in package.joinpath(*place).rglob("*") if path.is_file()
-        )
-        for place in _BUNDLED
-    }
+    sizes: dict[str, int] = {}
+    for path in package.rglob("*"):
+        if path.is_file() and path.suffix not in _CODE:
+            place = "/".join(path.relative_to(package).parts[:-1][:2])
+            sizes[place] = sizes.get(place, 0) + path.stat().st_size
+    return sizes

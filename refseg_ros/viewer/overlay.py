@@ -73,7 +73,7 @@ def draw_overlay(
         others = [c for c in selection.candidates if c.index != selection.index]
         _draw_boxes(picture, others)
     if has_mask:
-        _draw_outline(picture, selection.mask, colour)
+        draw_outline(picture, selection.mask, colour)
         _draw_box(picture, selection.box, colour, max(1, _stroke(image) - 1))
     if not labelled or selection.status is Status.IDLE or _is_small(image):
         return picture
@@ -103,7 +103,7 @@ def draw_candidates(image: RgbImage, labels: NDArray[np.uint16]) -> RgbImage:
         mask = labels == number
         colour = candidate_colour(number)
         picture[mask] = picture[mask] * 0.7 + np.array(colour) * 0.3
-        _draw_outline(picture, mask, colour)
+        draw_outline(picture, mask, colour)
         anchors.append(_inner_point(mask))
     if _is_small(image):
         return picture
@@ -142,8 +142,14 @@ def _tint(image: RgbImage, mask: NDArray[np.bool_], colour: Colour) -> RgbImage:
     return dimmed
 
 
-def _draw_outline(picture: RgbImage, mask: NDArray[np.bool_], colour: Colour) -> None:
-    """A line of the colour inside a thin dark one, so that it shows on any background."""
+def draw_outline(picture: RgbImage, mask: NDArray[np.bool_], colour: Colour) -> None:
+    """Draws a line of the colour inside a thin dark one, so that it shows on any background.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB; changed.
+        mask: (H, W) bool; its outlines, those of holes too.
+        colour: RGB.
+    """
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     width = _stroke(picture)
     cv2.drawContours(picture, contours, -1, _PLATE, width + 2, cv2.LINE_AA)
