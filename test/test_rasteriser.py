@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -120,6 +123,30 @@ def test_ids_are_the_same_again_and_have_the_right_size() -> None:
     # A large cube (0.08784 m) whose top is 0.18784 m up: side 65.9 px m * 0.08784 m / 0.812 m.
     side = 24.0 / math.tan(math.radians(20.0)) * 0.08784 / (1.0 - 0.18784)
     assert np.count_nonzero(first.instances == 2) == pytest.approx(side**2, rel=0.12)
+
+
+def test_ids_do_not_depend_on_how_the_processor_multiplies() -> None:
+    code = (
+        "import hashlib\n"
+        "from refseg_ros.simulation import sample_scene\n"
+        "from refseg_ros.simulation.rasteriser import rasterise\n"
+        "shown = [rasterise(sample_scene(seed), 320, 240).instances for seed in range(8)]\n"
+        "print(hashlib.sha256(b''.join(ids.tobytes() for ids in shown)).hexdigest())\n"
+    )
+    # Kernels with and without fused multiply-add round differently.
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "OPENBLAS_CORETYPE": core},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        ).stdout
+        for core in ("Prescott", "Haswell")
+    }
+    assert len(found) == 1
+    assert len(found.pop().strip()) == 64
 
 
 def test_sides_are_checked() -> None:
