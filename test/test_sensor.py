@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from refseg_ros.simulation.scene import SensorSpec
-from refseg_ros.simulation.sensor import capture, decode_jpeg, encode_jpeg, expose
+from refseg_ros.simulation.sensor import decode_jpeg, encode_jpeg, expose
 
 
 def grey(value: int, height: int = 60, width: int = 80) -> np.ndarray:
@@ -51,13 +51,7 @@ def test_blur_is_given_for_a_width_of_640() -> None:
     assert width == pytest.approx(16, abs=1)
 
 
-def test_jpeg_is_what_the_file_decodes_to() -> None:
-    rng = np.random.default_rng(0)
-    picture = np.repeat(np.repeat(rng.integers(0, 256, (6, 8, 3)), 10, 0), 10, 1).astype(np.uint8)
-    sensor = SensorSpec(noise=2.0, jpeg=70, seed=9)
-    data = encode_jpeg(capture(picture, sensor), 70)
-    np.testing.assert_array_equal(expose(picture, sensor), decode_jpeg(data))
-    # Red stays red: the channels are not swapped on the way.
+def test_jpeg_keeps_the_order_of_the_channels() -> None:
     red = np.zeros((16, 16, 3), np.uint8)
     red[..., 0] = 220
     assert decode_jpeg(encode_jpeg(red, 95))[8, 8, 0] > 200

@@ -18,12 +18,15 @@ from refseg_ros.simulation import (
     Frame,
     RendererUnavailable,
     SceneSpec,
+    SurfaceSpec,
     TabletopRenderer,
     sample_scene,
 )
 from refseg_ros.simulation.benchmark import SIZE
 from refseg_ros.simulation.bundle import bundled_scenes
 from refseg_ros.simulation.dataset import write_dataset
+from refseg_ros.simulation.scene import SensorSpec
+from refseg_ros.simulation.sensor import decode_jpeg
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,35 @@ def test_a_spec_always_gives_the_same_frame(renderer: TabletopRenderer) -> None:
     np.testing.assert_array_equal(first.rgb, again.rgb)
     np.testing.assert_array_equal(first.depth, again.depth)
     np.testing.assert_array_equal(first.instances, again.instances)
+
+
+def test_the_picture_is_what_the_sensors_file_decodes_to(renderer: TabletopRenderer) -> None:
+    spec = replace(sample_scene(2), sensor=SensorSpec(noise=2.0, jpeg=60, seed=3))
+    frame = renderer.render(spec)
+    np.testing.assert_array_equal(frame.rgb, decode_jpeg(frame.jpeg))
+    ideal = renderer.render(replace(spec, sensor=SensorSpec()))
+    assert ideal.jpeg == b""
+    assert 0.5 < np.abs(frame.rgb.astype(int) - ideal.rgb).mean() < 6.0
+    np.testing.assert_array_equal(frame.instances, ideal.instances)
+
+
+def test_a_soft_light_blurs_the_edges_of_shadows_and_keeps_its_light(
+    renderer: TabletopRenderer,
+) -> None:
+    plain = SurfaceSpec("plain", (0.6, 0.6, 0.6), (0.6, 0.6, 0.6), 1, 1.0)
+    spec = replace(sample_scene(2), sensor=SensorSpec(), table=plain)
+    hard, soft = (
+        renderer.render(replace(spec, light=replace(spec.light, softness=softness)))
+        for softness in (0.0, 0.08)
+    )
+    table = (hard.instances == 0) & (np.abs(world_points(hard)[..., 2]) < 1e-3)
+    one, two = (frame.rgb[..., 1][table].astype(int) for frame in (hard, soft))
+    assert abs(one.mean() - two.mean()) < 4.0
+    # Between full light and full shadow a hard edge has next to nothing.
+    low, high = np.quantile(one, 0.02), np.quantile(one, 0.9)
+    assert high - low > 20
+    between = [np.mean((v > low + 8) & (v < high - 8)) for v in (one, two)]
+    assert between[1] > 1.5 * between[0]
 
 
 def test_depth_and_pose_put_the_table_top_at_zero(renderer: TabletopRenderer) -> None:

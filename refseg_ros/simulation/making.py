@@ -31,7 +31,7 @@ from refseg_ros.simulation.storage import (
 
 # A sensor that does not compress is stored with so little loss that nobody can tell.
 _STORED_QUALITY = 95
-_PENDING = 4
+_CHUNK = 4
 
 
 def made_records(
@@ -54,7 +54,7 @@ def made_records(
     # Forked children would share the parent's OpenGL state, so each worker starts afresh.
     context = multiprocessing.get_context("spawn")
     with context.Pool(workers, start_worker, (*size, True)) as pool:
-        yield from pool.imap(_make, jobs, _PENDING)
+        yield from pool.imap(_make, jobs, _CHUNK)
 
 
 def _make(job: tuple[str, str, int, tuple[int, int]]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from refseg_ros.simulation.room import (
     mesh_name,
 )
 from refseg_ros.simulation.scene import FINISHES, MAX_OBJECTS, SceneSpec, SurfaceSpec
-from refseg_ros.simulation.sensor import capture, decode_jpeg, encode_jpeg
+from refseg_ros.simulation.sensor import decode_jpeg, encode_jpeg, expose
 from refseg_ros.simulation.textures import paint
 
 __all__ = ["Frame", "RendererUnavailable", "TabletopRenderer"]
@@ -116,7 +116,7 @@ class TabletopRenderer:
         if self._closed:
             raise RuntimeError("the renderer is closed; create a new TabletopRenderer")
         rgb, depth = self._draw(spec)
-        rgb = capture(rgb, spec.sensor)
+        rgb = expose(rgb, spec.sensor)
         jpeg = encode_jpeg(rgb, spec.sensor.jpeg) if spec.sensor.jpeg > 0 else b""
         visibility = rasterise(spec, self.width, self.height)
         return Frame(

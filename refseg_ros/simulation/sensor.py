@@ -22,20 +22,6 @@ _SHOT_SHARE = 0.8
 
 
 def expose(rgb: Rgb8, sensor: SensorSpec) -> Rgb8:
-    """Gives the picture that a user of the camera gets: `capture`, through JPEG if there is one.
-
-    Args:
-        rgb: (H, W, 3) uint8, the ideal picture.
-        sensor: what to do; equal specs give equal pictures.
-
-    Returns:
-        (H, W, 3) uint8, a new array.
-    """
-    captured = capture(rgb, sensor)
-    return decode_jpeg(encode_jpeg(captured, sensor.jpeg)) if sensor.jpeg > 0 else captured
-
-
-def capture(rgb: Rgb8, sensor: SensorSpec) -> Rgb8:
     """Gives the picture that a sensor would deliver, before compression.
 
     Args:
