@@ -321,7 +321,7 @@ def paraphrases(form: NounPhrase, present: tuple[str, ...] = ("mug", "cube")) ->
 def test_paraphrases_are_commands_questions_and_bare_phrases() -> None:
     said = paraphrases(modified(Place("left")))
     assert {"red mug left", "left red mug", "the red mug on the left"} <= said
-    assert "could you give me the left red mug, please?" in said
+    assert "could you give me the left-hand red mug, please?" in said
     assert "where is the red mug on the left?" in said
     assert "where are both red mugs?" in paraphrases(modified(count=2))
     assert all("both" not in text for text in paraphrases(modified(Place("left"), count=2)))

@@ -161,7 +161,8 @@ def test_gaps_of_footprints() -> None:
     [
         (0.5, 0.0, YES),
         (0.5, 0.05, YES),
-        (0.5, 0.12, MAYBE),  # 0.3 of the way aside
+        (0.5, 0.07, MAYBE),  # 0.175 of the way aside
+        (0.5, 0.12, MAYBE),
         (0.5, 0.2, NO),
         (0.35, 0.0, MAYBE),  # an eighth of the way along
         (0.31, 0.0, NO),
@@ -260,6 +261,9 @@ def test_for_absence_names_and_colours_that_could_be_mistaken_count_as_perhaps()
     assert lenient.resolve(NounPhrase("mug", "red")) is None
     assert lenient.resolve(NounPhrase("mug", "blue")) == ()
     assert lenient.resolve(NounPhrase("teapot")) == ()
+    hidden = (thing("mug", shown=NO),)
+    assert World(hidden).resolve(MUG) == ()
+    assert World(hidden, lenient=True).resolve(MUG) is None
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,9 @@ class World:
 
     Args:
         things: as `facts.measure` gives them.
-        lenient: whether names and colours that a listener might mistake count as `MAYBE` instead
-            of `NO`; to say that something is absent, even those must be missing.
+        lenient: whether names and colours that a listener might mistake, and things wholly
+            hidden, count as `MAYBE` instead of `NO`; to say that something is absent, even those
+            must be missing.
     """
 
     def __init__(self, things: Sequence[Thing], lenient: bool = False) -> None:
@@ -68,7 +69,7 @@ class World:
     def _denotation(self, form: NounPhrase) -> Truths:
         truths = tuple(
             min(
-                thing.shown,
+                self._shown(thing),
                 self._of_kind(form.category, thing),
                 self._coloured(form.colour, thing),
             )
@@ -79,6 +80,9 @@ class World:
         for modifier in form.modifiers:
             truths = self._modified(modifier, truths, max(form.count, 1))
         return truths
+
+    def _shown(self, thing: Thing) -> Truth:
+        return max(thing.shown, MAYBE) if self.lenient else thing.shown
 
     def _of_kind(self, category: str, thing: Thing) -> Truth:
         if not category or thing.category == category:
@@ -94,7 +98,7 @@ class World:
     def _sized(self, form: NounPhrase, truths: Truths) -> Truths:
         """Big or small among all things of the category and among those meant so far alike."""
         kind = tuple(
-            min(thing.shown, self._of_kind(form.category, thing)) for thing in self.things
+            min(self._shown(thing), self._of_kind(form.category, thing)) for thing in self.things
         )
         return tuple(
             min(truth, agree(self._size(form.size, k, kind), self._size(form.size, k, truths)))

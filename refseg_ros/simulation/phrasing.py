@@ -48,7 +48,8 @@ _RELATIONS: Final[dict[str, tuple[str, ...]]] = {
 }
 _PLACES: Final[dict[str, tuple[Slots, ...]]] = {
     **{
-        side: (("", f"on the {side}"), (side, ""), ("", f"on the {side} side"))
+        # "The right mug" would also be the one that is wanted.
+        side: (("", f"on the {side}"), (f"{side}-hand", ""), ("", f"on the {side} side"))
         for side in ("left", "right")
     },
     "top": (("", "in the upper half of the picture"), ("", "in the upper part of the image")),

@@ -27,6 +27,11 @@ SLANT: Final = 0.75
 STEEP: Final = 2.5
 #: Gap of footprints in metres up to which things are next to each other, and from which not.
 NEXT: Final = (0.045, 0.12)
+#: Between two things: how far along the line from one to the other it is sure, and from where on
+#: it is not, and how far aside of it, as shares of the line.
+ALONG: Final = 0.22
+ENDS: Final = 0.05
+ASIDE: Final = (0.16, 0.45)
 #: Ratios from which real sizes differ: of one category, of any two things, of heights.
 SAME_KIND_RATIO: Final = 1.15
 ANY_KIND_RATIO: Final = 1.3
@@ -165,9 +170,9 @@ def _on_line(
     px, py = point[0] - start[0], point[1] - start[1]
     along = round((px * dx + py * dy) / length**2, 6)
     away = round(abs(px * dy - py * dx) / length**2, 6)
-    if not 0.05 < along < 0.95 or away >= 0.45:
+    if not ENDS < along < 1.0 - ENDS or away >= ASIDE[1]:
         return NO
-    return YES if 0.22 <= along <= 0.78 and away <= 0.2 else MAYBE
+    return YES if ALONG <= along <= 1.0 - ALONG and away <= ASIDE[0] else MAYBE
 
 
 def precedes(order: str, a: Thing, b: Thing) -> bool:

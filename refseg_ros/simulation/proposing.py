@@ -63,7 +63,8 @@ class Proposer:
                 yield form
         for form in self._plural():
             found = self._world.resolve(form)
-            if found:
+            # "The teapots that are not purple", where none is purple, would tell nothing apart.
+            if found and not (form.modifiers and len(found) == self._members(_head(form))):
                 yield form
 
     def absent(self, lenient: World) -> Iterator[NounPhrase]:
@@ -210,3 +211,8 @@ class Proposer:
                     inside = anchor.category in ("bowl", "tray")
                     relation = Relation("in" if inside else "on", anchor)
                     yield NounPhrase(kind, modifiers=(relation,))
+
+
+def _head(form: NounPhrase) -> NounPhrase:
+    """The kind of things that a form speaks of."""
+    return NounPhrase(form.category, form.colour)
