@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from refseg_ros.errors import ConfigError, RefsegError, WeightsError
+from training.optimiser import MuonAndAdamW
 
 logger = logging.getLogger(__name__)
 
@@ -148,6 +149,7 @@ class Training:
         *,
         weight_decay: float,
         warm_up: int,
+        muon: bool = False,
     ) -> None:
         """Make the optimiser and read the checkpoint in ``options.out``, if there is one.
 
@@ -155,8 +157,9 @@ class Training:
             modules: What is trained, under the names that the checkpoint has for it.
             options: As :func:`parser` gives them.
             figures: Measures the networks on held-out scenes.
-            weight_decay: Of AdamW.
+            weight_decay: Of the optimiser.
             warm_up: Steps.
+            muon: Use Muon for matrices; else AdamW for all.
 
         Raises:
             WeightsError: The checkpoint is damaged or of another network.
@@ -166,9 +169,15 @@ class Training:
         self._options = options
         self._warm_up = warm_up
         self._parameters = [item for module in modules.values() for item in module.parameters()]
-        self._optimiser = torch.optim.AdamW(
-            self._parameters, lr=options.lr, weight_decay=weight_decay
-        )
+        self._optimiser: torch.optim.AdamW | MuonAndAdamW
+        if muon:
+            self._optimiser = MuonAndAdamW(
+                self._modules.values(), lr=options.lr, weight_decay=weight_decay
+            )
+        else:
+            self._optimiser = torch.optim.AdamW(
+                self._parameters, lr=options.lr, weight_decay=weight_decay
+            )
         self._path = Path(options.out) / CHECKPOINT
         self._losses: list[float] = []
         self._note = ""

@@ -10,29 +10,22 @@ from __future__ import annotations
 import argparse
 import gzip
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from refseg_ros.backbones import torchvision_compat
 from refseg_ros.backbones.clip import MERGES, ClipEncoder
 from training import words
-from training.common import Mask, Scenes, Thing, Training, begin, command, parser
-from training.crops import (
-    Background,
-    background_mask,
-    coarsen,
-    crop,
-    grow,
-    joined_mask,
-    part_mask,
-    shrink,
-    vary,
-)
+from training.augment import Background, random_crop, vary
+from training.bank import Bank, open_bank
+from training.common import Training, begin, command, parser
 from training.metrics import retrieval_figures
 from training.words import Kind, Meaning
 
@@ -42,6 +35,8 @@ MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 
 _SWAPPED = 44
+_LEFT_OUT = -1e4
+_KINDS = (0.87, 0.07, 0.0, 0.06)
 
 
 def write_merges(path: Path) -> None:
@@ -89,84 +84,77 @@ def build_clip(vocabulary: int) -> Any:
     return open_clip.model.CLIP(**model_config(vocabulary))
 
 
-def random_crop(
-    scenes: Scenes, things: tuple[Thing, ...], rng: np.random.Generator
-) -> tuple[np.ndarray, Meaning]:
-    """A crop of a thing or of what a proposal may hold in its stead, and what it shows."""
-    thing = words.pick(rng, things)
-    chance = rng.random()
-    background: Background = "black"
-    if rng.random() >= 0.78:
-        background = "blur" if rng.random() < 0.7 else "full"
-    mask, kind = _random_mask(scenes, thing, chance, rng)
-    varied = vary(crop(scenes.images[thing.scene], mask, background, SIDE), rng, cutout=True)
-    category, colour = words.CATEGORIES.index(thing.category), words.COLOURS.index(thing.colour)
-    return varied, Meaning(kind, category, colour)
+def random_crops(
+    bank: Bank, count: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], list[Meaning]]:
+    """Crops of things and of what a proposal may hold in their stead, and what they show.
 
+    One in seven is bare table or two things; see also :func:`training.augment.random_crop`.
 
-def _random_mask(
-    scenes: Scenes, thing: Thing, chance: float, rng: np.random.Generator
-) -> tuple[Mask, Kind]:
-    """One in seven is no whole thing; the others have the faults of a small network's masks."""
-    mask, instances = scenes.mask(thing), np.asarray(scenes.instances[thing.scene])
-    other, kind = None, Kind.OBJECT
-    if chance < 0.07:
-        other, kind = background_mask(mask, instances, rng), Kind.BACKGROUND
-    elif chance < 0.11:
-        other, kind = part_mask(mask, rng), Kind.PART
-    elif chance < 0.14:
-        other, kind = joined_mask(mask, thing.instance, instances, rng), Kind.TWO
-    if other is not None:
-        return other, kind
-    fault = rng.random()
-    if fault < 0.25:
-        mask = grow(mask, words.pick(rng, (3, 5)))
-    elif fault < 0.45:
-        mask = shrink(mask)
-    elif fault < 0.6:
-        mask = coarsen(mask, rng)
-    return mask, Kind.OBJECT
+    Args:
+        bank: The windows.
+        count: How many crops.
+        rng: Source of chance.
+
+    Returns:
+        (count, 64, 64, 3) float32 in 0 to 255, and their meanings.
+    """
+    kinds = rng.choice(len(_KINDS), count, p=_KINDS)
+    crops = []
+    for kind in kinds:
+        background: Background = "black"
+        if rng.random() >= 0.78:
+            background = "blur" if rng.random() < 0.7 else "full"
+        crops.append(random_crop(bank, bank.draw(int(kind), rng), background, SIDE, rng))
+    images, shown = zip(*crops, strict=True)
+    return vary(images, rng), list(shown)
 
 
 def random_texts(
-    shown: list[Meaning], rng: np.random.Generator
+    shown: list[Meaning], pairs: Sequence[tuple[int, int]], rng: np.random.Generator
 ) -> tuple[list[str], list[Meaning]]:
     """A true text for each crop, hard negatives, and one for each kind that is no thing.
+
+    A negative names only what some crop of the data shows: the text of a pair that no crop
+    shows would be wrong of everything, and be learnt to mean nothing.
+
+    Args:
+        shown: What the crops show.
+        pairs: Category and colour of all things of the data.
+        rng: Source of chance.
 
     Returns:
         Texts, and what each says.
     """
-    asked = list(shown)
-    pairs = [words.random_text(rng, meaning) for meaning in shown]
+    texts = [words.random_text(rng, meaning) for meaning in shown]
     for _ in range(_SWAPPED):
-        kind, category, colour = words.pick(rng, asked)
-        if kind != Kind.OBJECT:
-            category, colour = _any_category(rng), _any_colour(rng)
-        elif rng.random() < 0.6:
-            category = _any_category(rng)
-        else:
-            colour = _any_colour(rng)
-        pairs.append(words.random_text(rng, Meaning(Kind.OBJECT, category, colour)))
+        texts.append(words.random_text(rng, swapped(words.pick(rng, shown), pairs, rng)))
     for kind in (Kind.BACKGROUND, Kind.PART, Kind.TWO):
-        pairs.append(words.random_text(rng, Meaning(kind, -1, -1)))
-    return [text for text, _ in pairs], [said for _, said in pairs]
+        texts.append(words.random_text(rng, Meaning(kind, -1, -1)))
+    return [text for text, _ in texts], [said for _, said in texts]
 
 
-def _any_category(rng: np.random.Generator) -> int:
-    return int(rng.integers(len(words.CATEGORIES)))
+def swapped(shown: Meaning, pairs: Sequence[tuple[int, int]], rng: np.random.Generator) -> Meaning:
+    """Another thing of the data: of the same colour or of the same category, where it can be."""
+    chance = rng.random() if shown.kind == Kind.OBJECT else 1.0
+    near = [
+        (category, colour)
+        for category, colour in pairs
+        if (chance < 0.6 and colour == shown.colour and category != shown.category)
+        or (0.6 <= chance < 1 and category == shown.category and colour != shown.colour)
+    ]
+    return Meaning(int(Kind.OBJECT), *words.pick(rng, near or pairs))
 
 
-def _any_colour(rng: np.random.Generator) -> int:
-    return int(rng.integers(len(words.COLOURS)))
+def to_pixels(images: NDArray[np.float32]) -> Tensor:
+    """(N, s, s, 3) in 0 to 255 to (N, 3, s, s) float32, normalised."""
+    mean, std = (255 * np.asarray(value, np.float32) for value in (MEAN, STD))
+    return torch.from_numpy((images - mean) / std).permute(0, 3, 1, 2)
 
 
-def to_pixels(images: list[np.ndarray]) -> Tensor:
-    """N images (s, s, 3) in 0 to 255 to (N, 3, s, s) float32, normalised."""
-    normal = (np.stack(images) / 255 - np.asarray(MEAN)) / np.asarray(STD)
-    return torch.from_numpy(normal.astype(np.float32)).permute(0, 3, 1, 2)
-
-
-def contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor, true: Tensor) -> Tensor:
+def contrastive_loss(
+    images: Tensor, texts: Tensor, scale: Tensor, true: Tensor, unclear: Tensor | None = None
+) -> Tensor:
     """Cross-entropy both ways with the probability shared by all that is true.
 
     Args:
@@ -174,8 +162,11 @@ def contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor, true: Tensor)
         texts: (M, D) unit features.
         scale: Scalar by which cosines become logits.
         true: (N, M) bool; each row has a true entry, a column need not.
+        unclear: (N, M) bool; pairs that are neither true nor false and are left out.
     """
     logits = scale * images @ texts.T
+    if unclear is not None:
+        logits = logits.masked_fill(unclear, _LEFT_OUT)
     positive = true.float()
     of_image = positive / positive.sum(1, keepdim=True).clamp(min=1)
     of_text = positive / positive.sum(0, keepdim=True).clamp(min=1)
@@ -188,22 +179,21 @@ def contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor, true: Tensor)
 def train(options: argparse.Namespace) -> None:
     """Train until the budget is spent."""
     scenes, held_out = begin(options)
+    bank = open_bank(options.data / "train", scenes)
     write_merges(options.out / MERGES)
     tokenizer = build_tokenizer(options.out / MERGES)
     model = build_clip(tokenizer.vocab_size)
-    things = scenes.all_things()
+    pairs = bank.pairs()
 
-    def figures() -> dict[str, float]:
+    def figures() -> Mapping[str, float]:
         return retrieval_figures(wrap(model, tokenizer), held_out, 100)
 
     training = Training({"model": model}, options, figures, weight_decay=0.05, warm_up=100)
     for rng in training:
-        crops, shown = zip(
-            *(random_crop(scenes, things, rng) for _ in range(options.batch)), strict=True
-        )
-        texts, said = random_texts(list(shown), rng)
+        crops, shown = random_crops(bank, options.batch, rng)
+        texts, said = random_texts(shown, pairs, rng)
         with torch.autocast("cpu", torch.bfloat16):
-            image_features = model.encode_image(to_pixels(list(crops)))
+            image_features = model.encode_image(to_pixels(crops))
             text_features = model.encode_text(tokenizer(texts))
         scale = model.logit_scale.exp().clamp(max=100)
         loss = contrastive_loss(
@@ -211,6 +201,7 @@ def train(options: argparse.Namespace) -> None:
             functional.normalize(text_features.float(), dim=-1),
             scale,
             torch.from_numpy(words.true_of(shown, said)),
+            torch.from_numpy(words.unclear(shown, said)),
         )
         training.descend(loss, note=f"scale {scale.item():.1f}")
         with torch.no_grad():

@@ -11,66 +11,175 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from refseg_ros.simulation import catalogue
+from refseg_ros.simulation import catalogue, naming
+from refseg_ros.simulation.naming import plural
 
 T = TypeVar("T")
 
-NAMES: dict[str, tuple[str, ...]] = {
-    "mug": ("mug",),
-    "cup": ("cup", "paper cup"),
-    "bowl": ("bowl",),
-    "plate": ("plate", "dish"),
-    "bottle": ("bottle",),
-    "can": ("can", "soda can", "tin"),
-    "ball": ("ball",),
-    "cube": ("cube", "block"),
-    "cone": ("cone", "traffic cone"),
-    "pyramid": ("pyramid",),
-    "banana": ("banana",),
-    "pear": ("pear",),
-    "star": ("star",),
-    "heart": ("heart",),
-    "spoon": ("spoon",),
-    "book": ("book",),
-    "duck": ("duck", "rubber duck", "toy duck"),
-    "ring": ("ring", "hoop"),
-    "tray": ("tray",),
-    "brick": ("brick", "lego brick", "toy brick"),
-    "car": ("car", "toy car"),
-    "mushroom": ("mushroom", "toadstool"),
-    "hammer": ("hammer",),
-    "teapot": ("teapot", "tea pot"),
-}
-"""Category to its names; the first is the one that captions use."""
+NAMES = naming.NAMES
 CATEGORIES = tuple(NAMES)
 COLOURS = tuple(catalogue.COLOURS)
-ALIASES = {"purple": ("violet",), "pink": ("rose",)}
-GENERIC = ("thing", "object", "one", "item")
-SIZES = ("small", "big", "large", "little", "medium")
+ALIASES = {colour: names[1:] for colour, names in naming.COLOUR_NAMES.items()}
+GENERIC = (*naming.GENERIC, "one")
+_ADJECTIVES = (
+    "small big large little medium tiny huge smaller bigger larger smallest biggest largest tall "
+    "taller tallest short shorter shortest wide wider widest first second third fourth fifth "
+    "sixth last leftmost rightmost topmost bottommost uppermost lowest highest nearest closest "
+    "farthest furthest closer nearer farther frontmost rearmost middle central other left right "
+    "top bottom front back upper lower hidden whole lone only"
+)
+ADJECTIVES = tuple(_ADJECTIVES.split())
+"""Words before a noun that a crop cannot answer."""
 PLACES = (
     "on the left",
     "on the right",
     "at the top",
     "at the bottom",
     "in the middle",
+    "in the centre",
+    "in the center",
     "on the table",
     "on the left side",
+    "on the right hand side",
     "at the back",
     "in front",
+    "in the front",
+    "at the far end",
+    "in the corner",
+    "in the top left corner",
+    "in the bottom right corner",
+    "in the upper half",
+    "in the lower part of the image",
+    "of the picture",
+    "from the left",
+    "from the right",
+    "from the top",
+    "from the bottom",
+    "from the front",
+    "closest to the camera",
+    "nearest to me",
+    "farthest from the camera",
+    "furthest away",
+    "far away",
+    "over there",
+    "by itself",
+    "standing alone",
+    "for me please",
+    "that is smaller",
+    "that is the biggest",
+    "which is largest",
+    "out of all of them",
 )
 RELATIONS = (
     "next to",
+    "close to",
+    "closest to",
+    "nearest to",
+    "farthest from",
+    "far from",
     "to the left of",
     "to the right of",
-    "behind",
-    "in front of",
-    "above",
-    "below",
-    "near",
-    "beside",
+    "on the left of",
+    "on the right side of",
     "left of",
     "right of",
+    "behind",
+    "in back of",
+    "in front of",
+    "above",
+    "over",
+    "higher than",
+    "below",
+    "lower than",
+    "under",
+    "underneath",
+    "beneath",
+    "near",
+    "by",
+    "beside",
+    "adjacent to",
+    "along with",
+    "with",
+    "on",
+    "on top of",
+    "standing on",
+    "that stands on",
+    "resting on",
+    "sitting on",
+    "lying on",
+    "upon",
+    "in",
+    "inside",
+    "inside of",
+    "within",
+    "lying in",
+    "that lies in",
+    "that is in",
+    "contained in",
+    "holding",
+    "that holds",
+    "containing",
+    "that contains",
+    "supporting",
+    "carrying",
+    "bigger than",
+    "larger than",
+    "smaller than",
+    "taller than",
+    "closer than",
+    "in line with",
 )
+COMMANDS = (
+    "pick up",
+    "grab",
+    "grasp",
+    "take",
+    "get",
+    "get me",
+    "give me",
+    "hand me",
+    "pass me",
+    "bring me",
+    "fetch",
+    "lift",
+    "find",
+    "locate",
+    "look for",
+    "look at",
+    "search for",
+    "show me",
+    "point at",
+    "point to",
+    "select",
+    "choose",
+    "segment",
+    "mark",
+    "highlight",
+    "identify",
+    "detect",
+    "track",
+    "follow",
+    "touch",
+    "hold",
+    "reach for",
+    "move",
+    "push",
+    "i want",
+    "i need",
+    "i would like",
+    "please",
+    "please take",
+    "could you get",
+    "can you see",
+    "can you find",
+    "would you pass me",
+    "where is",
+    "which one is",
+    "what about",
+    "go to",
+    "let me have",
+)
+NUMBERS = ("two", "three", "four", "five", "six", "all the", "both", "every", "the two")
 BACKGROUND = (
     "the table",
     "the empty table",
@@ -97,15 +206,28 @@ TEMPLATES = (
     "that {}",
 )
 SPOKEN = (
-    "pick up grab find point to give me please where is and of with not leftmost rightmost which "
-    "colored coloured an some other toy top bottom left right second first third"
+    "each any some an not no without except but neither nor and or between both is are was it its "
+    "colored coloured color colour toy does do has have there here things objects items ones them "
+    "these those which who where whose than as at to into onto kind same only just away off up "
+    "down see image photo view scene side edge robot wooden checked striped plain"
 )
-"""Words of commands: never trained on, but each is one token, which leaves room for the rest."""
+"""Further words of commands, each one token."""
 
 EMPTY_TABLE = "an empty table"
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "[ENC]")
-# The unused entries belong to the vocabulary with which the bundled captioner was made.
-_CAPTION_WORDS = "' , ,.' a an and empty of on part something table the things two"
+_CAPTION_WORDS = ", a an and empty on table"
+COUNTS = ("two", "three", "four", "five", "six", "many")
+TABLES = {
+    "plain": "plain",
+    "wood": "wooden",
+    "marble": "marble",
+    "check": "checked",
+    "stripes": "striped",
+    "speckle": "speckled",
+    "tiles": "tiled",
+    "cloth": "covered",
+}
+"""Pattern of a table's surface to its adjective."""
 
 
 class Kind(enum.IntEnum):
@@ -123,7 +245,8 @@ class Meaning(NamedTuple):
     Attributes:
         kind: A :class:`Kind`.
         category: Row of :data:`CATEGORIES`; -1 in a text that names none.
-        colour: Row of :data:`COLOURS`; -1 in a text that names none.
+        colour: Row of :data:`COLOURS`; -1 in a text that names none, and of a crop whose hues
+            were turned.
     """
 
     kind: int
@@ -153,23 +276,41 @@ def random_text(rng: np.random.Generator, shown: Meaning) -> tuple[str, Meaning]
     if kind in _FIXED:
         return pick(rng, _FIXED[kind]), Meaning(kind, -1, -1)
     phrase, said = _random_phrase(rng, shown)
-    if rng.random() < 0.12:
-        phrase = f"{pick(rng, SIZES)} {phrase}"
-    text = pick(rng, TEMPLATES).format(phrase) if rng.random() < 0.7 else phrase
+    if rng.random() < 0.16:
+        phrase = f"{pick(rng, ADJECTIVES)} {phrase}"
     chance = rng.random()
-    if chance < 0.12:
-        text += f" {pick(rng, PLACES)}"
-    elif chance < 0.24:
-        relation = pick(rng, RELATIONS)
+    if chance < 0.55:
+        text = pick(rng, TEMPLATES).format(phrase)
+    elif chance < 0.67:
+        text = f"{pick(rng, COMMANDS)} the {phrase}"
+    elif chance < 0.71 and said.category >= 0:
+        text = f"{pick(rng, NUMBERS)} {plural(phrase)}"
+    else:
+        text = phrase
+    return text + _random_tail(rng, shown, said), said
+
+
+def _random_tail(rng: np.random.Generator, shown: Meaning, said: Meaning) -> str:
+    """Place, relation or a colour that it has not; empty for three in four."""
+    chance = rng.random()
+    if chance < 0.1:
+        return f" {pick(rng, PLACES)}"
+    if chance < 0.23:
         colour = f"{pick(rng, COLOURS)} " if rng.random() < 0.6 else ""
-        text += f" {relation} the {colour}{NAMES[pick(rng, CATEGORIES)][0]}"
-    return text, said
+        other = f"the {colour}{NAMES[pick(rng, CATEGORIES)][0]}"
+        if chance < 0.12:
+            return f" between {other} and the {NAMES[pick(rng, CATEGORIES)][0]}"
+        return f" {pick(rng, RELATIONS)} {other}"
+    if chance < 0.25 and said.colour < 0:
+        others = [colour for row, colour in enumerate(COLOURS) if row != shown.colour]
+        return f" that is not {pick(rng, others)}"
+    return ""
 
 
 def _random_phrase(rng: np.random.Generator, shown: Meaning) -> tuple[str, Meaning]:
     chance, names = rng.random(), NAMES[CATEGORIES[shown.category]]
     name = names[0] if rng.random() < 0.75 else pick(rng, names)
-    if chance < 0.3:
+    if chance < 0.3 or shown.colour < 0:
         return name, Meaning(Kind.OBJECT, shown.category, -1)
     colour = COLOURS[shown.colour]
     if colour in ALIASES and rng.random() < 0.1:
@@ -187,26 +328,50 @@ def true_of(shown: Sequence[Meaning], said: Sequence[Meaning]) -> np.ndarray:
     return np.asarray(agrees.all(-1))
 
 
+def unclear(shown: Sequence[Meaning], said: Sequence[Meaning]) -> np.ndarray:
+    """Which texts name a colour where a crop's is not known: (crops, texts) bool."""
+    crop, text = np.asarray(shown)[:, None, 2], np.asarray(said)[None, :, 2]
+    return np.asarray((crop < 0) & (text >= 0))
+
+
 def describe(category: str, colour: str) -> str:
     """Caption of one thing: ``a red mug``, ``an orange cup``."""
     return f"{'an' if colour[0] in 'aeiou' else 'a'} {colour} {NAMES[category][0]}"
 
 
-def describe_scene(things: Sequence[tuple[str, str]]) -> str:
-    """Caption of an image.
+def describe_scene(things: Sequence[tuple[str, str]], pattern: str = "") -> str:
+    """Caption of an image: ``a red mug, two ducks and a book on a wooden table``.
+
+    Things of one category are counted together and have a colour where all have the same.
 
     Args:
-        things: (category, colour), the largest first; four at most are named.
+        things: (category, colour), the largest first; four categories at most are named.
+        pattern: Of the table's surface; empty where it is not known.
     """
+    table = f"{TABLES[pattern]} table" if pattern in TABLES else "table"
+    article = "an" if table[0] in "aeiou" else "a"
     if not things:
         return EMPTY_TABLE
-    *others, last = [describe(category, colour) for category, colour in things[:4]]
-    return f"{', '.join(others)} and {last} on a table" if others else f"{last} on a table"
+    colours: dict[str, list[str]] = {}
+    for category, colour in things:
+        colours.setdefault(category, []).append(colour)
+    *others, last = [_counted(category, seen) for category, seen in list(colours.items())[:4]]
+    named = f"{', '.join(others)} and {last}" if others else last
+    return f"{named} on {article} {table}"
+
+
+def _counted(category: str, colours: Sequence[str]) -> str:
+    if len(colours) == 1:
+        return describe(category, colours[0])
+    number = COUNTS[min(len(colours), len(COUNTS) + 1) - 2]
+    colour = f"{colours[0]} " if len(set(colours)) == 1 else ""
+    return f"{number} {colour}{plural(NAMES[category][0])}"
 
 
 def caption_vocabulary() -> dict[str, int]:
     """Token to id of the captioner."""
-    words = {*_CAPTION_WORDS.split(), *COLOURS, *(names[0] for names in NAMES.values())}
+    words = {*_CAPTION_WORDS.split(), *COLOURS, *COUNTS, *TABLES.values()}
+    words |= {form for names in NAMES.values() for form in (names[0], plural(names[0]))}
     return {word: index for index, word in enumerate((*_SPECIAL, *sorted(words)))}
 
 
@@ -217,8 +382,15 @@ def head_words() -> list[str]:
 
 def clip_words() -> list[str]:
     """Every word that the text encoder gets as one token, sorted."""
-    texts = [*TEMPLATES, *PLACES, *RELATIONS, *BACKGROUND, *PART, *TWO, *GENERIC, *SIZES, *COLOURS]
-    texts += [alias for aliases in ALIASES.values() for alias in aliases]
+    texts = [*TEMPLATES, *PLACES, *RELATIONS, *COMMANDS, *NUMBERS, *ADJECTIVES, *GENERIC]
+    texts += [
+        *BACKGROUND,
+        *PART,
+        *TWO,
+        *COLOURS,
+        *(word for item in ALIASES.values() for word in item),
+    ]
+    texts += [plural(name) for names in NAMES.values() for name in names]
     words = {word for text in texts for word in text.replace("{}", "").split()}
     return sorted(words | set(head_words()) | set(SPOKEN.split()))
 
