@@ -31,7 +31,7 @@ from refseg_ros.matching import Matcher, SceneFeatures, ScoreTable, shares
 from refseg_ros.matching.crops import blur, region_images
 from refseg_ros.matching.tas import Tas
 from refseg_ros.proposals import Proposer
-from refseg_ros.proposals.sam import SamProposer
+from refseg_ros.proposals.making import make_proposer
 from refseg_ros.results import Proposals, Selection
 from refseg_ros.spatial.placing import Placing, place, usable_relations
 from refseg_ros.weights import bundled_vocabulary, resolve
@@ -132,7 +132,7 @@ class Segmenter:
                 num_beams=captions.num_beams,
                 batch_size=captions.batch_size,
             )
-        proposer = SamProposer(sam, config.proposals, device)
+        proposer = make_proposer(sam, config.proposals, device)
         segmenter = cls(config, device, proposer, encoder, captioner)
         seconds = time.perf_counter() - started
         logger.info("loaded %s in %.1f s", segmenter.description, seconds)

@@ -17,7 +17,7 @@ from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.sam import load_sam
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import ConfigError
-from refseg_ros.proposals.sam import SamProposer
+from refseg_ros.proposals.making import make_proposer
 from training.common import DATA, Scenes, command
 from training.export import BUNDLED
 from training.metrics import (
@@ -39,7 +39,7 @@ def _clicks(weights: Path, scenes: Scenes, count: int) -> dict[str, float]:
 
 def _proposals(weights: Path, scenes: Scenes, count: int) -> dict[str, float]:
     config = SegmenterConfig.from_preset("tabletop").proposals
-    proposer = SamProposer(_sam(weights), config, Device.from_name("cpu"))
+    proposer = make_proposer(_sam(weights), config, Device.from_name("cpu"))
     return proposal_figures(proposer, scenes, count)
 
 

@@ -91,6 +91,7 @@ class SeedProposer:
                 f"proposals.prompts: 'seeds' needs a network with a seed head, which "
                 f"{config.architecture} has not; use 'grid'"
             )
+        encoder.to(memory_format=torch.channels_last)  # a third faster on a CPU
         self._sam = sam
         self._encoder, self._seeds = encoder, encoder.seeds
         self._config = config
