@@ -6,6 +6,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import re
 import types
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from hypothesis import strategies as st
 from square_scenes import BLUE_MUG, RED_BOWL, RED_MUG, write_scenes
 
 from refseg_ros import weights
-from refseg_ros.simulation import catalogue
+from refseg_ros.simulation import catalogue, phrasing
+from refseg_ros.simulation.benchmark import bundled_slice
 from refseg_ros.simulation.scene import PATTERNS
 from training import (
     bank,
@@ -79,6 +81,21 @@ def test_merges_of_two_words_by_hand() -> None:
     assert words.train_merges(["a"]) == []
 
 
+def test_the_text_encoder_knows_every_word_of_the_benchmark() -> None:
+    expressions = [
+        referral.expression for scene in bundled_slice() for referral in scene.referrals
+    ]
+    assert len(expressions) > 200
+    said = {word for text in expressions for word in words.pieces(text)}
+    assert said <= set(words.clip_words())
+    # What the slice happens not to say: the tables from which expressions are made.
+    source = Path(phrasing.__file__).read_text(encoding="utf-8")
+    tables = source[source.index("_NUMBERS: Final") : source.index("class Speaker")]
+    quoted = {word for text in re.findall(r'"([^"]*)"', tables) for word in words.pieces(text)}
+    assert len(quoted) > 60
+    assert quoted - {"hand", "bare"} <= set(words.clip_words())
+
+
 def test_every_known_word_is_one_token(tmp_path: Path) -> None:
     train_clip.write_merges(tmp_path / "bpe.txt.gz")
     tokenizer = train_clip.build_tokenizer(tmp_path / "bpe.txt.gz")
@@ -108,7 +125,7 @@ def test_random_texts_are_true_and_name_what_they_say(
     assert words.true_of([shown], [said]).all()
     if said.category >= 0:
         assert any(name in text for name in words.NAMES[words.CATEGORIES[category]])
-    assert set(text.split()) <= set(words.clip_words())
+    assert set(words.pieces(text)) <= set(words.clip_words())
     if said.colour >= 0:
         name = words.COLOURS[colour]
         assert any(option in text for option in (name, *words.ALIASES.get(name, ())))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import enum
 import itertools
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
@@ -39,6 +40,12 @@ PLACES = (
     "in the centre",
     "in the center",
     "on the table",
+    "directly on the table",
+    "highest up in the picture",
+    "lowest in the picture",
+    "furthest to the right",
+    "closest to the top of the picture",
+    "that is left-hand",
     "on the left side",
     "on the right hand side",
     "at the back",
@@ -87,6 +94,10 @@ RELATIONS = (
     "in back of",
     "in front of",
     "above",
+    "higher up in the picture than",
+    "further down in the picture than",
+    "right next to",
+    "in between",
     "over",
     "higher than",
     "below",
@@ -179,7 +190,9 @@ COMMANDS = (
     "go to",
     "let me have",
 )
-NUMBERS = ("two", "three", "four", "five", "six", "all the", "both", "every", "the two")
+NEGATIONS = ("that is not", "which is not", "that isn't", "that aren't", "that are not", "not")
+_NUMBERS = "two,three,four,five,six,seven,eight,nine,ten,all the,all,both,every,the two"
+NUMBERS = tuple(_NUMBERS.split(","))
 BACKGROUND = (
     "the table",
     "the empty table",
@@ -209,7 +222,7 @@ SPOKEN = (
     "each any some an not no without except but neither nor and or between both is are was it its "
     "colored coloured color colour toy does do has have there here things objects items ones them "
     "these those which who where whose than as at to into onto kind same only just away off up "
-    "down see image photo view scene side edge robot wooden checked striped plain"
+    "down see image photo view scene side edge robot hand wooden checked striped plain"
 )
 """Further words of commands, each one token."""
 
@@ -303,7 +316,7 @@ def _random_tail(rng: np.random.Generator, shown: Meaning, said: Meaning) -> str
         return f" {pick(rng, RELATIONS)} {other}"
     if chance < 0.25 and said.colour < 0:
         others = [colour for row, colour in enumerate(COLOURS) if row != shown.colour]
-        return f" that is not {pick(rng, others)}"
+        return f" {pick(rng, NEGATIONS)} {pick(rng, others)}"
     return ""
 
 
@@ -382,7 +395,16 @@ def head_words() -> list[str]:
 
 def clip_words() -> list[str]:
     """Every word that the text encoder gets as one token, sorted."""
-    texts = [*TEMPLATES, *PLACES, *RELATIONS, *COMMANDS, *NUMBERS, *ADJECTIVES, *GENERIC]
+    texts = [
+        *TEMPLATES,
+        *PLACES,
+        *RELATIONS,
+        *COMMANDS,
+        *NUMBERS,
+        *NEGATIONS,
+        *ADJECTIVES,
+        *GENERIC,
+    ]
     texts += [
         *BACKGROUND,
         *PART,
@@ -391,8 +413,13 @@ def clip_words() -> list[str]:
         *(word for item in ALIASES.values() for word in item),
     ]
     texts += [plural(name) for names in NAMES.values() for name in names]
-    words = {word for text in texts for word in text.replace("{}", "").split()}
+    words = {word for text in texts for word in pieces(text.replace("{}", ""))}
     return sorted(words | set(head_words()) | set(SPOKEN.split()))
+
+
+def pieces(text: str) -> list[str]:
+    """What open_clip's tokenizer spells apart: words, and the end of "isn't"."""
+    return re.findall(r"'t|[a-z]+", text.lower())
 
 
 def train_merges(words: Sequence[str]) -> list[tuple[str, str]]:
