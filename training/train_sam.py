@@ -9,6 +9,7 @@ first, dice, and an affinity of the embedding that is dropped after training.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,10 +18,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from refseg_ros.backbones.conv_pyramid import STRIDE
+from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.sam import build_small_sam
 from refseg_ros.backbones.sam_decoding import FINER, corners, cut, decode
+from refseg_ros.config import SegmenterConfig
+from refseg_ros.proposals.seeds import SeedProposer
 from training.common import Scenes, Training, begin, command, parser
-from training.metrics import click_figures
+from training.metrics import click_figures, proposal_figures
 from training.views import FRAME, WINDOW, Prompt, View, random_view
 
 if TYPE_CHECKING:
@@ -201,6 +205,17 @@ def affinity_loss(features: Tensor, cells: Tensor) -> Tensor:
     return total / len(features)
 
 
+def figures(sam: Sam, held_out: Scenes) -> dict[str, float]:
+    """What one click finds, and what the proposals of the bundled preset do, on a few scenes."""
+    config = replace(SegmenterConfig.from_preset("tabletop").proposals, prompts="seeds")
+    proposer = SeedProposer(sam, config, Device.from_name("cpu"))
+    clicks = click_figures(sam, held_out, 15).items()
+    proposals = proposal_figures(proposer, held_out, 40).items()
+    return {f"click: {name}": value for name, value in clicks} | {
+        f"proposals: {name}": value for name, value in proposals
+    }
+
+
 def train(options: argparse.Namespace) -> None:
     """Train until the budget is spent."""
     scenes, held_out = begin(options)
@@ -210,7 +225,7 @@ def train(options: argparse.Namespace) -> None:
     training = Training(
         {"sam": sam, "aff": affinity},
         options,
-        lambda: click_figures(sam, held_out, 60),
+        lambda: figures(sam, held_out),
         weight_decay=0.02,
         warm_up=100,
     )
