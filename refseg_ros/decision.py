@@ -39,7 +39,7 @@ def refusal(
             "the expression is empty of anything to look for: name a thing, a colour or a place"
         )
     target = expression.target
-    placed = bool(target.directions or target.sizes or usable_relations(expression))
+    placed = bool(target.directions or target.size_words or usable_relations(expression))
     if aside and str(aside) and not (placed or says_how_it_looks(expression)):
         return Status.ERROR, f"{aside}, and nothing else is said: name the thing that is meant"
     if not count:
@@ -93,7 +93,10 @@ def unused(expression: ReferringExpression, vocabulary: Collection[str] | None =
         vocabulary: Nouns that the models know; None when that is not known.
     """
     target = expression.target
-    said = [*target.sizes, *([target.text, target.look] if says_how_it_looks(expression) else ())]
+    said = [
+        *target.size_words,
+        *([target.text, target.look] if says_how_it_looks(expression) else ()),
+    ]
     # What everything stands on tells nothing apart: leaving it aside is right.
     weighed = (*usable_relations(expression), *(r for r in expression.relations if r.on_support))
     said += [landmark.text for relation in weighed for landmark in relation.landmarks]

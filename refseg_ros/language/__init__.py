@@ -13,7 +13,8 @@ from refseg_ros.language.expression import (
     RelationKind,
     Superlative,
 )
-from refseg_ros.language.parser import head_noun, parse
+from refseg_ros.language.nouns import head_noun
+from refseg_ros.language.parser import parse
 from refseg_ros.language.phrases import SynonymRule, is_abstract, noun_phrases, same_thing
 from refseg_ros.language.tokens import lemma
 

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From tokens to items: courtesies off, then each stretch of words named for what it does."""
+"""From tokens to items: each stretch of words named for what it does."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from refseg_ros.language import lexicon
 from refseg_ros.language.expression import Direction, RelationKind
-from refseg_ros.language.tokens import CLAUSE_END, COMMA
+from refseg_ros.language.tokens import COMMA
 
 
 class Kind(enum.Enum):
@@ -42,8 +43,11 @@ class Item:
         directions: Of a ``DIRECTION``: the positions.
         extreme: Of a ``DIRECTION``: whether said to the utmost.
         prenominal: Of a ``DIRECTION``: bare position words, which may stand before a noun.
-        relation: Of a ``RELATION``: its kind.
-        rank: Of an ``ORDINAL``: 1 for first.
+        nearness: Of a ``DIRECTION``: 1 for nearest to the camera, -1 for farthest, 0 for neither.
+        relation: Of a ``RELATION``: its kind. Of a ``NEGATION``: the kind that it denies, if any.
+        utmost: Of a ``RELATION``: whether said to the utmost ("closest to").
+        pronoun: Of a ``RELATION``: the landmark if it is said within it ("to its left").
+        rank: Of an ``ORDINAL``: 1 for first, -1 for last. Of a ``NUMBER``: the number.
     """
 
     kind: Kind
@@ -53,106 +57,11 @@ class Item:
     directions: tuple[Direction, ...] = ()
     extreme: bool = False
     prenominal: bool = False
+    nearness: int = 0
     relation: RelationKind | None = None
+    utmost: bool = False
+    pronoun: str = ""
     rank: int = 0
-
-
-def split_clauses(tokens: Sequence[str]) -> list[list[str]]:
-    """The tokens between full stops, without empty clauses."""
-    clauses: list[list[str]] = [[]]
-    for token in tokens:
-        if token == CLAUSE_END:
-            clauses.append([])
-        elif token == COMMA and (not clauses[-1] or clauses[-1][-1] in lexicon.ARTICLES | {COMMA}):
-            continue
-        elif token not in lexicon.FILLERS:
-            clauses[-1].append(token)
-    return [clause for clause in clauses if clause]
-
-
-def strip_command(clause: Sequence[str]) -> tuple[list[str], str]:
-    """A clause without what is asked of the robot.
-
-    "don't touch the mug" leaves "not the mug": what is forbidden is not what is meant.
-
-    Returns:
-        The tokens that say what is meant, and the verb of the command ("" if none was said).
-    """
-    start, verb, forbidden = 0, "", False
-    while start < len(clause):
-        if tuple(clause[start : start + 2]) == ("do", "not"):
-            forbidden, start = True, start + 2
-            continue
-        size = _lead_in(clause, start)
-        if not size:
-            break
-        if clause[start] != COMMA:
-            verb = clause[start]
-        start += size
-    cut = stop = _follow_up(clause, start)
-    while stop > start and (size := _trailing(clause, start, stop)):
-        stop -= size
-    said = list(clause[start:stop])
-    if not forbidden or not said:
-        return said, verb
-    # "don't take the red one, take the blue one": the second command says what is meant.
-    return ["not", *said, COMMA, *strip_command(clause[cut:])[0]], verb
-
-
-def _lead_in(clause: Sequence[str], start: int) -> int:
-    """Tokens at ``start`` that only lead up to what is meant."""
-    if clause[start] == COMMA:
-        return 1
-    for phrase in lexicon.LEAD_IN:
-        if tuple(clause[start : start + len(phrase)]) == phrase:
-            following = clause[start + 1] if start + 1 < len(clause) else ""
-            may_be_noun = len(phrase) == 1 and phrase[0] in lexicon.AMBIGUOUS_VERBS
-            if not may_be_noun or following in lexicon.ARTICLES | lexicon.PRONOUNS:
-                return len(phrase)
-    return 0
-
-
-def _follow_up(clause: Sequence[str], start: int) -> int:
-    """Where a second command ("and put it …") begins; the clause's length if there is none."""
-    for index in range(start + 1, len(clause)):
-        if clause[index] == "then":
-            cut = index
-        elif clause[index - 1] in ("and", "then", COMMA) and (
-            clause[index] in lexicon.FOLLOW_UP_VERBS and index + 1 < len(clause)
-        ):
-            cut = index - 1
-        else:
-            continue
-        while cut > start and clause[cut - 1] in ("and", "then", COMMA):
-            cut -= 1
-        return cut
-    return len(clause)
-
-
-def _trailing(clause: Sequence[str], start: int, stop: int) -> int:
-    """Tokens before ``stop`` that are a courtesy."""
-    if clause[stop - 1] in (COMMA, "and"):
-        return 1
-    for phrase in lexicon.TRAILING:
-        size = len(phrase)
-        if stop - start >= size and tuple(clause[stop - size : stop]) == phrase:
-            return size
-    return 0
-
-
-def drop_destination(items: list[Item], tokens: Sequence[str], verb: str) -> list[Item]:
-    """The items without the place where a thing is to be put ("put the mug *in the bowl*")."""
-    if verb not in lexicon.PUT_VERBS | lexicon.MOVE_VERBS:
-        return items
-    goals = ("to", "into", "onto", "toward", "towards")
-    for index in range(len(items) - 1, 0, -1):
-        item = items[index]
-        place = item.kind in (Kind.RELATION, Kind.DIRECTION, Kind.PREPOSITION)
-        if not place or item.prenominal:
-            continue
-        if verb in lexicon.PUT_VERBS or tokens[item.start] in goals:
-            return items[:index]
-    return items
 
 
 def scan(tokens: Sequence[str]) -> list[Item]:
@@ -170,6 +79,7 @@ _SINGLE: dict[str, Kind] = {
     COMMA: Kind.COMMA,
     "and": Kind.AND,
     "or": Kind.AND,
+    "plus": Kind.AND,
     "but": Kind.COMMA,
     "of": Kind.OF,
     **dict.fromkeys(lexicon.ARTICLES, Kind.ARTICLE),
@@ -183,22 +93,22 @@ _SINGLE: dict[str, Kind] = {
 def _next_item(tokens: Sequence[str], index: int, before: Sequence[Item]) -> Item:
     token = tokens[index]
     following = tokens[index + 1] if index + 1 < len(tokens) else ""
-    for phrase in lexicon.NEGATIONS:
-        if tuple(tokens[index : index + len(phrase)]) == phrase:
-            return Item(Kind.NEGATION, index, index + len(phrase), token)
+    if found := _negation(tokens, index):
+        return found
     if (token, following) in lexicon.COMPOUNDS:
         return Item(Kind.WORD, index, index + 1, token)
-    if token == "near" and before and before[-1].kind is Kind.ARTICLE and _is_word(following):
-        front = (Direction.FRONT,)  # "the near mug"
-        return Item(Kind.DIRECTION, index, index + 1, token, front, True, prenominal=True)
+    previous = before[-1].kind if before else None
+    if token == "near" and previous is Kind.ARTICLE and _is_word(following):
+        return Item(Kind.DIRECTION, index, index + 1, token, prenominal=True, nearness=1)
     place = _direction(tokens, index) or _relation(tokens, index)
     if place:
         return place
-    previous = before[-1].kind if before else None
-    if token in ("that", "which") and previous in (Kind.WORD, Kind.DIRECTION, Kind.PRONOUN):
-        return Item(Kind.LINK, index, index + 1, token)
+    if size := _link(tokens, index, previous):
+        return Item(Kind.LINK, index, index + size, token)
+    if token in lexicon.ORDINALS:
+        return _ordinal(tokens, index)
     if token in _SINGLE:
-        return Item(_SINGLE[token], index, index + 1, token, rank=lexicon.ORDINALS.get(token, 0))
+        return Item(_SINGLE[token], index, index + 1, token, rank=lexicon.NUMBERS.get(token, 0))
     is_tin = token == "can" and previous is not Kind.LINK and following not in lexicon.PRONOUNS
     if token in lexicon.LINKS and not is_tin:
         return Item(Kind.LINK, index, index + 1, token)
@@ -206,6 +116,38 @@ def _next_item(tokens: Sequence[str], index: int, before: Sequence[Item]) -> Ite
     if token.endswith("ing") and after_noun and token not in lexicon.ING_NOUNS:
         return Item(Kind.PREPOSITION, index, index + 1, token)
     return Item(Kind.WORD, index, index + 1, token)
+
+
+def _negation(tokens: Sequence[str], index: int) -> Item | None:
+    """A negation at ``index``, the longest that matches."""
+    token = tokens[index]
+    if token == "but" and index and tokens[index - 1] in lexicon.BUT_AFTER:
+        return Item(Kind.NEGATION, index, index + 1, token)
+    for phrase in lexicon.NEGATIONS.get(token, ()):
+        stop = index + len(phrase)
+        if tuple(tokens[index:stop]) == phrase:
+            denied = lexicon.WITHOUT.get(" ".join(phrase))
+            return Item(Kind.NEGATION, index, stop, token, relation=denied)
+    return None
+
+
+def _link(tokens: Sequence[str], index: int, previous: Kind | None) -> int:
+    """Count of tokens at ``index`` that link a noun to what is said of it; 0 for none."""
+    for phrase in lexicon.LINK_PHRASES.get(tokens[index], ()):
+        said = tuple(tokens[index : index + len(phrase)]) == phrase
+        if said and (tokens[index] == "made" or previous is not None):
+            return len(phrase)
+    after = (Kind.WORD, Kind.DIRECTION, Kind.PRONOUN, Kind.NUMBER)
+    return int(tokens[index] in ("that", "which", "where") and previous in after)
+
+
+def _ordinal(tokens: Sequence[str], index: int) -> Item:
+    """An ordinal; "second to last" and "second last" count from the other end."""
+    rank, stop = lexicon.ORDINALS[tokens[index]], index + 1
+    after = stop + (stop < len(tokens) and tokens[stop] == "to")
+    if rank > 0 and after < len(tokens) and tokens[after] == "last":
+        rank, stop = -rank, after + 1
+    return Item(Kind.ORDINAL, index, stop, tokens[index], rank=rank)
 
 
 def _is_word(token: str) -> bool:
@@ -217,8 +159,18 @@ def _is_word(token: str) -> bool:
             and token not in lexicon.LINKS
             and token not in lexicon.RELATION_PHRASES_BY_FIRST
             and token not in lexicon.DIRECTION_WORDS
-            and all(token != phrase[0] for phrase in lexicon.NEGATIONS)
+            and token not in lexicon.NEGATIONS
         )
+    )
+
+
+_UTMOST: Final = (lexicon.NEAREST_WORDS | lexicon.FARTHEST_WORDS) - {"far"}
+
+
+def _has_object(tokens: Sequence[str], index: int) -> bool:
+    """Whether a thing follows "has" ("has a ball"), not a verb ("has been put")."""
+    return index < len(tokens) and (
+        tokens[index] in lexicon.ARTICLES or (_is_word(tokens[index]) and tokens[index] != "got")
     )
 
 
@@ -234,8 +186,11 @@ def _relation(tokens: Sequence[str], start: int) -> Item | None:
         article = stop < len(tokens) and tokens[stop] in lexicon.ARTICLES
         if phrase == ("nearest",) and not article:
             continue
+        if len(phrase) == 1 and phrase[0] in ("has", "have") and not _has_object(tokens, stop):
+            continue
         relation = lexicon.RELATION_PHRASES[phrase]
-        return Item(Kind.RELATION, start, stop, token, relation=relation)
+        utmost = phrase[0] in _UTMOST or token in _UTMOST
+        return Item(Kind.RELATION, start, stop, token, relation=relation, utmost=utmost)
     return None
 
 
@@ -249,8 +204,8 @@ def _direction(tokens: Sequence[str], start: int) -> Item | None:
     index += bool(preposition)
     article = bool(preposition) and index < len(tokens) and tokens[index] in lexicon.ARTICLES
     index += article
-    found, extreme, index = _direction_words(tokens, index)
-    if not found:
+    found, extreme, nearness, index = _direction_words(tokens, index)
+    if not (found or nearness):
         return None
     if not preposition and _is_intensifier(tokens, start, index):
         return None
@@ -258,41 +213,53 @@ def _direction(tokens: Sequence[str], start: int) -> Item | None:
     while index < len(tokens) and _is_side(tokens, index):
         index += 1
     following = tokens[index] if index < len(tokens) else ""
-    if following == "of":
+    if following == "of" and found:
         return _direction_of(tokens, start, index, found, extreme, index > words_end)
+    if article and tokens[start + 1] in lexicon.POSSESSIVES and found and following != "of":
+        relation = lexicon.RELATION_OF_DIRECTION[found[-1]]
+        return Item(Kind.RELATION, start, index, preposition, relation=relation, pronoun="it")
     if article and index == words_end and preposition != "to" and _is_word(following):
         return None  # "on the left plate" is a relation to a plate
     return Item(
-        Kind.DIRECTION, start, index, tokens[start], found, extreme, prenominal=not preposition
+        Kind.DIRECTION,
+        start,
+        index,
+        tokens[start],
+        found,
+        extreme,
+        prenominal=not preposition,
+        nearness=nearness,
     )
 
 
-def _direction_words(tokens: Sequence[str], index: int) -> tuple[tuple[Direction, ...], bool, int]:
-    """Position words from ``index`` on, whether to the utmost, and where they end."""
+def _direction_words(
+    tokens: Sequence[str], index: int
+) -> tuple[tuple[Direction, ...], bool, int, int]:
+    """Position words from ``index`` on, whether to the utmost, nearness, and where they end."""
     found: list[Direction] = []
-    extreme = False
+    extreme, nearness = False, 0
     while index < len(tokens):
         token = tokens[index]
-        step = _utmost(tokens, index)
-        if step:
+        following = tokens[index + 1] if index + 1 < len(tokens) else ""
+        if step := _utmost(tokens, index):
             extreme, index = True, index + step
         elif token in lexicon.DIRECTION_WORDS:
             found.append(lexicon.DIRECTION_WORDS[token])
             index += 1
-        elif token in lexicon.EXTREME_WORDS:
-            following = tokens[index + 1] if index + 1 < len(tokens) else ""
-            near_or_far = token in lexicon.NEAREST_WORDS | lexicon.FARTHEST_WORDS
+        elif token in lexicon.NEAREST_WORDS | lexicon.FARTHEST_WORDS:
             # "closest to the book" and "nearest the book" are relations.
-            if near_or_far and following in ("to", "from", "the", "a"):
+            away = following == "away"
+            after = tokens[index + 2] if away and index + 2 < len(tokens) else following
+            if after in ("to", "from", "than") or (not away and after in ("the", "a")):
                 break
-            away = near_or_far and following == "away"
-            if away and index + 2 < len(tokens) and tokens[index + 2] == "from":
-                break
+            nearness = 1 if token in lexicon.NEAREST_WORDS else -1
+            index += 1 + away
+        elif token in lexicon.EXTREME_WORDS:
             found.append(lexicon.EXTREME_WORDS[token])
-            extreme, index = True, index + 1 + away
+            extreme, index = True, index + 1
         else:
             break
-    return tuple(dict.fromkeys(found)), extreme and bool(found), index
+    return tuple(dict.fromkeys(found)), extreme and bool(found), nearness, index
 
 
 def _utmost(tokens: Sequence[str], index: int) -> int:
@@ -344,16 +311,19 @@ def _direction_of(
     while after < len(tokens) and tokens[after] in lexicon.ARTICLES:
         after += 1
     landmark = tokens[after] if after < len(tokens) else ""
-    if landmark in lexicon.NUMBERS and found == (Direction.MIDDLE,):
+    bare = tokens[start] not in lexicon.DIRECTION_PREPOSITIONS
+    if landmark in lexicon.NUMBERS and found == (Direction.MIDDLE,) and not bare:
         return Item(Kind.RELATION, start, index + 1, tokens[start], relation=RelationKind.BETWEEN)
-    direction = Item(Kind.DIRECTION, start, index, tokens[start], found, extreme)
-    if landmark in lexicon.NUMBERS or (extreme and tokens[index - 1] in lexicon.EXTREME_WORDS):
+    direction = Item(Kind.DIRECTION, start, index, tokens[start], found, extreme, bare)
+    several = landmark in lexicon.NUMBERS and tokens[start] != "to"
+    if several or (extreme and tokens[index - 1] in lexicon.EXTREME_WORDS):
         return direction  # "the leftmost of the cups": the cups are what is meant
     on_surface = found == (Direction.TOP,) and not side and landmark in lexicon.SUPPORTS
     if not landmark or (landmark in lexicon.FRAME_WORDS | lexicon.VIEWER and not on_surface):
         stop = min(after + 1, len(tokens))
         return Item(Kind.DIRECTION, start, stop, tokens[start], found, extreme)
     relation = lexicon.RELATION_OF_DIRECTION[found[-1]]
+    utmost = extreme and any(word in _UTMOST for word in tokens[start:index])
     if found == (Direction.MIDDLE,) and "and" in tokens[after:]:
         relation = RelationKind.BETWEEN
-    return Item(Kind.RELATION, start, index + 1, tokens[start], relation=relation)
+    return Item(Kind.RELATION, start, index + 1, tokens[start], relation=relation, utmost=utmost)

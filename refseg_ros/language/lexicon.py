@@ -7,26 +7,40 @@ spaces, in lower case, without articles.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from refseg_ros.language.expression import Direction as D
+from refseg_ros.language.expression import Measure as M
 from refseg_ros.language.expression import RelationKind as R
 
+Phrases = tuple[tuple[str, ...], ...]
 
-def _words(text: str) -> frozenset[str]:
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text."""
     return frozenset(text.split())
 
 
-def _phrases(text: str) -> tuple[tuple[str, ...], ...]:
+def _phrases(text: str) -> Phrases:
     """Phrases of a comma-separated text, longest first, so that the longest match wins."""
     return tuple(sorted((tuple(part.split()) for part in text.split(",")), key=len, reverse=True))
+
+
+def _by_word(phrases: Iterable[tuple[str, ...]], position: int) -> dict[str, Phrases]:
+    """Phrases by the word at a position, longest first."""
+    found: dict[str, Phrases] = {}
+    for phrase in sorted(phrases, key=len, reverse=True):
+        found[phrase[position]] = (*found.get(phrase[position], ()), phrase)
+    return found
 
 
 # --- what is asked of the robot, around the thing meant ------------------------------------------
 
 LEAD_IN: Final = _phrases(
     "hey, hi, hello, ok, okay, so, well, now, then, and, but, also, no, yes, alright, robot, "
-    "please, kindly, hey robot, could you, can you, would you, will you, would you mind, may "
+    "please, kindly, hey robot, could you, can you, would you, will you, would you mind, "
+    "would you be so kind as to, be so kind as to, may "
     "you, you should, you must, i want, i want you to, i need, i need you to, i would like, i "
     "would like to have, i would like you to, i am looking for, i mean, i meant, may i have, can "
     "i have, could i have, can i get, could i get, may i get, let us, let me, let me have, let "
@@ -42,86 +56,145 @@ LEAD_IN: Final = _phrases(
     "highlight, mark, identify, detect, track, follow, touch, hold, lift, lift up, reach for, "
     "reach, click, click on, hover over, mask, use, retrieve, collect, get rid of, remove, throw "
     "away, tap, tap on, clean up, inspect, watch out for, put down, put away, put, place, drop, "
-    "stack, insert, set, move, push, pull, slide, carry, drag"
+    "stack, insert, set, move, push, pull, slide, carry, drag, robot can you, what about, how "
+    "about, focus on, i am after, where did i leave, where did i put, where have i put, i want "
+    "to have, i would love, give me back, possibly, which one, which ones"
 )
-PUT_VERBS: Final = _words("put place drop stack insert set")
+PUT_VERBS: Final = word_set("put place drop stack insert set")
 """Verbs whose last place phrase says where to, not which one."""
-MOVE_VERBS: Final = _words("move push pull slide carry drag bring take")
+MOVE_VERBS: Final = word_set("move push pull slide carry drag")
 """Verbs whose last phrase with to, into or onto says where to, not which one."""
-AMBIGUOUS_VERBS: Final = _words(
+BRING_VERBS: Final = word_set("bring take go")
+"""The same, but "to the left of the tray" after them says which one."""
+GOALS: Final = word_set("to into onto toward towards")
+MOVED_BESIDE: Final = frozenset((R.NEXT_TO, R.BEHIND, R.IN_FRONT_OF, R.BETWEEN))
+"""Relations that say where to after a verb of moving even without "to"."""
+AMBIGUOUS_VERBS: Final = word_set(
     "set place stack mark track mask slide drop tap use hold lift point push insert"
 )
 """Nouns as well: a command only before an article or a pronoun ("stack of plates" is none)."""
 FOLLOW_UP_VERBS: Final = (
-    PUT_VERBS | MOVE_VERBS | _words("give hand pass pick grab get fetch hold lift throw show")
+    PUT_VERBS
+    | MOVE_VERBS
+    | BRING_VERBS
+    | word_set("give hand pass pick grab get fetch hold lift throw show stop wait return")
 )
 """Verbs that begin a second command after "and" or "then"."""
+LONE_VERBS: Final = word_set("stop wait return")
+"""Those that may stand alone."""
 TRAILING: Final = _phrases(
     "please, thanks, thank you, for me, for us, to me, to us, would you, could you, can you, "
     "will you, right now, now, if you can, if you could, if you please, if possible, over there, "
-    "over here, there, here, up, robot, ok, okay, as well, too, from there, from here, is, are"
+    "over here, there, here, up, robot, ok, okay, as well, too, from there, from here, is, are, "
+    "again, instead, anywhere, somewhere, if you do not mind, you know, i mean"
 )
-FILLERS: Final = _words(
+FILLERS: Final = word_set(
     "please kindly quickly slowly carefully gently actually maybe perhaps really exactly um uh "
     "er hmm"
 )
 
+LEAD_IN_BY_FIRST: Final = _by_word(LEAD_IN, 0)
+TRAILING_BY_LAST: Final = _by_word(TRAILING, -1)
+
 # --- small words ---------------------------------------------------------------------------------
 
-ARTICLES: Final = _words(
+ARTICLES: Final = word_set(
     "the a an this that these those my your his her our their its any some which what every each "
-    "all"
+    "all either"
 )
-NUMBERS: Final = _words("two three four five six seven eight nine ten both 2 3 4 5 6 7 8 9 10")
+DEMONSTRATIVES: Final = word_set("this that these those")
+POSSESSIVES: Final = word_set("its his her their")
+"""Before a side: "to its left"."""
+EVERY: Final = word_set("all every each")
+ANY: Final = word_set("any some either")
+OTHER: Final = word_set("other others another different")
+SAME: Final = word_set("same")
+NUMBERS: Final = {
+    word: count
+    for count, words in enumerate(
+        (
+            "two both couple 2", "three 3", "four 4", "five 5", "six 6", "seven 7", "eight 8",
+            "nine 9", "ten 10",
+        ),
+        start=2,
+    )
+    for word in words.split()
+}  # fmt: skip
 ORDINALS: Final = {
     word: rank
     for rank, words in enumerate(
         (
-            "first 1st last", "second 2nd", "third 3rd", "fourth 4th", "fifth 5th", "sixth 6th",
+            "first 1st", "second 2nd", "third 3rd", "fourth 4th", "fifth 5th", "sixth 6th",
             "seventh 7th", "eighth 8th", "ninth 9th", "tenth 10th",
         ),
         start=1,
     )
     for word in words.split()
-}  # fmt: skip
-PRONOUNS: Final = _words(
+} | {"last": -1}  # fmt: skip
+PRONOUNS: Final = word_set(
     "it them they he him she i you me us we itself there here everything nothing"
 )
-VIEWER: Final = _words("me us you camera viewer robot yourself myself")
+REFERRING_PRONOUNS: Final = word_set("it them they he him she")
+VIEWER: Final = word_set("me us you camera viewer robot yourself myself")
 """Landmarks that stand for the place of the camera."""
-LINKS: Final = _words(
+LINKS: Final = word_set(
     "that which who whom whose is are was were be being been am does do did has have had can "
     "could would will should must sits stands lies sitting standing lying laying located placed "
     "positioned resting situated seated parked put looks appears seems also just only shown seen "
-    "visible found kept"
+    "visible found kept made did do"
 )
+RELATIVE: Final = word_set("that which who whom whose where")
+"""Those that begin a clause about the noun just said."""
+LINK_PHRASES: Final = _by_word(_phrases("made of, made from, made out of, that is, which is"), 0)
 """Relative pronouns, copulas and position verbs: they end a noun phrase and mean nothing else."""
-NEGATIONS: Final = _phrases(
-    "not, no, never, but not, and not, except, except for, without, other than, apart from, "
-    "rather than, instead of, excluding, non, neither, nor"
+NEGATIONS: Final = _by_word(
+    _phrases(
+        "not, no, never, but not, and not, except, except for, without, other than, apart from, "
+        "rather than, instead of, excluding, non, neither, nor, with no, not with, not have, not "
+        "having, has not got, has not, have not, have not got, has no, have no, having no, not "
+        "contain, not hold, not carry, not touch"
+    ),
+    0,
 )
-OTHER_PREPOSITIONS: Final = _words(
-    "to from for about as like than off out into through via per after before during at up down"
+WITHOUT: Final = {
+    **dict.fromkeys(
+        ("without", "with no", "not with", "not have", "not having", "has no", "have no",
+         "having no", "no", "has not got", "has not", "have not", "have not got"),
+        R.WITH,
+    ),
+    "not contain": R.CONTAINING, "not hold": R.CONTAINING, "not carry": R.CARRYING,
+    "not touch": R.NEXT_TO,
+}  # fmt: skip
+"""Negations that deny a relation to what follows."""
+BUT_AFTER: Final = word_set("anything everything all any")
+"""Words after which "but" excludes: "anything but the mug"."""
+OTHER_PREPOSITIONS: Final = word_set(
+    "to from for about as like than off out into through via per after before during at up down "
+    "opposite across facing"
 )
-GENERIC_NOUNS: Final = _words(
+GENERIC_NOUNS: Final = word_set(
     "one ones thing things object objects item items stuff something anything somebody someone "
-    "whatever other others"
+    "whatever other others everything"
 )
+ONES: Final = word_set("one ones")
+"""Nouns that stand for the noun said before."""
+PLURAL_GENERIC: Final = word_set("ones things objects items others everything stuff")
 """Nouns that name no kind of thing: the head stays empty."""
-MEASURES: Final = _words(
-    "pair piece slice bunch kind type sort lot couple set bit pieces slices pairs some any all "
-    "none each either"
+MEASURES: Final = word_set(
+    "pair piece slice bunch kind type sort lot set bit pieces slices pairs some any all none each"
 )
 """Nouns that hand the headship to what follows "of"."""
+PARTS: Final = word_set("edge side corner end rim border")
+"""Nouns that do so where a thing is near them: "near the edge of the tray"."""
 
 # --- attributes ----------------------------------------------------------------------------------
 
-PURE_COLOURS: Final = _words(
+PURE_COLOURS: Final = word_set(
     "red green blue yellow purple pink brown black white grey gray cyan magenta beige turquoise "
     "teal maroon navy violet golden tan crimson scarlet indigo burgundy khaki multicoloured "
     "multicolored colourful colorful reddish greenish bluish yellowish brownish greyish"
 )
-COLOUR_NOUNS: Final = _words(
+COLOUR_NOUNS: Final = word_set(
     "orange gold silver lime olive peach cream salmon plum rose chocolate lemon lavender mustard "
     "coral bronze"
 )
@@ -129,14 +202,14 @@ COLOUR_NOUNS: Final = _words(
 COLOURS: Final = PURE_COLOURS | COLOUR_NOUNS
 SIZES: Final = {
     **dict.fromkeys(
-        _words(
+        word_set(
             "big bigger biggest large larger largest huge giant great tall taller tallest long "
             "longer longest wide wider widest thick thicker thickest"
         ),
         1,
     ),
     **dict.fromkeys(
-        _words(
+        word_set(
             "small smaller smallest little littlest tiny tinier tiniest mini short shorter "
             "shortest narrow narrower narrowest thin thinner thinnest slim"
         ),
@@ -144,26 +217,43 @@ SIZES: Final = {
     ),
 }
 """Size words and their sign: +1 bigger, -1 smaller."""
-MATERIAL_ADJECTIVES: Final = _words(
+SUPERLATIVES: Final = {
+    word: (measure, most)
+    for measure, most, words in (
+        (M.SIZE, True, "biggest bigger largest larger hugest greatest"),
+        (M.SIZE, False, "smallest smaller littlest tiniest tinier"),
+        (M.HEIGHT, True, "tallest taller"),
+        (M.HEIGHT, False, "shortest shorter"),
+        (M.LENGTH, True, "longest longer"),
+        (M.WIDTH, True, "widest wider thickest thicker broadest fattest"),
+        (M.WIDTH, False, "narrowest narrower thinnest thinner slimmest"),
+    )
+    for word in words.split()
+}
+"""Words of size that rank things: what by, and whether the greatest comes first."""
+MATERIAL_ADJECTIVES: Final = word_set(
     "wooden ceramic metallic woollen woolen golden silken transparent translucent"
 )
-MATERIAL_NOUNS: Final = _words(
+MATERIAL_NOUNS: Final = word_set(
     "wood metal plastic glass paper cardboard steel rubber leather stone porcelain clay cotton "
     "iron brass copper aluminium aluminum tin foam fabric wool marble"
 )
 MATERIALS: Final = MATERIAL_ADJECTIVES | MATERIAL_NOUNS
-OTHER_ADJECTIVES: Final = _words(
-    "heavy heavier lighter round flat empty full shiny matte striped spotted dotted "
+OTHER_ADJECTIVES: Final = word_set(
+    "heavy heavier heaviest lighter lightest darkest brightest darker brighter emptiest fullest "
+    "newest oldest newer older cleanest round flat empty full shiny matte striped spotted dotted "
     "checkered plain "
     "dirty clean old "
     "new young open closed broken dark bright pale deep vivid rectangular circular triangular "
     "cylindrical curved pointy sharp soft hard hot cold wet dry nice pretty beautiful cute "
-    "smooth rough fluffy hollow nearby same different single whole half main lone own very most "
-    "more"
+    "smooth rough fluffy hollow nearby single whole half main lone own very most more other "
+    "another same different"
 )
-PURE_ADJECTIVES: Final = PURE_COLOURS | frozenset(SIZES) | MATERIAL_ADJECTIVES | OTHER_ADJECTIVES
-ADJECTIVES: Final = PURE_ADJECTIVES | COLOUR_NOUNS | MATERIAL_NOUNS | _words("light square")
-ING_NOUNS: Final = _words(
+PURE_ADJECTIVES: Final = (
+    PURE_COLOURS | frozenset(SIZES) | frozenset(SUPERLATIVES) | MATERIAL_ADJECTIVES
+) | OTHER_ADJECTIVES
+ADJECTIVES: Final = PURE_ADJECTIVES | COLOUR_NOUNS | MATERIAL_NOUNS | word_set("light square")
+ING_NOUNS: Final = word_set(
     "ring string king wing painting building ceiling earring pudding thing something anything "
     "everything nothing clothing spring swing sling sting dressing icing frosting wedding "
     "bedding railing awning drawing sibling dumpling keyring duckling evening morning lighting"
@@ -177,48 +267,48 @@ COMPOUNDS: Final = {
 # --- where things are ----------------------------------------------------------------------------
 
 DIRECTION_WORDS: Final = {
-    **dict.fromkeys(_words("left west western leftward"), D.LEFT),
-    **dict.fromkeys(_words("right east eastern rightward"), D.RIGHT),
-    **dict.fromkeys(_words("top upper north northern"), D.TOP),
-    **dict.fromkeys(_words("bottom lower south southern"), D.BOTTOM),
-    **dict.fromkeys(_words("middle center centre central mid"), D.MIDDLE),
-    **dict.fromkeys(_words("front foreground"), D.FRONT),
-    **dict.fromkeys(_words("back rear background"), D.BACK),
+    **dict.fromkeys(word_set("left west western leftward"), D.LEFT),
+    **dict.fromkeys(word_set("right east eastern rightward"), D.RIGHT),
+    **dict.fromkeys(word_set("top upper north northern"), D.TOP),
+    **dict.fromkeys(word_set("bottom lower south southern"), D.BOTTOM),
+    **dict.fromkeys(word_set("middle center centre central mid"), D.MIDDLE),
+    **dict.fromkeys(word_set("front foreground"), D.FRONT),
+    **dict.fromkeys(word_set("back rear background"), D.BACK),
 }
 EXTREME_WORDS: Final = {
-    **dict.fromkeys(_words("leftmost westernmost"), D.LEFT),
-    **dict.fromkeys(_words("rightmost easternmost"), D.RIGHT),
-    **dict.fromkeys(_words("topmost uppermost highest northernmost"), D.TOP),
-    **dict.fromkeys(_words("bottommost lowermost lowest southernmost"), D.BOTTOM),
-    **dict.fromkeys(_words("middlemost centermost centremost"), D.MIDDLE),
-    **dict.fromkeys(_words("frontmost foremost closest nearest closer nearer"), D.FRONT),
-    **dict.fromkeys(_words("backmost rearmost furthest farthest further farther far"), D.BACK),
+    **dict.fromkeys(word_set("leftmost westernmost"), D.LEFT),
+    **dict.fromkeys(word_set("rightmost easternmost"), D.RIGHT),
+    **dict.fromkeys(word_set("topmost uppermost highest northernmost"), D.TOP),
+    **dict.fromkeys(word_set("bottommost lowermost lowest southernmost"), D.BOTTOM),
+    **dict.fromkeys(word_set("middlemost centermost centremost"), D.MIDDLE),
+    **dict.fromkeys(word_set("frontmost foremost"), D.FRONT),
+    **dict.fromkeys(word_set("backmost rearmost"), D.BACK),
 }
-NEAREST_WORDS: Final = _words("closest nearest closer nearer")
-FARTHEST_WORDS: Final = _words("furthest farthest farther further far")
-RELATION_INTENSIFIERS: Final = _words("right just directly immediately straight slightly")
-INTENSIFIERS: Final = _words(
+NEAREST_WORDS: Final = word_set("closest nearest closer nearer")
+FARTHEST_WORDS: Final = word_set("furthest farthest farther further far")
+RELATION_INTENSIFIERS: Final = word_set("right just directly immediately straight slightly")
+INTENSIFIERS: Final = word_set(
     "far very extreme furthest farthest closest nearest further farther closer nearer most all way"
 )
-DIRECTION_PREPOSITIONS: Final = _words("on at in to toward towards from by near along")
-SIDE_WORDS: Final = _words(
+DIRECTION_PREPOSITIONS: Final = word_set("on at in to toward towards from by near along")
+SIDE_WORDS: Final = word_set(
     "side sides corner half part section region area edge end quadrant portion position row "
     "column hand"
 )
-FRAME_WORDS: Final = _words(
+FRAME_WORDS: Final = word_set(
     "image picture photo photograph frame screen scene view shot corner edge side camera pic "
     "table desk tabletop counter room"
 )
 """What positions are positions of: "the left side of the table" is a direction, no relation."""
-NOT_LANDMARKS: Final = _words(
+NOT_LANDMARKS: Final = word_set(
     "image picture photo photograph frame screen scene view shot pic corner edge side end"
 )
 """Heads that a relation may not have, for they are no things."""
-NOT_SAID: Final = GENERIC_NOUNS | NOT_LANDMARKS | VIEWER
+NOT_SAID: Final = GENERIC_NOUNS | NOT_LANDMARKS | VIEWER | OTHER | SAME
 """Words that say nothing of what a thing looks like."""
-SUPPORTS: Final = _words("table desk floor ground counter tabletop surface worktop")
+SUPPORTS: Final = word_set("table desk floor ground counter tabletop surface worktop")
 """Surfaces on which everything stands: "on the table" tells nothing apart."""
-ABSTRACT: Final = NOT_LANDMARKS | _words(
+ABSTRACT: Final = NOT_LANDMARKS | word_set(
     "background foreground front back top bottom middle center centre left right group lot bunch "
     "way kind sort type part half row line number variety couple pair set day night time other "
     "one ones thing something someone everything color colour shape size piece"
@@ -229,32 +319,30 @@ RELATION_PHRASES: Final[dict[tuple[str, ...], R]] = {
     tuple(phrase.split()): kind
     for kind, phrases in {
         R.ABOVE: "above, over, up above, over top of, higher than",
-        R.BELOW: "below, under, underneath, beneath, lower than, down below",
+        R.BELOW: "below, lower than, down below",
+        R.UNDER: "under, underneath, beneath, underneath of",
         R.IN_FRONT_OF: "in front of, ahead of, before",
         R.BEHIND: "behind, in back of, beyond, past",
         R.NEXT_TO: (
             "next to, close to, near, near to, by, beside, besides, adjacent to, alongside, "
             "closest to, nearest to, nearest, closer to, nearer to, around, against, touching, "
-            "at, side by side with, along with, together with"
+            "at, side by side with, along with, together with, that touches"
         ),
         R.FAR_FROM: "far from, far away from, away from, furthest from, farthest from, "
-        "furthest away from, farthest away from, further from, farther from",
+        "furthest away from, farthest away from, further from, farther from, further away from, "
+        "farther away from, distant from",
         R.ON: "on, on top of, top of, onto, upon, atop, leaning on",
-        R.IN: "in, inside, inside of, within, into, among, amongst, contained in",
-        R.CONTAINING: "containing, full of, filled with, holding, that holds, that contains",
-        R.WITH: "with, wearing, having, that has, carrying",
-        R.BETWEEN: "between, in between",
+        R.IN: "in, inside, inside of, within, into, among, amongst, contained in, contained by",
+        R.CONTAINING: "containing, full of, filled with, holding, that holds, that contains, "
+        "which holds, which contains, that hold, that contain",
+        R.CARRYING: "carrying, supporting, that carries, which carries, that supports",
+        R.WITH: "with, wearing, having, that has, which has, who has, that have, has, have, has "
+        "got, that has got, that wears, who wears",
+        R.BETWEEN: "between, in between, halfway between, midway between",
     }.items()
     for phrase in phrases.split(", ")
 }
-RELATION_PHRASES_BY_FIRST: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
-    first: tuple(
-        sorted(
-            (phrase for phrase in RELATION_PHRASES if phrase[0] == first), key=len, reverse=True
-        )
-    )
-    for first in {phrase[0] for phrase in RELATION_PHRASES}
-}
+RELATION_PHRASES_BY_FIRST: Final = _by_word(RELATION_PHRASES, 0)
 RELATION_OF_DIRECTION: Final = {
     D.LEFT: R.LEFT_OF, D.RIGHT: R.RIGHT_OF, D.TOP: R.ON, D.BOTTOM: R.IN, D.MIDDLE: R.IN,
     D.FRONT: R.IN_FRONT_OF, D.BACK: R.BEHIND,
@@ -264,3 +352,10 @@ DIRECTION_OF_RELATION: Final = {
     R.ABOVE: D.TOP, R.BELOW: D.BOTTOM, R.BEHIND: D.BACK, R.IN_FRONT_OF: D.FRONT,
 }  # fmt: skip
 """What a relation says without a landmark ("the one behind")."""
+CONVERSE: Final = {
+    R.LEFT_OF: R.RIGHT_OF, R.RIGHT_OF: R.LEFT_OF, R.ABOVE: R.BELOW, R.BELOW: R.ABOVE,
+    R.UNDER: R.CARRYING, R.IN_FRONT_OF: R.BEHIND, R.BEHIND: R.IN_FRONT_OF, R.IN: R.CONTAINING,
+    R.ON: R.CARRYING, R.CONTAINING: R.IN, R.CARRYING: R.ON, R.NEXT_TO: R.NEXT_TO,
+    R.FAR_FROM: R.FAR_FROM,
+}  # fmt: skip
+"""What A is to B if B is to A as said: "the bowl with the ball *in* it" contains the ball."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from refseg_ros.language import lexicon
 from refseg_ros.language.grammar import Item, Kind, scan
-from refseg_ros.language.parser import head_noun, is_adjective
+from refseg_ros.language.nouns import head_noun, is_adjective
 from refseg_ros.language.synonyms import GROUP_OF
 from refseg_ros.language.tokens import CLAUSE_END, COMMA, lemma, normalise, tokenise
 

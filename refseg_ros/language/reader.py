@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which words belong to which thing: the items of one clause read from left to right.
+
+Where the grammar leaves a choice, these rules make it:
+
+* A relation or a relative clause is said of the noun right before it: in "the mug left of the bowl
+  on the tray" the bowl is on the tray.
+* After "and" a relation is said of what the relation before it was said of; after a comma, of the
+  thing meant.
+* A plain position after a landmark ("the ball next to the mug on the left"), a relation said to
+  the utmost ("closest to the bowl"), "on the table" and every exclusion ("that is not red") are
+  said of the thing meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from refseg_ros.language import lexicon
+from refseg_ros.language.drafts import Draft, DraftRelation
+from refseg_ros.language.expression import (
+    Anaphora,
+    Direction,
+    NounPhrase,
+    RelationKind,
+)
+from refseg_ros.language.grammar import Item, Kind
+from refseg_ros.language.nouns import merge, parse_phrase, placed
+
+_SILENT = (Kind.ARTICLE, Kind.LINK, Kind.COMMA, Kind.AND, Kind.OF)
+
+
+class Reader:
+    """Reads one clause.
+
+    Attributes:
+        target: The thing meant.
+        negated: What it is said not to be, in words.
+    """
+
+    def __init__(self, tokens: Sequence[str], items: Sequence[Item]) -> None:
+        self.target = Draft()
+        self.negated: list[str] = []
+        self._tokens, self._items = tokens, items
+        self._index = 0
+        self._base = self.target  # the thing meant, or the one excluded that is spoken of
+        self._near = self.target  # the noun right before
+        self._relative = False  # whether in a relative clause of that noun
+        self._last: tuple[Draft, DraftRelation] | None = None  # whose relation was said last
+        self._unread: list[Item] = []
+
+    def read(self) -> None:
+        """Consumes every item."""
+        while self._index < len(self._items):
+            item = self._items[self._index]
+            if item.kind is Kind.NEGATION:
+                self._read_exclusion(item)
+            elif item.kind is Kind.RELATION:
+                self._read_relation(item, self._owner(item))
+            elif item.kind is Kind.DIRECTION and not self._starts_phrase(item):
+                self._read_direction(item)
+            elif item.kind is Kind.PREPOSITION:
+                self._read_preposition(item)
+            elif item.kind is Kind.AND:
+                self._read_and()
+            elif item.kind is Kind.COMMA:
+                self._base = self._near = self.target
+                self._relative = False
+                self._index += 1
+            elif item.kind is Kind.LINK:
+                self._relative = self._relative or item.word in lexicon.RELATIVE
+                self._index += 1
+            elif item.kind is Kind.PRONOUN:
+                self._read_pronoun(item)
+            elif item.kind is Kind.OF and self._base.phrase.head:
+                self._skip_phrase()
+            elif item.kind is Kind.OF:
+                self._read_group()
+            else:
+                self._read_noun(item)
+
+    def unread_words(self) -> list[str]:
+        """Words of the items that no reading was found for, in the order said."""
+        items = sorted(self._unread, key=lambda item: item.start)
+        return [
+            token
+            for item in items
+            if item.kind not in _SILENT
+            for token in self._tokens[item.start : item.stop]
+        ]
+
+    def _phrase(self, start: int, predicative: bool = False) -> tuple[NounPhrase, int]:
+        return parse_phrase(self._items, start, predicative)
+
+    def _skip_phrase(self) -> None:
+        """Leave the item and the phrase after it unread."""
+        stop = max(self._phrase(self._index + 1)[1], self._index + 1)
+        self._unread += self._items[self._index : stop]
+        self._index = stop
+
+    def _kind_at(self, index: int) -> Kind | None:
+        return self._items[index].kind if index < len(self._items) else None
+
+    # --- nouns ---
+
+    def _starts_phrase(self, item: Item) -> bool:
+        """Whether a bare position word here begins the phrase of the thing meant."""
+        return item.prenominal and self._base.phrase == NounPhrase()
+
+    def _read_noun(self, item: Item) -> None:
+        """A phrase that nothing governs: the thing meant, or more about what was said."""
+        owner = self._near if self._relative else self._base
+        bare = item.kind is Kind.WORD
+        said = owner.phrase
+        predicative = bare and bool(said.head or (self._relative and said.text))
+        phrase, stop = self._phrase(self._index, predicative)
+        stop = max(stop, self._index + 1)
+        if said.head and phrase.head:
+            if after := self._stranded(stop):
+                relation = self._items[after - 1].relation
+                assert relation is not None
+                self._relate(owner, lexicon.CONVERSE[relation], Draft(phrase))
+                stop = after
+            elif self._relative and bare:
+                words = tuple(phrase.text.split())
+                owner.phrase = replace(said, qualities=said.qualities + words)
+            else:
+                self._unread += self._items[self._index : stop]
+        else:
+            owner.phrase = merge(said, phrase)
+        self._index = stop
+
+    def _read_group(self) -> None:
+        """Read "of the two cups" after a position: the cups are those to choose from."""
+        phrase, stop = self._phrase(self._index + 1)
+        group = replace(phrase, group=phrase.count, count=None, is_plural=False)
+        self._base.phrase = merge(self._base.phrase, group)
+        self._index = max(stop, self._index + 1)
+
+    def _stranded(self, index: int) -> int:
+        """The end of "… is on" after "the brick the ring"; 0 if it does not stand here."""
+        while self._kind_at(index) is Kind.LINK:
+            index += 1
+        if self._kind_at(index) is not Kind.RELATION:
+            return 0
+        ends = self._kind_at(index + 1) in (None, Kind.COMMA, Kind.AND, Kind.LINK)
+        known = self._items[index].relation in lexicon.CONVERSE
+        return index + 1 if ends and known else 0
+
+    def _read_pronoun(self, item: Item) -> None:
+        phrase = _pronoun(item.word)
+        if phrase is not None and not self._base.phrase.text and not self._base.phrase.head:
+            self._base.phrase = merge(self._base.phrase, phrase)
+        elif item.word not in ("there", "here"):
+            self._unread.append(item)
+        self._index += 1
+
+    def _read_and(self) -> None:
+        """Read "and": a second landmark, a further relation of the same thing, or nothing."""
+        self._index += 1
+        following = self._kind_at(self._index)
+        if self._last and following in (Kind.RELATION, Kind.NEGATION, Kind.LINK):
+            self._near = self._last[0]
+        elif self._last and following in (Kind.ARTICLE, Kind.WORD, Kind.NUMBER, Kind.ORDINAL):
+            phrase, stop = self._phrase(self._index)
+            if not (phrase.head or phrase.text in lexicon.ONES):
+                return
+            owner, relation = self._last
+            if relation.kind is RelationKind.BETWEEN and len(relation.landmarks) == 1:
+                first = relation.landmarks[0]
+                if not first.phrase.head and first.phrase.anaphora is None:
+                    # "between the red and the blue mug"
+                    first.phrase = replace(first.phrase, head=phrase.head)
+                relation.landmarks.append(Draft(phrase))
+                self._near = relation.landmarks[-1]
+            else:
+                self._relate(owner, relation.kind, Draft(phrase))
+            self._index = stop
+
+    # --- places ---
+
+    def _read_direction(self, item: Item) -> None:
+        """A position: of the thing meant, or in a relative clause of the noun before it."""
+        carried = self._last and self._last[1].kind is RelationKind.WITH
+        on_top = self._tokens[item.start : item.stop] == ["on", "top"]
+        if self._last and carried and on_top:
+            self._last[1].kind = RelationKind.CARRYING  # "with a spoon on top"
+        else:
+            owner = self._near if self._relative else self._base
+            owner.phrase = placed(owner.phrase, item)
+            self._near = owner
+        self._index += 1
+
+    def _owner(self, item: Item) -> Draft:
+        """The thing that a relation here is said of."""
+        if item.utmost or not self._near.may_be_described:
+            return self._base
+        return self._near
+
+    def _relate(
+        self, owner: Draft, kind: RelationKind, landmark: Draft, extreme: bool = False
+    ) -> None:
+        relation = owner.relate(kind, landmark, extreme)
+        self._last = (owner, relation)
+        self._near = self._base if relation.on_support else landmark
+        self._relative = False
+
+    def _read_relation(self, item: Item, owner: Draft) -> None:
+        """A relation and its landmark; without one, the position that it tells."""
+        assert item.relation is not None
+        start = self._index
+        landmark = self._landmark(item)
+        if self._reverses(landmark, item.relation):
+            return
+        if not landmark.text:
+            self._read_bare_relation(item, owner, start)
+        elif landmark.text in lexicon.VIEWER:
+            self._relate_to_viewer(item, owner)
+        elif landmark.head in lexicon.NOT_LANDMARKS:
+            self._unread += self._items[start : self._index]
+        else:
+            draft = Draft(landmark)
+            if item.relation is RelationKind.ON and landmark.head in lexicon.SUPPORTS:
+                owner = owner if self._relative else self._base
+            self._relate(owner, item.relation, draft, item.utmost)
+
+    def _landmark(self, item: Item) -> NounPhrase:
+        """The phrase after the current item."""
+        if item.pronoun:
+            self._index += 1
+            return _pronoun(item.pronoun) or NounPhrase()
+        phrase, stop = self._phrase(self._index + 1)
+        if not phrase.text and stop < len(self._items):
+            said = self._items[stop]
+            if said.kind is Kind.PRONOUN:
+                known = _pronoun(said.word) or NounPhrase(text=said.word)
+                phrase, stop = known, stop + 1
+        self._index = max(stop, self._index + 1)
+        return phrase
+
+    def _reverses(self, landmark: NounPhrase, said: RelationKind) -> bool:
+        """Whether this is "… in it" after "the bowl with the ball": the bowl contains it."""
+        if self._last is None:
+            return False
+        last = self._last[1]
+        holds = (RelationKind.WITH, RelationKind.CONTAINING, RelationKind.CARRYING)
+        refers = landmark.text in ("it", "them", "itself") or not landmark.text
+        if last.kind not in holds or not refers or said not in lexicon.CONVERSE:
+            return False
+        last.kind = lexicon.CONVERSE[said]
+        return True
+
+    def _read_bare_relation(self, item: Item, owner: Draft, start: int) -> None:
+        """A relation without a landmark: "the one behind", "under"."""
+        assert item.relation is not None
+        direction = lexicon.DIRECTION_OF_RELATION.get(item.relation)
+        if direction:
+            self._place(owner, direction)
+        else:
+            self._unread += self._items[start : self._index]
+
+    def _place(self, owner: Draft, direction: Direction) -> None:
+        item = Item(Kind.DIRECTION, 0, 0, "", (direction,))
+        owner.phrase = placed(owner.phrase, item)
+
+    def _relate_to_viewer(self, item: Item, owner: Draft) -> None:
+        """Read "closest to me" as nearness and "in front of the camera" as a position."""
+        near = item.relation in (RelationKind.NEXT_TO, RelationKind.IN_FRONT_OF)
+        if not near and item.relation is not RelationKind.FAR_FROM:
+            self._unread.append(item)
+        elif item.utmost:
+            nearest = Item(
+                Kind.DIRECTION, item.start, item.stop, item.word, nearness=1 if near else -1
+            )
+            owner.phrase = placed(owner.phrase, nearest)
+        else:
+            self._place(owner, Direction.FRONT if near else Direction.BACK)
+
+    def _read_preposition(self, item: Item) -> None:
+        """Read "the closest ball to the cone"; other prepositions are left unread."""
+        if item.word == "than" and self._base.phrase.superlatives:
+            # "bigger than the book" ranks nothing, and sizes are not compared.
+            rest = self._base.phrase.superlatives[:-1]
+            self._base.phrase = replace(self._base.phrase, superlatives=rest)
+        elif item.word in ("to", "from"):
+            nearest = self._base.take_nearness()
+            if nearest:
+                landmark = self._landmark(item)
+                if landmark.text and landmark.text not in lexicon.VIEWER:
+                    kind = RelationKind.NEXT_TO if nearest.most else RelationKind.FAR_FROM
+                    self._relate(self._base, kind, Draft(landmark), extreme=True)
+                    self._base.relations[-1].rank = nearest.rank
+                else:
+                    said = (*self._base.phrase.superlatives, nearest)
+                    self._base.phrase = replace(self._base.phrase, superlatives=said)
+                return
+        self._skip_phrase()
+
+    # --- what it is not ---
+
+    def _read_exclusion(self, item: Item) -> None:
+        """Words after "not": a quality, a thing, or a position or relation."""
+        owner = self.target
+        self._index += 1
+        while self._kind_at(self._index) is Kind.LINK:
+            self._index += 1
+        start = self._index
+        draft = Draft()
+        if item.word == "non" and start < len(self._items):
+            draft.phrase = parse_phrase(self._items[start : start + 1], 0, True)[0]
+            self._index = start + 1
+        elif item.relation is not None:
+            self._index -= 1
+            denied = replace(item, kind=Kind.RELATION)
+            self._read_relation(denied, draft)
+        elif self._kind_at(start) is Kind.RELATION:
+            self._read_relation(self._items[start], draft)
+        elif self._kind_at(start) is Kind.DIRECTION and not self._items[start].prenominal:
+            draft.phrase = placed(draft.phrase, self._items[start])
+            self._index = start + 1
+        else:
+            self._read_excluded_noun(draft)
+        if draft == Draft():
+            self._unread.append(item)
+            return
+        owner.excluded.append(draft)
+        self._note_negated(start)
+        self._read_alternatives(owner)
+
+    def _read_excluded_noun(self, draft: Draft) -> None:
+        """The phrase after "not"; what follows a noun in it is said of what is excluded."""
+        bare = self._kind_at(self._index) is Kind.WORD
+        draft.phrase, stop = parse_phrase(self._items, self._index, bare, alternatives=False)
+        if not draft.phrase.text and self._kind_at(stop) is Kind.PRONOUN:
+            draft.phrase = _pronoun(self._items[stop].word) or draft.phrase
+            stop += 1
+        self._index = stop
+        if draft.phrase.head or draft.phrase.anaphora is not None:
+            self._base = self._near = draft
+            self._relative = False
+
+    def _read_alternatives(self, owner: Draft) -> None:
+        """Read "not red or blue": what follows "or" is excluded too."""
+        while self._kind_at(self._index) is Kind.AND and self._kind_at(self._index + 1) in (
+            Kind.WORD,
+            Kind.ARTICLE,
+        ):
+            start = self._index + 1
+            phrase, stop = parse_phrase(self._items, start, True, alternatives=False)
+            if not phrase.text:
+                return
+            owner.excluded.append(Draft(phrase))
+            self._index = stop
+            self._note_negated(start)
+
+    def _note_negated(self, start: int) -> None:
+        """Keep the words from an item to the current one."""
+        while start < self._index and self._kind_at(start) in (Kind.ARTICLE, Kind.LINK):
+            start += 1
+        if start < self._index:
+            first, last = self._items[start], self._items[self._index - 1]
+            self.negated.append(" ".join(self._tokens[first.start : last.stop]))
+
+
+def _pronoun(word: str) -> NounPhrase | None:
+    """What a pronoun refers to; None if it refers to no thing."""
+    if word == "everything":
+        return NounPhrase(text=word, is_plural=True)
+    if word not in lexicon.REFERRING_PRONOUNS:
+        return None
+    return NounPhrase(text=word, is_plural=word in ("them", "they"), anaphora=Anaphora.SAME)
