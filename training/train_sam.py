@@ -228,6 +228,7 @@ def train(options: argparse.Namespace) -> None:
         lambda: figures(sam, held_out),
         weight_decay=0.02,
         warm_up=100,
+        muon=True,
     )
     for rng in training:
         views = random_batch(scenes, rng, options.batch, training.spent)
