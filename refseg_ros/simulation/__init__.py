@@ -5,7 +5,14 @@ from __future__ import annotations
 
 from refseg_ros.simulation.renderer import Frame, RendererUnavailable, TabletopRenderer
 from refseg_ros.simulation.sampling import sample_scene
-from refseg_ros.simulation.scene import CameraSpec, LightSpec, ObjectSpec, SceneSpec, SurfaceSpec
+from refseg_ros.simulation.scene import (
+    CameraSpec,
+    LightSpec,
+    ObjectSpec,
+    SceneSpec,
+    SensorSpec,
+    SurfaceSpec,
+)
 
 __all__ = [
     "CameraSpec",
@@ -14,6 +21,7 @@ __all__ = [
     "ObjectSpec",
     "RendererUnavailable",
     "SceneSpec",
+    "SensorSpec",
     "SurfaceSpec",
     "TabletopRenderer",
     "sample_scene",

@@ -22,6 +22,7 @@ from refseg_ros.errors import ConfigError
 from refseg_ros.simulation.expressions import Referral
 from refseg_ros.simulation.renderer import Frame
 from refseg_ros.simulation.scene import SceneSpec
+from refseg_ros.simulation.sensor import decode_jpeg
 from refseg_ros.simulation.splits import Split, get_split
 from refseg_ros.simulation.storage import (
     KINDS,
@@ -29,7 +30,6 @@ from refseg_ros.simulation.storage import (
     check_folder,
     read_depth,
     read_instances,
-    read_rgb,
     replace_file,
 )
 
@@ -162,7 +162,7 @@ def load_frame(spec: SceneSpec, files: SceneFiles, full_areas: Sequence[int]) ->
         ValueError: if a file is damaged, or the pictures differ in size.
     """
     jpeg = files.rgb.read_bytes()
-    rgb, depth = read_rgb(jpeg), read_depth(files.depth)
+    rgb, depth = decode_jpeg(jpeg), read_depth(files.depth)
     instances, _ = read_instances(files.instances)
     if not rgb.shape[:2] == depth.shape == instances.shape:
         raise ValueError(f"pictures of {rgb.shape[:2]}, {depth.shape} and {instances.shape}")

@@ -15,7 +15,6 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile, PngInfo
 
 from refseg_ros.errors import ConfigError
-from refseg_ros.simulation.sensor import decode_jpeg
 
 #: Sub-folders of a split.
 KINDS = ("rgb", "instances", "depth")
@@ -116,15 +115,6 @@ def read_instances(path: Path) -> tuple[NDArray[np.uint8], str]:
     if pixels.ndim != 2 or pixels.dtype != np.uint8:
         raise ValueError(f"{path} holds no instance ids")
     return pixels.astype(np.uint8), text
-
-
-def read_rgb(jpeg: bytes) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 RGB of a stored picture.
-
-    Raises:
-        ValueError: if the bytes are no picture.
-    """
-    return decode_jpeg(jpeg)
 
 
 def _png(pixels: NDArray[np.uint8] | NDArray[np.uint16], text: PngInfo) -> bytes:
