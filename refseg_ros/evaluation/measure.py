@@ -56,7 +56,7 @@ def measure(
         observed = observer.observe(sample.image)
         parts = dict(components(observer, sample)) if components else {}
     except Exception as error:  # whatever a segmenter does wrong is a result here
-        logger.exception("%s: could not be observed", sample.name)
+        logger.info("%s: could not be observed", sample.name, exc_info=True)
         text = f"{type(error).__name__}: {error}"
         none = Proposals.empty(*sample.image.shape[:2])
         answers = tuple(_failed(sample, item, none, text) for item in sample.questions)
@@ -78,7 +78,9 @@ def _ask(observed: Observed, sample: Sample, question: Question) -> Answer:
     try:
         selection = observed.select(question.expression)
     except Exception as error:  # as above
-        logger.exception("%s: %r could not be answered", sample.name, question.expression)
+        logger.info(
+            "%s: %r could not be answered", sample.name, question.expression, exc_info=True
+        )
         text = f"{type(error).__name__}: {error}"
         return _failed(sample, question, observed.proposals, text)
     return judge(sample, question, observed.proposals, selection)

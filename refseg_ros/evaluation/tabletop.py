@@ -148,7 +148,7 @@ def components(observer: Observer, sample: Sample) -> dict[str, tuple[int, int]]
 
     segmenter, scene = cast("Segmenter", observer), cast("TabletopScene", sample.origin)
     counts = {"crop_retrieval": crop_retrieval(segmenter, [scene])}
-    if segmenter.captions_regions:
+    if segmenter.has_captions:
         counts["caption_accuracy"] = caption_accuracy(segmenter, [scene])
     return {name: (sum(right), sum(asked)) for name, (right, asked) in counts.items()}
 

@@ -22,7 +22,7 @@ THREADS = 2
 """Threads of the timing; the target is stated for two CPU cores."""
 WARM_UP = 2
 """Samples that are answered before the clock starts: first calls allocate and compile."""
-TIMED = 20
+TIMED = 12
 """Samples that are timed."""
 _SPREAD = (0.1, 0.9)
 _CODE = (".py", ".pyc", ".typed")
