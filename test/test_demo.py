@@ -216,7 +216,7 @@ def test_kinds_take_turns_and_step_in() -> None:
     said = [r.expression for r in choose(scene, 0, ["mug", "cup"])]
     # Turn 0 asks for category, colour, position; there is no position, so relation steps in.
     assert said == ["the category 1", "the colour 3", "the relation 4", "the purple elephant"]
-    # Turn 1 asks for relation, colour_only (category steps in), category; then what is missing.
+    # Turn 1 asks for relation, containment (category steps in), category; then what is missing.
     said = [r.expression for r in choose(scene, 1, ["mug", "cup", "bowl"])]
     assert said == ["the relation 4", "the category 1", "the category 2", "the cup"]
     assert choose(facts(), 2, ["mug"]) == []
