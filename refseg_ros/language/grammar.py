@@ -107,6 +107,8 @@ def _next_item(tokens: Sequence[str], index: int, before: Sequence[Item]) -> Ite
         return Item(Kind.LINK, index, index + size, token)
     if token in lexicon.ORDINALS:
         return _ordinal(tokens, index)
+    if token == "number" and following in lexicon.NUMBERS:
+        return Item(Kind.ORDINAL, index, index + 2, token, rank=lexicon.NUMBERS[following])
     if token in _SINGLE:
         return Item(_SINGLE[token], index, index + 1, token, rank=lexicon.NUMBERS.get(token, 0))
     is_tin = token == "can" and previous is not Kind.LINK and following not in lexicon.PRONOUNS
@@ -121,7 +123,7 @@ def _next_item(tokens: Sequence[str], index: int, before: Sequence[Item]) -> Ite
 def _negation(tokens: Sequence[str], index: int) -> Item | None:
     """A negation at ``index``, the longest that matches."""
     token = tokens[index]
-    if token == "but" and index and tokens[index - 1] in lexicon.BUT_AFTER:
+    if token == "but" and not lexicon.BUT_AFTER.isdisjoint(tokens[:index]):
         return Item(Kind.NEGATION, index, index + 1, token)
     for phrase in lexicon.NEGATIONS.get(token, ()):
         stop = index + len(phrase)
@@ -174,6 +176,11 @@ def _has_object(tokens: Sequence[str], index: int) -> bool:
     )
 
 
+def _names(token: str) -> bool:
+    """Whether a token begins a name, and not what somebody does ("on left looking down")."""
+    return _is_word(token) and not (token.endswith("ing") and token not in lexicon.ING_NOUNS)
+
+
 def _relation(tokens: Sequence[str], start: int) -> Item | None:
     """A relation at ``start``, with "right" or "just" before it; the longest that matches."""
     token, index = tokens[start], start
@@ -183,13 +190,14 @@ def _relation(tokens: Sequence[str], start: int) -> Item | None:
         stop = index + len(phrase)
         if tuple(tokens[index:stop]) != phrase:
             continue
-        article = stop < len(tokens) and tokens[stop] in lexicon.ARTICLES
-        if phrase == ("nearest",) and not article:
+        after = tokens[stop] if stop < len(tokens) else ""
+        if phrase == ("nearest",) and after not in lexicon.ARTICLES | lexicon.PRONOUNS:
             continue
         if len(phrase) == 1 and phrase[0] in ("has", "have") and not _has_object(tokens, stop):
             continue
         relation = lexicon.RELATION_PHRASES[phrase]
-        utmost = phrase[0] in _UTMOST or token in _UTMOST
+        ranks = phrase[0] in _UTMOST or token in _UTMOST
+        utmost = ranks and phrase[-1] != "than"
         return Item(Kind.RELATION, start, stop, token, relation=relation, utmost=utmost)
     return None
 
@@ -199,6 +207,8 @@ def _direction(tokens: Sequence[str], start: int) -> Item | None:
 
     "left of" a thing is a relation; "left of" a frame ("the image") stays a direction.
     """
+    if _compares(tokens, start):
+        return None
     index = start
     preposition = tokens[start] if tokens[start] in lexicon.DIRECTION_PREPOSITIONS else ""
     index += bool(preposition)
@@ -218,7 +228,9 @@ def _direction(tokens: Sequence[str], start: int) -> Item | None:
     if article and tokens[start + 1] in lexicon.POSSESSIVES and found and following != "of":
         relation = lexicon.RELATION_OF_DIRECTION[found[-1]]
         return Item(Kind.RELATION, start, index, preposition, relation=relation, pronoun="it")
-    if article and index == words_end and preposition != "to" and _is_word(following):
+    counts = preposition == "from" and start and tokens[start - 1] in lexicon.ORDINALS
+    lands = not counts and (article or preposition in ("on", "in", "near", "by", "along"))
+    if lands and index == words_end and preposition != "to" and _names(following):
         return None  # "on the left plate" is a relation to a plate
     return Item(
         Kind.DIRECTION,
@@ -229,6 +241,14 @@ def _direction(tokens: Sequence[str], start: int) -> Item | None:
         extreme,
         prenominal=not preposition,
         nearness=nearness,
+    )
+
+
+def _compares(tokens: Sequence[str], start: int) -> bool:
+    """Whether a relation such as "lower than" begins with a position word here."""
+    return any(
+        phrase[-1] == "than" and tuple(tokens[start : start + len(phrase)]) == phrase
+        for phrase in lexicon.RELATION_PHRASES_BY_FIRST.get(tokens[start], ())
     )
 
 
@@ -246,17 +266,25 @@ def _direction_words(
         elif token in lexicon.DIRECTION_WORDS:
             found.append(lexicon.DIRECTION_WORDS[token])
             index += 1
+        elif token == "near" and following in lexicon.SIDE_WORDS:
+            found.append(Direction.FRONT)
+            index += 1
         elif token in lexicon.NEAREST_WORDS | lexicon.FARTHEST_WORDS:
             # "closest to the book" and "nearest the book" are relations.
+            if token == "far" and following in lexicon.SIDE_WORDS:
+                found.append(Direction.BACK)
+                index += 1
+                continue
             away = following == "away"
             after = tokens[index + 2] if away and index + 2 < len(tokens) else following
-            if after in ("to", "from", "than") or (not away and after in ("the", "a")):
+            lands = not away and after in lexicon.ARTICLES | lexicon.PRONOUNS
+            if lands or after in ("to", "from", "than"):
                 break
             nearness = 1 if token in lexicon.NEAREST_WORDS else -1
             index += 1 + away
         elif token in lexicon.EXTREME_WORDS:
             found.append(lexicon.EXTREME_WORDS[token])
-            extreme, index = True, index + 1
+            extreme, index = True, index + 1 + (following in ("up", "down"))
         else:
             break
     return tuple(dict.fromkeys(found)), extreme and bool(found), nearness, index
@@ -267,6 +295,8 @@ def _utmost(tokens: Sequence[str], index: int) -> int:
     if tokens[index] not in lexicon.INTENSIFIERS:
         return 0
     stop = index + 1
+    if tokens[index] == "all" and tokens[stop : stop + 2] != ["the", "way"]:
+        return 0
     while stop < len(tokens) and tokens[stop] in ("way", "to", "on", "over", "the", "at", "in"):
         stop += 1
     if stop < len(tokens) and tokens[stop] in lexicon.DIRECTION_WORDS:
@@ -311,6 +341,8 @@ def _direction_of(
     while after < len(tokens) and tokens[after] in lexicon.ARTICLES:
         after += 1
     landmark = tokens[after] if after < len(tokens) else ""
+    if not landmark and tokens[after - 1] in lexicon.DEMONSTRATIVES:
+        landmark = tokens[after - 1]  # "to the right of that"
     bare = tokens[start] not in lexicon.DIRECTION_PREPOSITIONS
     if landmark in lexicon.NUMBERS and found == (Direction.MIDDLE,) and not bare:
         return Item(Kind.RELATION, start, index + 1, tokens[start], relation=RelationKind.BETWEEN)

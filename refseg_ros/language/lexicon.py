@@ -58,7 +58,7 @@ LEAD_IN: Final = _phrases(
     "away, tap, tap on, clean up, inspect, watch out for, put down, put away, put, place, drop, "
     "stack, insert, set, move, push, pull, slide, carry, drag, robot can you, what about, how "
     "about, focus on, i am after, where did i leave, where did i put, where have i put, i want "
-    "to have, i would love, give me back, possibly, which one, which ones"
+    "to have, i would love, give me back, possibly, i said, i asked for, which one, which ones"
 )
 PUT_VERBS: Final = word_set("put place drop stack insert set")
 """Verbs whose last place phrase says where to, not which one."""
@@ -89,8 +89,8 @@ TRAILING: Final = _phrases(
     "again, instead, anywhere, somewhere, if you do not mind, you know, i mean"
 )
 FILLERS: Final = word_set(
-    "please kindly quickly slowly carefully gently actually maybe perhaps really exactly um uh "
-    "er hmm"
+    "please kindly quickly slowly carefully gently actually maybe perhaps really exactly immediate um "
+    "uh er hmm"
 )
 
 LEAD_IN_BY_FIRST: Final = _by_word(LEAD_IN, 0)
@@ -143,31 +143,42 @@ LINKS: Final = word_set(
     "positioned resting situated seated parked put looks appears seems also just only shown seen "
     "visible found kept made did do"
 )
+STANDING: Final = word_set("lie sit stand belong")
+"""Verbs that mean nothing else after "does not"."""
+SAME_THING: Final = frozenset(("it is", "they are", "i mean", "i meant"))
+"""Beginnings of a sentence that goes on about the thing meant."""
 RELATIVE: Final = word_set("that which who whom whose where")
 """Those that begin a clause about the noun just said."""
-LINK_PHRASES: Final = _by_word(_phrases("made of, made from, made out of, that is, which is"), 0)
+LINK_PHRASES: Final = _by_word(
+    _phrases(
+        "made of, made from, made out of, that is, which is, looks like, looking like, look like"
+    ),
+    0,
+)
 """Relative pronouns, copulas and position verbs: they end a noun phrase and mean nothing else."""
 NEGATIONS: Final = _by_word(
     _phrases(
         "not, no, never, but not, and not, except, except for, without, other than, apart from, "
         "rather than, instead of, excluding, non, neither, nor, with no, not with, not have, not "
         "having, has not got, has not, have not, have not got, has no, have no, having no, not "
-        "contain, not hold, not carry, not touch"
+        "contain, not hold, not carry, not touch, that has no, which has no, who has no, that "
+        "have no"
     ),
     0,
 )
 WITHOUT: Final = {
     **dict.fromkeys(
         ("without", "with no", "not with", "not have", "not having", "has no", "have no",
-         "having no", "no", "has not got", "has not", "have not", "have not got"),
+         "having no", "no", "has not got", "has not", "have not", "have not got", "that has no",
+         "which has no", "who has no", "that have no"),
         R.WITH,
     ),
     "not contain": R.CONTAINING, "not hold": R.CONTAINING, "not carry": R.CARRYING,
     "not touch": R.NEXT_TO,
 }  # fmt: skip
 """Negations that deny a relation to what follows."""
-BUT_AFTER: Final = word_set("anything everything all any")
-"""Words after which "but" excludes: "anything but the mug"."""
+BUT_AFTER: Final = word_set("anything everything nothing all any every each")
+"""Words after which "but" excludes: "anything but the mug", "all mugs but the red one"."""
 OTHER_PREPOSITIONS: Final = word_set(
     "to from for about as like than off out into through via per after before during at up down "
     "opposite across facing"
@@ -269,7 +280,7 @@ COMPOUNDS: Final = {
 DIRECTION_WORDS: Final = {
     **dict.fromkeys(word_set("left west western leftward"), D.LEFT),
     **dict.fromkeys(word_set("right east eastern rightward"), D.RIGHT),
-    **dict.fromkeys(word_set("top upper north northern"), D.TOP),
+    **dict.fromkeys(word_set("top upper higher north northern"), D.TOP),
     **dict.fromkeys(word_set("bottom lower south southern"), D.BOTTOM),
     **dict.fromkeys(word_set("middle center centre central mid"), D.MIDDLE),
     **dict.fromkeys(word_set("front foreground"), D.FRONT),
@@ -300,6 +311,8 @@ FRAME_WORDS: Final = word_set(
     "table desk tabletop counter room"
 )
 """What positions are positions of: "the left side of the table" is a direction, no relation."""
+PICTURE: Final = word_set("image picture photo photograph pic frame screen scene view shot")
+"""What is seen: "in the picture" tells nothing."""
 NOT_LANDMARKS: Final = word_set(
     "image picture photo photograph frame screen scene view shot pic corner edge side end"
 )
@@ -318,8 +331,10 @@ ABSTRACT: Final = NOT_LANDMARKS | word_set(
 RELATION_PHRASES: Final[dict[tuple[str, ...], R]] = {
     tuple(phrase.split()): kind
     for kind, phrases in {
-        R.ABOVE: "above, over, up above, over top of, higher than",
-        R.BELOW: "below, lower than, down below",
+        R.ABOVE: "above, over, up above, over top of, higher than, higher up than, further up "
+        "than, farther up than",
+        R.BELOW: "below, lower than, down below, lower down than, further down than, farther down "
+        "than",
         R.UNDER: "under, underneath, beneath, underneath of",
         R.IN_FRONT_OF: "in front of, ahead of, before",
         R.BEHIND: "behind, in back of, beyond, past",

@@ -36,7 +36,8 @@ def name(words: Sequence[str], predicative: bool = False) -> NounPhrase:
     core = list(words)
     if "of" in core[1:-1]:
         cut = core.index("of", 1)
-        core = core[cut + 1 :] if core[cut - 1] in lexicon.MEASURES | lexicon.PARTS else core[:cut]
+        part = core[cut - 1] in lexicon.PARTS and core[-1] not in lexicon.FRAME_WORDS
+        core = core[cut + 1 :] if part or core[cut - 1] in lexicon.MEASURES else core[:cut]
     qualifies = lexicon.ADJECTIVES if predicative else lexicon.PURE_ADJECTIVES
     head = next((word for word in reversed(core) if word not in qualifies), "")
     rest = list(core)

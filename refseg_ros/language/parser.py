@@ -36,7 +36,7 @@ def parse(text: str) -> ReferringExpression:
     tokens, corrections = corrected(tokenise(clean))
     best, unread = ReferringExpression(text), list[str]()
     found = False
-    for clause in split_clauses(tokens):
+    for clause in _joined(split_clauses(tokens)):
         read = _read(text, clause)
         if found or read is None:
             unread += _words(clause) if found and strip_command(clause).tokens else []
@@ -55,6 +55,19 @@ def parse(text: str) -> ReferringExpression:
         corrections=corrections,
         truncated=truncated,
     )
+
+
+def _joined(clauses: Sequence[list[str]]) -> list[list[str]]:
+    """The clauses, with those that go on about the same thing ("it is red") put together."""
+    joined: list[list[str]] = []
+    for clause in clauses:
+        tokens, verb, _ = strip_command(clause)
+        about = verb in lexicon.SAME_THING or not lexicon.ONES.isdisjoint(tokens)
+        if joined and tokens and about and (not verb or verb in lexicon.SAME_THING):
+            joined[-1] += [COMMA, *tokens]
+        else:
+            joined.append(clause)
+    return joined
 
 
 def _words(clause: Sequence[str]) -> list[str]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from refseg_ros.language import lexicon
 from refseg_ros.language.drafts import Draft, DraftRelation
@@ -28,7 +29,9 @@ from refseg_ros.language.expression import (
 from refseg_ros.language.grammar import Item, Kind
 from refseg_ros.language.nouns import merge, parse_phrase, placed
 
-_SILENT = (Kind.ARTICLE, Kind.LINK, Kind.COMMA, Kind.AND, Kind.OF)
+_SPEAKERS: Final = ("i", "you", "we")
+_TIMES: Final = ("before", "past")
+_SILENT: Final = (Kind.ARTICLE, Kind.LINK, Kind.COMMA, Kind.AND, Kind.OF)
 
 
 class Reader:
@@ -154,22 +157,34 @@ class Reader:
             self._base.phrase = merge(self._base.phrase, phrase)
         elif item.word not in ("there", "here"):
             self._unread.append(item)
+            if item.word in _SPEAKERS:
+                self._skip_clause()
         self._index += 1
+
+    def _skip_clause(self) -> None:
+        """Leave "I put down" after "the mug" unread, up to the next word of place."""
+        while self._kind_at(self._index + 1) in (Kind.LINK, Kind.WORD, Kind.PRONOUN):
+            self._index += 1
+            self._unread.append(self._items[self._index])
 
     def _read_and(self) -> None:
         """Read "and": a second landmark, a further relation of the same thing, or nothing."""
         self._index += 1
         following = self._kind_at(self._index)
+        alternative = self._items[self._index - 1].word == "or"
         if self._last and following in (Kind.RELATION, Kind.NEGATION, Kind.LINK):
             self._near = self._last[0]
-        elif self._last and following in (Kind.ARTICLE, Kind.WORD, Kind.NUMBER, Kind.ORDINAL):
+            if alternative and any(self._near is draft for draft in self.target.excluded):
+                self._near = Draft()  # "not in the bowl or on the tray"
+                self.target.excluded.append(self._near)
+        elif self._last:
             phrase, stop = self._phrase(self._index)
-            if not (phrase.head or phrase.text in lexicon.ONES):
+            if not (phrase.head or _is_named(phrase)):
                 return
             owner, relation = self._last
             if relation.kind is RelationKind.BETWEEN and len(relation.landmarks) == 1:
                 first = relation.landmarks[0]
-                if not first.phrase.head and first.phrase.anaphora is None:
+                if not (first.phrase.head or _is_named(first.phrase)):
                     # "between the red and the blue mug"
                     first.phrase = replace(first.phrase, head=phrase.head)
                 relation.landmarks.append(Draft(phrase))
@@ -177,6 +192,9 @@ class Reader:
             else:
                 self._relate(owner, relation.kind, Draft(phrase))
             self._index = stop
+        elif following is Kind.ARTICLE and self._base.phrase.text:
+            self._index -= 1
+            self._skip_phrase()  # "the mug and the bowl" are two things
 
     # --- places ---
 
@@ -217,6 +235,9 @@ class Reader:
             self._read_bare_relation(item, owner, start)
         elif landmark.text in lexicon.VIEWER:
             self._relate_to_viewer(item, owner)
+        elif landmark.text == "nothing":
+            self.target.excluded.append(Draft())
+            self._relate(self.target.excluded[-1], item.relation, Draft(NounPhrase(text="thing")))
         elif landmark.head in lexicon.NOT_LANDMARKS:
             self._unread += self._items[start : self._index]
         else:
@@ -255,7 +276,7 @@ class Reader:
         """A relation without a landmark: "the one behind", "under"."""
         assert item.relation is not None
         direction = lexicon.DIRECTION_OF_RELATION.get(item.relation)
-        if direction:
+        if direction and item.word not in _TIMES:
             self._place(owner, direction)
         else:
             self._unread += self._items[start : self._index]
@@ -303,7 +324,9 @@ class Reader:
         """Words after "not": a quality, a thing, or a position or relation."""
         owner = self.target
         self._index += 1
-        while self._kind_at(self._index) is Kind.LINK:
+        while self._kind_at(self._index) is Kind.LINK or (
+            self._index < len(self._items) and self._items[self._index].word in lexicon.STANDING
+        ):
             self._index += 1
         start = self._index
         draft = Draft()
@@ -361,6 +384,12 @@ class Reader:
         if start < self._index:
             first, last = self._items[start], self._items[self._index - 1]
             self.negated.append(" ".join(self._tokens[first.start : last.stop]))
+
+
+def _is_named(phrase: NounPhrase) -> bool:
+    """Whether a phrase without a head has a word in its place: "thing", "one", "it"."""
+    said = lexicon.GENERIC_NOUNS.intersection(phrase.text.split())
+    return bool(said) or phrase.anaphora is not None
 
 
 def _pronoun(word: str) -> NounPhrase | None:

@@ -14,6 +14,7 @@ CLAUSE_END: Final = "."
 COMMA: Final = ","
 
 _TOKEN = re.compile(r"[^\W_]+(?:['-][^\W_]+)*|\.{2,}|[,.;:!?()\n]")
+_SLASHED = re.compile(r"\bw/(o\b)?")
 _CONTRACTIONS: Final = {
     "n't": "not",
     "'s": "is",
@@ -98,10 +99,10 @@ def tokenise(text: str) -> list[str]:
     most" or "left-most" become one word.
     """
     tokens: list[str] = []
-    for raw in _TOKEN.findall(text):
-        if raw in ",:()" or raw.startswith(".."):
+    for raw in _TOKEN.findall(_SLASHED.sub(_spelt_out, text)):
+        if raw in ",:;()" or raw.startswith(".."):
             tokens.append(COMMA)
-        elif raw in ".;!?\n":
+        elif raw in ".!?\n":
             tokens.append(CLAUSE_END)
         else:
             tokens.extend(_split(raw))
@@ -114,6 +115,11 @@ def tokenise(text: str) -> list[str]:
         else:
             joined.append(token)
     return joined
+
+
+def _spelt_out(match: re.Match[str]) -> str:
+    """What "w/o" or "w/" stands for."""
+    return " without " if match.group(1) else " with "
 
 
 def _split(raw: str) -> list[str]:
