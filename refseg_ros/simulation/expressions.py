@@ -71,6 +71,7 @@ _SPARE = (
     "plural",
     "colour",
 )
+# Keeps this stream of chance apart from the one that the scene was drawn from.
 _SALT = 0x5EED_0F_5A1D
 
 
