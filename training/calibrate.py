@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Chooses the score weights and refusal thresholds of the tabletop preset on validation scenes.
 
-Observes scenes once, then answers every expression: as the preset stands, and under other
-settings, one row each: share of expressions with IoU >= 0.5 by kind, and how well the V logit
-tells present from absent things. The preset is edited by hand from what this prints.
+Observes scenes once, then answers the expressions that a benchmark would ask of them: as the
+preset stands, and under other settings, one row each: share of expressions with IoU >= 0.5 by
+group of phenomena, and how well the V logit tells present from absent things. The preset is edited
+by hand from what this prints.
 
     python -m training.calibrate --data build/data/val --scenes 60
 """
@@ -15,6 +16,7 @@ import dataclasses
 import itertools
 import json
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,10 +31,18 @@ from refseg_ros.evaluation import mask_iou
 from refseg_ros.matching.tas import Tas
 from refseg_ros.results import Status
 from refseg_ros.segmenter import Scene
-from refseg_ros.simulation.catalogue import CATEGORIES, COLOURS
+from refseg_ros.simulation import Frame, SceneSpec
+from refseg_ros.simulation.expressions import PHENOMENA, benchmark_referrals
 
-KINDS = ("category", "colour", "colour_only", "position", "relation")
-ABSENT = ("absent", "absent colour")
+ABSENT = "absent"
+GROUPS = {
+    "look": ("category", "colour"),
+    "size": ("size",),
+    "place": ("position", "ordinal", "superlative"),
+    "relation": ("relation", "relation_3d", "between", "containment"),
+    "other": ("negation", "plural"),
+}
+"""Phenomena that share a column."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,7 @@ class Case:
     Attributes:
         scene: The observed scene.
         text: The expression.
-        kind: Its phenomenon, or ``absent``.
+        kind: Its phenomenon.
         truth: (H, W) bool; all false when nothing is meant.
     """
 
@@ -53,28 +63,32 @@ class Case:
 
 
 def load_cases(segmenter: Segmenter, data: Path, count: int) -> list[Case]:
-    """Observe scenes of a data set and list their expressions, present and absent."""
+    """Observe scenes of a data set and list their expressions."""
     images = np.load(data / "images.npy", mmap_mode="r")
     instances = np.load(data / "instances.npy", mmap_mode="r")
-    rng = np.random.default_rng(0)
     cases = []
     with (data / "scenes.jsonl").open(encoding="utf-8") as lines:
         for index, line in track(itertools.islice(enumerate(lines), count), total=count):
             record = json.loads(line)
             scene = segmenter.observe(np.array(images[index]))
+            spec = SceneSpec.from_json(json.dumps(record["spec"]))
+            frame = Frame(
+                rgb=scene.image,
+                depth=np.full(scene.size, np.nan, np.float32),
+                instances=np.array(instances[index]),
+                intrinsics=np.array(record["intrinsics"]),
+                camera_pose=spec.camera.pose(),
+                full_areas=tuple(record["full_areas"]),
+            )
             cases += [
-                Case(scene, text, kind, instances[index] == number + 1)
-                for text, number, kind in record["referrals"]
+                Case(
+                    scene,
+                    referral.expression,
+                    referral.phenomenon,
+                    np.isin(frame.instances, [target + 1 for target in referral.targets]),
+                )
+                for referral in benchmark_referrals(spec, frame, "val")
             ]
-            here = {item["category"] for item in record["spec"]["objects"]}
-            pairs = {(item["colour"], item["category"]) for item in record["spec"]["objects"]}
-            nothing = np.zeros(scene.size, np.bool_)
-            for _ in range(6):
-                category = str(rng.choice(sorted(set(CATEGORIES) - here)))
-                cases.append(Case(scene, f"the {category}", "absent", nothing))
-                other = (str(rng.choice(sorted(COLOURS))), str(rng.choice(sorted(here))))
-                if other not in pairs:
-                    cases.append(Case(scene, "the {} {}".format(*other), "absent colour", nothing))
     return cases
 
 
@@ -105,11 +119,17 @@ def best_threshold(
     return float(grid[index]), float(kept[index]), float(refused[index])
 
 
+def _share(rows: Mapping[str, list[tuple[bool, float, float]]], kinds: Iterable[str]) -> str:
+    """Share of hits among expressions of some phenomena; a dash if there are none."""
+    hits = [hit for kind in kinds for hit, _, _ in rows.get(kind, ())]
+    return f"{np.mean(hits):.3f}" if hits else "–"
+
+
 def settings_table(segmenter: Segmenter, cases: list[Case]) -> Table:
     """Hits under several score weights, and the V threshold that would be best with each."""
     preset = segmenter.config
     decision = dataclasses.replace(preset.decision, min_match=-np.inf, min_margin=0.0)
-    table = Table("P", "N", "text", "absolute", *KINDS, "all", "V threshold", "kept", "refused")
+    table = Table("P", "N", "text", "absolute", *GROUPS, "all", "V threshold", "kept", "refused")
     for positive, negative, text, absolute in (
         *itertools.product((0.0, 0.1, 0.3), (0.0, 0.1, 0.3), ("phrase",), ("extreme",)),
         (0.1, 0.1, "sentence", "extreme"),
@@ -120,14 +140,13 @@ def settings_table(segmenter: Segmenter, cases: list[Case]) -> Table:
         config = dataclasses.replace(preset, score=score, spatial=spatial, decision=decision)
         segmenter.config, segmenter.matcher = config, Tas(score)
         rows = evaluate(segmenter, cases)
-        hits = [np.mean([hit for hit, _, _ in rows[kind]]) for kind in KINDS]
-        everything = np.mean([hit for kind in KINDS for hit, _, _ in rows[kind]])
-        simple = [row for kind in KINDS[:3] for row in rows[kind] if row[0]]
+        hits = [_share(rows, kinds) for kinds in GROUPS.values()]
+        everything = _share(rows, [kind for kind in PHENOMENA if kind != ABSENT])
+        simple = [row for kind in GROUPS["look"] for row in rows[kind] if row[0]]
         present = np.array([match for _, match, _ in simple])
-        absent = np.array([row[1] for kind in ABSENT for row in rows[kind]])
-        numbers = (*hits, everything, *best_threshold(present, absent))
-        shown = (f"{value:.3f}" for value in numbers)
-        table.add_row(f"{positive:g}", f"{negative:g}", text, absolute, *shown)
+        absent = np.array([row[1] for row in rows[ABSENT]])
+        limits = (f"{value:.3f}" for value in best_threshold(present, absent))
+        table.add_row(f"{positive:g}", f"{negative:g}", text, absolute, *hits, everything, *limits)
     segmenter.config, segmenter.matcher = preset, Tas(preset.score)
     return table
 
@@ -138,12 +157,12 @@ def preset_table(segmenter: Segmenter, cases: list[Case]) -> Table:
     right: dict[str, list[bool]] = defaultdict(list)
     for case in cases:
         selection = case.scene.select(case.text)
-        if case.kind in ABSENT:
+        if case.kind == ABSENT:
             right[case.kind].append(selection.status is Status.NOT_FOUND)
         else:
             right[case.kind].append(mask_iou(selection.mask, case.truth) >= 0.5)
-    for kind in (*KINDS, *ABSENT):
-        counts = "NOT_FOUND" if kind in ABSENT else "IoU >= 0.5"
+    for kind in (name for name in PHENOMENA if name in right):
+        counts = "NOT_FOUND" if kind == ABSENT else "IoU >= 0.5"
         table.add_row(kind, str(len(right[kind])), f"{np.mean(right[kind]):.3f}", counts)
     return table
 
