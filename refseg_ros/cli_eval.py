@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import enum
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -93,6 +92,7 @@ def tabletop(
 ) -> None:
     """RefTabletop: rendered table scenes with expressions of thirteen phenomena."""
     from refseg_ros.evaluation.tabletop import TabletopOptions, evaluate
+    from refseg_ros.evaluation.timing import cores
 
     set_up_logging(verbose)
     options = TabletopOptions(
@@ -102,7 +102,7 @@ def tabletop(
         data=data,
         json_file=json_file,
         pictures=pictures,
-        workers=workers or len(os.sched_getaffinity(0)),
+        workers=workers or cores(),
         device=device,
         seed=seed,
     )
