@@ -68,10 +68,18 @@ def strip_command(clause: Sequence[str]) -> Command:
         stop -= size
     said = list(clause[start:stop])
     if not forbidden or not said:
-        return Command(said, verb, [token for token in clause[cut:] if token != COMMA])
+        return Command(said, verb, _rest(clause[cut:]))
     # "don't take the red one, take the blue one": the second command says what is meant.
     tokens, _, rest = strip_command(clause[cut:])
     return Command(["not", *said, COMMA, *tokens], verb, rest)
+
+
+def _rest(tokens: Sequence[str]) -> list[str]:
+    """A second command without what joins it to the first."""
+    words = [token for token in tokens if token != COMMA]
+    while words and words[0] in ("and", "then"):
+        del words[0]
+    return words
 
 
 def _lead_in(clause: Sequence[str], start: int) -> int:

@@ -45,11 +45,12 @@ class DraftRelation:
 
 @dataclass
 class Draft:
-    """A thing and what was said of it so far."""
+    """A thing and what was said of it so far; a landmark's depth is one more than its owner's."""
 
     phrase: NounPhrase = field(default_factory=NounPhrase)
     relations: list[DraftRelation] = field(default_factory=list)
     excluded: list[Draft] = field(default_factory=list)
+    depth: int = 0
 
     @property
     def may_be_described(self) -> bool:
@@ -70,6 +71,7 @@ class Draft:
         rank = self.phrase.ordinal if extreme and not self.phrase.directions else None
         if rank is not None:
             self.phrase = replace(self.phrase, ordinal=None)
+        landmark.depth = self.depth + 1
         self.relations.append(DraftRelation(kind, [landmark], extreme, max(rank or 1, 1)))
         return self.relations[-1]
 

@@ -229,8 +229,10 @@ def _direction(tokens: Sequence[str], start: int) -> Item | None:
         relation = lexicon.RELATION_OF_DIRECTION[found[-1]]
         return Item(Kind.RELATION, start, index, preposition, relation=relation, pronoun="it")
     counts = preposition == "from" and start and tokens[start - 1] in lexicon.ORDINALS
+    # "closest to the left plate", but "man to the left black shirt"
+    away = preposition == "to" and _UTMOST.isdisjoint(tokens[:start])
     lands = not counts and (article or preposition in ("on", "in", "near", "by", "along"))
-    if lands and index == words_end and preposition != "to" and _names(following):
+    if lands and index == words_end and not away and _names(following):
         return None  # "on the left plate" is a relation to a plate
     return Item(
         Kind.DIRECTION,

@@ -89,8 +89,8 @@ TRAILING: Final = _phrases(
     "again, instead, anywhere, somewhere, if you do not mind, you know, i mean"
 )
 FILLERS: Final = word_set(
-    "please kindly quickly slowly carefully gently actually maybe perhaps really exactly immediate um "
-    "uh er hmm"
+    "please kindly quickly slowly carefully gently actually maybe perhaps really exactly "
+    "immediate um uh er hmm"
 )
 
 LEAD_IN_BY_FIRST: Final = _by_word(LEAD_IN, 0)

@@ -145,6 +145,21 @@ _OPPOSITE: Final = {
 }
 
 
+def has_stand_in(phrase: NounPhrase) -> bool:
+    """Whether a phrase without a head has a word in its place: "thing", "one", "it"."""
+    said = lexicon.GENERIC_NOUNS.intersection(phrase.text.split())
+    return bool(said) or phrase.anaphora is not None
+
+
+def pronoun(word: str) -> NounPhrase | None:
+    """What a pronoun refers to; None if it refers to no thing."""
+    if word == "everything":
+        return NounPhrase(text=word, is_plural=True)
+    if word not in lexicon.REFERRING_PRONOUNS:
+        return None
+    return NounPhrase(text=word, is_plural=word in ("them", "they"), anaphora=Anaphora.SAME)
+
+
 def parse_phrase(
     items: Sequence[Item], start: int = 0, predicative: bool = False, alternatives: bool = True
 ) -> tuple[NounPhrase, int]:

@@ -21,13 +21,15 @@ from typing import Final
 from refseg_ros.language import lexicon
 from refseg_ros.language.drafts import Draft, DraftRelation
 from refseg_ros.language.expression import (
-    Anaphora,
     Direction,
     NounPhrase,
     RelationKind,
 )
 from refseg_ros.language.grammar import Item, Kind
-from refseg_ros.language.nouns import merge, parse_phrase, placed
+from refseg_ros.language.nouns import has_stand_in, merge, parse_phrase, placed, pronoun
+
+MAX_DEPTH: Final = 4
+"""Landmarks within landmarks that are read: "left of the cup on the tray by the book" has 3."""
 
 _SPEAKERS: Final = ("i", "you", "we")
 _TIMES: Final = ("before", "past")
@@ -51,6 +53,7 @@ class Reader:
         self._near = self.target  # the noun right before
         self._relative = False  # whether in a relative clause of that noun
         self._last: tuple[Draft, DraftRelation] | None = None  # whose relation was said last
+        self._open: DraftRelation | None = None  # a "between" that lacks its second landmark
         self._unread: list[Item] = []
 
     def read(self) -> None:
@@ -152,7 +155,7 @@ class Reader:
         return index + 1 if ends and known else 0
 
     def _read_pronoun(self, item: Item) -> None:
-        phrase = _pronoun(item.word)
+        phrase = pronoun(item.word)
         if phrase is not None and not self._base.phrase.text and not self._base.phrase.head:
             self._base.phrase = merge(self._base.phrase, phrase)
         elif item.word not in ("there", "here"):
@@ -179,16 +182,17 @@ class Reader:
                 self.target.excluded.append(self._near)
         elif self._last:
             phrase, stop = self._phrase(self._index)
-            if not (phrase.head or _is_named(phrase)):
+            if not (phrase.head or has_stand_in(phrase)):
                 return
             owner, relation = self._last
-            if relation.kind is RelationKind.BETWEEN and len(relation.landmarks) == 1:
-                first = relation.landmarks[0]
-                if not (first.phrase.head or _is_named(first.phrase)):
+            if self._open:
+                first = self._open.landmarks[0]
+                if not (first.phrase.head or has_stand_in(first.phrase)):
                     # "between the red and the blue mug"
                     first.phrase = replace(first.phrase, head=phrase.head)
-                relation.landmarks.append(Draft(phrase))
-                self._near = relation.landmarks[-1]
+                self._near = Draft(phrase, depth=first.depth)
+                self._open.landmarks.append(self._near)
+                self._open = None
             else:
                 self._relate(owner, relation.kind, Draft(phrase))
             self._index = stop
@@ -221,6 +225,8 @@ class Reader:
     ) -> None:
         relation = owner.relate(kind, landmark, extreme)
         self._last = (owner, relation)
+        if kind is RelationKind.BETWEEN and not landmark.phrase.is_plural:
+            self._open = relation
         self._near = self._base if relation.on_support else landmark
         self._relative = False
 
@@ -228,6 +234,9 @@ class Reader:
         """A relation and its landmark; without one, the position that it tells."""
         assert item.relation is not None
         start = self._index
+        if owner.depth >= MAX_DEPTH:
+            self._skip_phrase()
+            return
         landmark = self._landmark(item)
         if self._reverses(landmark, item.relation):
             return
@@ -250,12 +259,12 @@ class Reader:
         """The phrase after the current item."""
         if item.pronoun:
             self._index += 1
-            return _pronoun(item.pronoun) or NounPhrase()
+            return pronoun(item.pronoun) or NounPhrase()
         phrase, stop = self._phrase(self._index + 1)
         if not phrase.text and stop < len(self._items):
             said = self._items[stop]
             if said.kind is Kind.PRONOUN:
-                known = _pronoun(said.word) or NounPhrase(text=said.word)
+                known = pronoun(said.word) or NounPhrase(text=said.word)
                 phrase, stop = known, stop + 1
         self._index = max(stop, self._index + 1)
         return phrase
@@ -356,7 +365,7 @@ class Reader:
         bare = self._kind_at(self._index) is Kind.WORD
         draft.phrase, stop = parse_phrase(self._items, self._index, bare, alternatives=False)
         if not draft.phrase.text and self._kind_at(stop) is Kind.PRONOUN:
-            draft.phrase = _pronoun(self._items[stop].word) or draft.phrase
+            draft.phrase = pronoun(self._items[stop].word) or draft.phrase
             stop += 1
         self._index = stop
         if draft.phrase.head or draft.phrase.anaphora is not None:
@@ -384,18 +393,3 @@ class Reader:
         if start < self._index:
             first, last = self._items[start], self._items[self._index - 1]
             self.negated.append(" ".join(self._tokens[first.start : last.stop]))
-
-
-def _is_named(phrase: NounPhrase) -> bool:
-    """Whether a phrase without a head has a word in its place: "thing", "one", "it"."""
-    said = lexicon.GENERIC_NOUNS.intersection(phrase.text.split())
-    return bool(said) or phrase.anaphora is not None
-
-
-def _pronoun(word: str) -> NounPhrase | None:
-    """What a pronoun refers to; None if it refers to no thing."""
-    if word == "everything":
-        return NounPhrase(text=word, is_plural=True)
-    if word not in lexicon.REFERRING_PRONOUNS:
-        return None
-    return NounPhrase(text=word, is_plural=word in ("them", "they"), anaphora=Anaphora.SAME)
