@@ -143,7 +143,8 @@ class SpatialConfig:
 
     absolute: str = _option(
         "rectifier",
-        "left, right, top, bottom: the paper's half or quadrant, or off",
+        "rectifier: the paper's half or quadrant; extreme: positions, sizes, orders, exclusions "
+        "and sets; or off",
         choices=("rectifier", "extreme", "off"),
     )
     closeness: float = _option(
@@ -152,7 +153,9 @@ class SpatialConfig:
         low=0,
         high=1,
     )
-    relations: bool = _option(False, "weigh candidates by 'left of the book' and the like")
+    relations: bool = _option(
+        False, "weigh candidates by 'left of the book' and the like, at any depth"
+    )
 
 
 @dataclass(frozen=True)
@@ -164,6 +167,12 @@ class DecisionConfig:
     )
     min_margin: float = _option(
         0.0, "smallest lead of the best over the second, in score share; below it AMBIGUOUS", low=0
+    )
+    min_truth: float = _option(
+        0.0,
+        "extreme: least degree to which relations and exclusions must hold; below it NOT_FOUND",
+        low=0,
+        high=1,
     )
     known_words: bool = _option(
         False, "NOT_FOUND when the head noun or a landmark's is not in the models' vocabulary"

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The last stage: one thing is meant, nearly two, or none; and the sentence that says why."""
+"""The last stage: one thing is meant, nearly two, several or none; and why, in a sentence."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from refseg_ros.config import DecisionConfig
 from refseg_ros.language import ReferringExpression, lemma
+from refseg_ros.language.expression import Anaphora, NounPhrase
 from refseg_ros.matching import ScoreTable
-from refseg_ros.results import Candidate, Proposals, Selection, Status
-from refseg_ros.spatial.placing import Placing, usable_relations
+from refseg_ros.results import Candidate, Proposals, Selection, Status, boxes_from_masks
+from refseg_ros.spatial.placing import Placing, looks_of, usable_relations
+from refseg_ros.spatial.weighing import MAX_DEPTH, has_look, usable, usable_exclusion
 
 
 def refusal(
@@ -32,19 +35,32 @@ def refusal(
     Returns:
         Status and reason, or None when scoring makes sense.
     """
+    target = expression.target
     if expression.is_empty:
         if not expression.text.strip():
             return Status.ERROR, "the expression is empty; say what to look for"
+        if target.anaphora is not None:
+            return Status.ERROR, (
+                "the expression is empty but for what was meant before, and nothing was; name a "
+                "thing, a colour or a place"
+            )
         return Status.ERROR, (
             "the expression is empty of anything to look for: name a thing, a colour or a place"
         )
-    target = expression.target
-    placed = bool(target.directions or target.size_words or usable_relations(expression))
+    excluded = any(usable_exclusion(item, target, vocabulary) for item in target.excluded)
+    placed = bool(
+        target.directions
+        or target.superlatives
+        or target.ordinal
+        or target.sizes
+        or excluded
+        or usable_relations(expression, vocabulary)
+    )
     if aside and str(aside) and not (placed or says_how_it_looks(expression)):
         return Status.ERROR, f"{aside}, and nothing else is said: name the thing that is meant"
     if not count:
         return Status.NOT_FOUND, "nothing in the image stands out as an object"
-    landmarks = (item for related in usable_relations(expression) for item in related.landmarks)
+    landmarks = (item for item, denied in looks_of(target, vocabulary) if not denied)
     for head in (expression.head, *(landmark.head for landmark in landmarks)):
         if vocabulary is not None and head and head not in vocabulary:
             return Status.NOT_FOUND, f"'{head}' is not a word that these models know"
@@ -53,8 +69,7 @@ def refusal(
 
 def says_how_it_looks(expression: ReferringExpression) -> bool:
     """Whether there is a look to match: false for "the leftmost thing", "the biggest one"."""
-    target = expression.target
-    return bool(target.head or target.colours or target.materials)
+    return has_look(expression.target)
 
 
 @dataclass(frozen=True)
@@ -62,55 +77,89 @@ class Unused:
     """What of a sentence an answer to it leaves aside.
 
     Attributes:
-        words: Words of things and qualities that nothing was compared with.
-        negated: What the thing meant is said not to be; exclusion is not resolved.
+        words: Words of things and qualities that nothing was compared with, and those that could
+            not be read.
+        negated: What the thing meant is said not to be, where that could not be told.
         plural: The head as said, when several things are asked for and one is answered.
         things: Those of ``words`` that name a thing which the models know.
+        before: Words that point to what was meant before, which is not known here.
     """
 
     words: tuple[str, ...] = ()
     negated: tuple[str, ...] = ()
     plural: str = ""
     things: tuple[str, ...] = ()
+    before: str = ""
 
     @property
     def matters(self) -> bool:
-        """Whether the one thing found may well not be what was asked for."""
-        return bool(self.negated or self.plural or self.things)
+        """Whether what was found may well not be what was asked for."""
+        return bool(self.negated or self.plural or self.things or self.before)
 
     def __str__(self) -> str:
         parts = [f"'not {phrase}' was not used" for phrase in self.negated]
         parts += [f"'{word}' was not used" for word in self.words]
         parts += [f"'{self.plural}' are several, and one is looked for"] if self.plural else []
+        parts += [f"{self.before}, and nothing was meant before"] if self.before else []
         return "; ".join(parts)
 
 
-def unused(expression: ReferringExpression, vocabulary: Collection[str] | None = None) -> Unused:
-    """What of a sentence is left aside when only its head noun phrase is matched.
+def unused(
+    expression: ReferringExpression,
+    vocabulary: Collection[str] | None = None,
+    *,
+    sets: bool = True,
+) -> Unused:
+    """What of a sentence is left aside when only its noun phrases are matched.
 
     Args:
         expression: The parsed sentence.
         vocabulary: Nouns that the models know; None when that is not known.
+        sets: Whether several things are found where several are asked for.
     """
     target = expression.target
-    said = [
-        *target.size_words,
-        *([target.text, target.look] if says_how_it_looks(expression) else ()),
-    ]
-    # What everything stands on tells nothing apart: leaving it aside is right.
-    weighed = (*usable_relations(expression), *(r for r in expression.relations if r.on_support))
-    said += [landmark.text for relation in weighed for landmark in relation.landmarks]
-    used = {form for word in " ".join(said).split() for form in (word, lemma(word))}
-    denied = {
-        form for word in " ".join(expression.negated).split() for form in (word, lemma(word))
-    }
-    words = tuple(word for word in expression.content_words if word not in used | denied)
+    used = _forms(" ".join(_said(target, vocabulary)))
+    denied = _forms(" ".join(expression.negated))
+    words = [word for word in expression.content_words if word not in used | denied]
+    words += [word for word in expression.unread if word not in (*words, *denied)]
+    told = [usable_exclusion(item, target, vocabulary) for item in target.excluded]
+    told += [False] * (len(expression.negated) - len(told))
     return Unused(
-        words=words,
-        negated=expression.negated,
-        plural=target.text if target.is_plural else "",
+        words=tuple(words),
+        negated=tuple(
+            phrase
+            for phrase, resolved in zip(expression.negated, told, strict=False)
+            if not resolved
+        ),
+        plural=target.text if target.is_plural and not sets else "",
         things=tuple(word for word in words if word in (vocabulary or ())),
+        before=_BEFORE.get(target.anaphora, "") if target.anaphora else "",
     )
+
+
+_BEFORE = {
+    Anaphora.OTHER: "it is to be another than before",
+    Anaphora.SAME: "it is to be the same as before",
+}
+"""ONE ("the left one") needs nothing from before."""
+
+
+def _forms(text: str) -> set[str]:
+    return {form for word in text.split() for form in (word, lemma(word))}
+
+
+def _said(phrase: NounPhrase, vocabulary: Collection[str] | None, depth: int = 0) -> Iterator[str]:
+    """The words of a phrase that are matched or weighed, landmarks' too."""
+    yield from phrase.size_words
+    yield from (item.word for item in phrase.superlatives)
+    if has_look(phrase):
+        yield from (phrase.text, phrase.look)
+    for relation in phrase.relations:
+        if usable(relation, vocabulary):
+            for landmark in relation.landmarks:
+                yield landmark.text
+                if depth < MAX_DEPTH:
+                    yield from _said(landmark, vocabulary, depth + 1)
 
 
 def rank(
@@ -157,44 +206,81 @@ def decide(
         seconds: Wall-clock seconds of the stages, for the record.
         aside: What of the sentence was not used; said in the reason, and AMBIGUOUS if it matters.
     """
-    chosen = next(item for item in candidates if item.index == placed.index)
-    others = [item.score for item in candidates if item.eligible and item is not chosen]
-    margin = max(0.0, chosen.score - max(others, default=0.0))
+    chosen = [item for item in candidates if item.index in placed.chosen]
+    chosen.sort(key=lambda item: placed.chosen.index(item.index))
+    others = [item.score for item in candidates if item.eligible and item not in chosen]
+    least = min(item.score for item in chosen)
+    margin = max(0.0, least - max(others, default=0.0))
     size = (proposals.masks.shape[1], proposals.masks.shape[2])
-    match = chosen.terms["V"]
-    if says_how_it_looks(expression) and match < config.min_match:
-        reason = (
-            f"nothing looks like it: the best candidate matches at {match:.1f} logits, and at "
-            f"least {config.min_match:.1f} are asked for"
-        )
-        reason = "; ".join(filter(None, (reason, str(aside))))
+    refused = _mismatch(expression, chosen, placed, config)
+    if refused:
+        reason = "; ".join(filter(None, (refused, str(aside))))
         return Selection.none(
             expression.text, Status.NOT_FOUND, reason, size, candidates, seconds, margin
         )
-    close = margin < config.min_margin
+    # The members of a set share what one thing would have.
+    close = margin < config.min_margin * (least if len(chosen) > 1 else 1.0)
+    close = close and not expression.target.is_any
+    doubtful = close or aside.matters or bool(placed.open)
+    indices = tuple(item.index for item in chosen)
+    mask: NDArray[np.bool_] = np.logical_or.reduce(proposals.masks[list(indices)])
     return Selection(
         expression=expression.text,
-        status=Status.AMBIGUOUS if close or aside.matters else Status.SELECTED,
-        reason=_reason(chosen, margin, len(candidates), placed.reason, close, aside),
+        status=Status.AMBIGUOUS if doubtful else Status.SELECTED,
+        reason=_reason(chosen, margin, len(candidates), placed, close, aside),
         # Copies: what a caller draws into an answer must not change the scene.
-        mask=proposals.masks[chosen.index].copy(),
-        box=proposals.boxes[chosen.index].copy(),
-        score=chosen.score,
+        mask=mask,
+        box=boxes_from_masks(mask[None])[0],
+        score=min(1.0, sum(item.score for item in chosen)),
         margin=margin,
-        index=chosen.index,
+        index=indices[0],
         candidates=candidates,
         seconds=dict(seconds),
+        indices=indices,
     )
 
 
-def _reason(
-    chosen: Candidate, margin: float, count: int, placing: str, close: bool, aside: Unused
+def _mismatch(
+    expression: ReferringExpression,
+    chosen: list[Candidate],
+    placed: Placing,
+    config: DecisionConfig,
 ) -> str:
-    called = f" ({chosen.caption!r})" if chosen.caption else ""
-    where = f", {placing}" if placing else ""
+    """Why the best there is is not what was asked for; "" if it may be."""
+    match = chosen[0].terms["V"]
+    if says_how_it_looks(expression) and match < config.min_match:
+        return (
+            f"nothing looks like it: the best candidate matches at {match:.1f} logits, and at "
+            f"least {config.min_match:.1f} are asked for"
+        )
+    if placed.missing:
+        return f"nothing looks like the '{placed.missing[0]}' that it is told by"
+    if placed.truth < config.min_truth:
+        return (
+            f"nothing that looks like it is where it should be: what is said holds to "
+            f"{placed.truth:.2f} for the best, {placed.reason}"
+        )
+    return ""
+
+
+def _reason(
+    chosen: list[Candidate],
+    margin: float,
+    count: int,
+    placed: Placing,
+    close: bool,
+    aside: Unused,
+) -> str:
+    best = chosen[0]
+    called = f" ({best.caption!r})" if best.caption else ""
+    where = f", {placed.reason}" if placed.reason else ""
     verdict = "only just leads" if close else "leads"
-    note = f"; {aside}" if str(aside) else ""
+    notes = "".join(f"; {note}" for note in (placed.open, str(aside)) if note)
+    if len(chosen) > 1:
+        numbers = ", ".join(str(item.index + 1) for item in chosen)
+        verdict = "only just lead" if close else "lead"
+        return f"candidates {numbers} of {count} {verdict} by {margin:.2f}{where}{notes}"
     return (
-        f"candidate {chosen.index + 1} of {count}{called} {verdict}"
-        f" by {margin:.2f} with a share of {chosen.score:.2f}{where}{note}"
+        f"candidate {best.index + 1} of {count}{called} {verdict}"
+        f" by {margin:.2f} with a share of {best.score:.2f}{where}{notes}"
     )

@@ -166,13 +166,16 @@ class Selection:
         expression: The text as it was given.
         status: See :class:`Status`.
         reason: One sentence that says why; never empty.
-        mask: (H, W) bool; all false unless ``status.has_target``.
+        mask: (H, W) bool; all false unless ``status.has_target``. Of several things the union.
         box: (4,) float32 half-open pixel box of the mask; zeros without a target.
-        score: Share of the chosen candidate in [0, 1]; 0 without a target.
-        margin: Score of the best minus score of the runner-up, in [0, 1].
-        index: Row of the chosen proposal, or None.
+        score: Share of the chosen candidate in [0, 1]; of several their sum; 0 without a target.
+        margin: Score of the best (of several the least) minus that of the runner-up, in [0, 1].
+        index: Row of the chosen proposal, of several the best; None without a target.
         candidates: All candidates, best first.
         seconds: Wall-clock seconds of each stage that ran for this answer.
+        indices: Rows of all chosen proposals, :attr:`index` first; made from it if not given.
+        warnings: Sentences about what was asked for that could not be weighed, such as words that
+            the model was never taught.
     """
 
     expression: str
@@ -185,6 +188,12 @@ class Selection:
     index: int | None
     candidates: tuple[Candidate, ...]
     seconds: Mapping[str, float]
+    indices: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.index is not None and not self.indices:
+            object.__setattr__(self, "indices", (self.index,))
 
     @classmethod
     def none(
@@ -212,14 +221,18 @@ class Selection:
         )
 
     def explain(self) -> str:
-        """A table, best candidate first: each term of the score, the total, the caption."""
+        """The outcome, the warnings, and a table of the candidates, best first.
+
+        The table holds each term of the score, the share, the box and the caption.
+        """
         lines = [f"{self.status.name}: {self.reason}"]
+        lines += [f"warning: {warning}" for warning in self.warnings]
         if self.candidates:
             names = list(self.candidates[0].terms)
             head = "".join(f"{name:>9}" for name in names)
             lines.append(f"{'':2}{'#':>3}{head}{'score':>8}  {'box (x0 y0 x1 y1)':<22}caption")
         for candidate in self.candidates:
-            mark = ">" if candidate.index == self.index else " "
+            mark = ">" if candidate.index in self.indices else " "
             terms = "".join(f"{value:9.2f}" for value in candidate.terms.values())
             box = " ".join(f"{value:4.0f}" for value in candidate.box)
             out = "" if candidate.eligible else "  (ruled out by position)"

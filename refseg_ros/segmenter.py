@@ -11,9 +11,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -28,12 +29,13 @@ from refseg_ros.decision import Unused, decide, rank, refusal, says_how_it_looks
 from refseg_ros.errors import ImageError
 from refseg_ros.language import ReferringExpression, noun_phrases, parse
 from refseg_ros.matching import Matcher, SceneFeatures, ScoreTable, shares
-from refseg_ros.matching.crops import blur, region_images
+from refseg_ros.matching.crops import region_images
+from refseg_ros.matching.looks import plausible, score_looks
 from refseg_ros.matching.tas import Tas
 from refseg_ros.proposals import Proposer
 from refseg_ros.proposals.making import make_proposer
 from refseg_ros.results import Proposals, Selection
-from refseg_ros.spatial.placing import Placing, place, usable_relations
+from refseg_ros.spatial import Layout, Look, Placing, looks_of, place
 from refseg_ros.weights import bundled_vocabulary, resolve
 
 logger = logging.getLogger(__name__)
@@ -162,22 +164,49 @@ class Segmenter:
             with watch.stage("proposals"):
                 proposals = self._proposer.propose(image)
             with watch.stage("clip"):
-                black = np.zeros_like(image)
-                regions = self.clip.encode_images(list(region_images(image, black, proposals)))
+                regions = self.region_features(image, proposals)
             with watch.stage("captions"):
                 caption, captions = self._describe(image, proposals)
             with watch.stage("texts"):
                 features = self._features(regions, caption, captions)
         return Scene(self, image, proposals, features, watch.total())
 
+    def region_features(self, image: Image, proposals: Proposals) -> torch.Tensor:
+        """CLIP features of the black-background crops.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            proposals: N proposals of that image.
+
+        Returns:
+            (N, D) float32 on the CPU, L2-normalised.
+        """
+        return self.clip.encode_images(list(region_images(image, proposals)))
+
+    @property
+    def has_captions(self) -> bool:
+        """Whether a captioner is loaded."""
+        return self._captioner is not None
+
+    def region_captions(self, image: Image, proposals: Proposals) -> tuple[str, ...]:
+        """Captions of the blurred-background crops; empty strings without a captioner.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            proposals: N proposals of that image.
+        """
+        if self._captioner is None:
+            return ("",) * len(proposals)
+        crops = region_images(image, proposals, self.config.score.blur_kernel)
+        return tuple(self._captioner.caption(list(crops)))
+
     def _describe(self, image: Image, proposals: Proposals) -> tuple[str, tuple[str, ...]]:
         """Captions of the whole image and of each blurred-background crop (TAS, P and N)."""
         if self._captioner is None:
-            return "", ("",) * len(proposals)
-        blurred = blur(image, self.config.score.blur_kernel)
-        crops = region_images(image, blurred, proposals)
-        first, *rest = self._captioner.caption([image, *crops])
-        return first, tuple(rest)
+            return "", self.region_captions(image, proposals)
+        # By itself: its caption is the longest, and all of a batch wait for the longest.
+        (caption,) = self._captioner.caption([image])
+        return caption, self.region_captions(image, proposals)
 
     def _features(
         self, regions: torch.Tensor, caption: str, captions: tuple[str, ...]
@@ -234,8 +263,13 @@ class Scene:
         """What the captioner says of each proposal."""
         return self.features.captions
 
+    @cached_property
+    def layout(self) -> Layout:
+        """How the proposals lie."""
+        return Layout(self.proposals)
+
     def select(self, text: str) -> Selection:
-        """Find the one thing that a sentence means.
+        """Find the one thing that a sentence means, or the several.
 
         Args:
             text: Any text at all, in the words of a person.
@@ -243,10 +277,18 @@ class Scene:
         Returns:
             The selection; its status and reason say what happened when there is no mask.
         """
-        watch = Stopwatch()
-        config, expression = self.segmenter.config, parse(text)
+        expression = parse(text)
+        selection = self._answer(text, expression, Stopwatch())
+        unknown = self.segmenter.clip.unknown_words(expression.content_words)
+        warnings = [f"the word {word!r} is not known to the bundled model" for word in unknown]
+        return replace(selection, warnings=tuple(warnings))
+
+    def _answer(self, text: str, expression: ReferringExpression, watch: Stopwatch) -> Selection:
+        config = self.segmenter.config
         known = bundled_vocabulary() if config.decision.known_words else None
-        aside = unused(expression, known) if config.score.text == "phrase" else Unused()
+        aside = Unused()
+        if config.score.text == "phrase":
+            aside = unused(expression, known, sets=config.spatial.absolute == "extreme")
         refused = refusal(expression, len(self.proposals), known, aside)
         if refused is not None:
             return Selection.none(text, *refused, self.size, seconds=watch.total())
@@ -256,37 +298,35 @@ class Scene:
                     self.features, expression, self.segmenter.clip
                 )
             with watch.stage("spatial"):
-                placed = self._place(expression, table)
+                placed = self._place(expression, table, known)
         candidates = rank(table, placed, self.proposals, self.captions)
         return decide(
             expression, candidates, placed, self.proposals, config.decision, watch.total(), aside
         )
 
-    def _place(self, expression: ReferringExpression, table: ScoreTable) -> Placing:
+    def _place(
+        self, expression: ReferringExpression, table: ScoreTable, known: Collection[str] | None
+    ) -> Placing:
         """Turn logits into shares and apply what the sentence says of place."""
         config = self.segmenter.config
         weights = shares(table.total, config.score.normalise)
+        fits = plausible(table.terms["V"], config.decision.min_match)
         if config.spatial.absolute == "extreme" and not says_how_it_looks(expression):
             # "the leftmost thing": what a matcher makes of "thing" is noise.
             weights = self.proposals.quality.clip(1e-3).astype(np.float64)
+            fits = np.ones(len(weights))
+        resolved = config.spatial.relations or config.spatial.absolute == "extreme"
+        wanted = looks_of(expression.target, known) if resolved else ()
+        looks = score_looks(wanted, self.features, self.segmenter.clip, config.decision.min_match)
         return place(
-            weights,
+            Look(weights, fits),
             expression,
-            self._landmarks(expression) if config.spatial.relations else {},
-            self.proposals,
+            looks,
+            self.layout,
             config.spatial.absolute,
             config.spatial.closeness,
+            config.spatial.relations,
         )
-
-    def _landmarks(self, expression: ReferringExpression) -> dict[str, NDArray[np.float64]]:
-        """For each landmark phrase, how likely each proposal is it: a softmax of its V."""
-        named = (item for relation in usable_relations(expression) for item in relation.landmarks)
-        looks = {item.text: item.look for item in named if item.look}
-        if not looks:
-            return {}
-        encoded = self.segmenter.clip.encode_texts(list(looks.values()))
-        logits = (self.features.logit_scale * encoded @ self.features.regions.T).double().numpy()
-        return {phrase: shares(row, "logits") for phrase, row in zip(looks, logits, strict=True)}
 
 
 def _architecture(name: str) -> str:

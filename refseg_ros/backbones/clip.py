@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from refseg_ros.backbones import torchvision_compat
 from refseg_ros.errors import WeightsError
+from refseg_ros.language import lemma
 
 MERGES = "bpe.txt.gz"
 """File of byte-pair merges in a model folder that brings a vocabulary of its own."""
@@ -31,6 +32,7 @@ class ClipEncoder:
         tokenizer: Callable[[list[str]], torch.Tensor],
         device: torch.device,
         batch_size: int = 64,
+        own_words: bool = False,
     ) -> None:
         """Put loaded parts together; most callers want :meth:`load`.
 
@@ -40,7 +42,10 @@ class ClipEncoder:
             tokenizer: Texts to (M, context) int64 token ids, cutting what is too long.
             device: Where the model is.
             batch_size: Crops or texts encoded at a time.
+            own_words: Whether the tokenizer has a small vocabulary of its own, in which each
+                word that the model learnt is one token; else it may know any word.
         """
+        self._own_words = own_words
         self._model = model
         self._preprocess = preprocess
         self._tokenizer = tokenizer
@@ -102,7 +107,7 @@ class ClipEncoder:
                 f"a folder with a vocabulary of its own needs {MERGES}"
             )
         network.eval()
-        return cls(network, preprocess, tokenizer, device)
+        return cls(network, preprocess, tokenizer, device, own_words=bool(tokenizer_options))
 
     def encode_images(self, images: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
         """Features of images, each resized as the model was trained.
@@ -136,6 +141,27 @@ class ClipEncoder:
             with torch.inference_mode():
                 rows.append(self._model.encode_text(tokens.to(self._device)))  # type: ignore[operator]
         return self._unit(rows)
+
+    def unknown_words(self, words: Sequence[str]) -> tuple[str, ...]:
+        """Those of some words that the model has never seen; none for published models.
+
+        A word counts as known in the singular or as it is said.
+
+        Args:
+            words: Single words, in any case.
+        """
+        if not self._own_words:
+            return ()
+        return tuple(
+            word
+            for word in dict.fromkeys(word.lower() for word in words)
+            if not (self._is_token(word) or self._is_token(lemma(word)))
+        )
+
+    def _is_token(self, word: str) -> bool:
+        ids = self._tokenizer([word])[0]
+        # Begin, the word, end, and padding of zeros.
+        return int((ids != 0).sum()) == 3
 
     def _unit(self, rows: list[torch.Tensor]) -> torch.Tensor:
         if not rows:

@@ -8,7 +8,7 @@ that comparing them compares methods and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -61,6 +61,9 @@ class TextEncoder(Protocol):
 
     def encode_texts(self, texts: list[str]) -> torch.Tensor:
         """(len(texts), D) float32 L2-normalised features."""
+
+    def unknown_words(self, words: Sequence[str]) -> tuple[str, ...]:
+        """Those of some words that the encoder has never seen."""
 
 
 class Matcher(Protocol):

@@ -39,21 +39,23 @@ def blur(image: Image, kernel: int) -> Image:
     return np.asarray(cv2.GaussianBlur(image, (side, side), 0), np.uint8)
 
 
-def region_images(image: Image, background: Image, proposals: Proposals) -> Iterator[Image]:
-    """Square crops, one a proposal: inside the mask ``image``, outside ``background``.
+def region_images(image: Image, proposals: Proposals, blur_kernel: int = 0) -> Iterator[Image]:
+    """Square crops, one a proposal: the image inside the mask, outside it black or blurred.
 
-    A black background gives TAS's CLIP crop, a blurred copy of the image its caption crop.
+    A black background gives TAS's CLIP crop, a blurred one its caption crop.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        background: (H, W, 3) uint8 RGB.
         proposals: N proposals of that image.
+        blur_kernel: Of the blurred copy of the image outside the mask; 0 for black.
 
     Yields:
         (s, s, 3) uint8, the tight box of the mask padded with black to a square.
     """
+    behind = blur(image, blur_kernel) if blur_kernel and len(proposals) else None
     for mask, box in zip(proposals.masks, proposals.boxes, strict=True):
         x0, y0, x1, y1 = (int(value) for value in box)
         window = np.s_[y0:y1, x0:x1]
         inside = mask[window][..., None]
-        yield pad_to_square(np.where(inside, image[window], background[window]))
+        outside = np.uint8(0) if behind is None else behind[window]
+        yield pad_to_square(np.where(inside, image[window], outside))

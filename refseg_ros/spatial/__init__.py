@@ -3,20 +3,24 @@
 
 from __future__ import annotations
 
-from refseg_ros.spatial.placing import Placing, place
-from refseg_ros.spatial.position import position_prior, rank_extreme, size_prior
+from refseg_ros.spatial.layout import Layout
+from refseg_ros.spatial.placing import Placing, looks_of, place, usable_relations
+from refseg_ros.spatial.position import position_prior, size_prior
 from refseg_ros.spatial.rectifier import Rectification, rectify
-from refseg_ros.spatial.relations import SUPPORTED, relate, relation_support
+from refseg_ros.spatial.relations import relation_support
+from refseg_ros.spatial.weighing import Look, Weigher
 
 __all__ = [
-    "SUPPORTED",
+    "Layout",
+    "Look",
     "Placing",
     "Rectification",
+    "Weigher",
+    "looks_of",
     "place",
     "position_prior",
-    "rank_extreme",
     "rectify",
-    "relate",
     "relation_support",
     "size_prior",
+    "usable_relations",
 ]

@@ -1,28 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that a sentence says of place, applied to the candidates' weights, in one order."""
+"""Everything that a sentence says of place, applied to the candidates' weights."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from refseg_ros.language import ReferringExpression, Relation
-from refseg_ros.language.lexicon import SIZES
-from refseg_ros.results import Proposals
-from refseg_ros.spatial.position import (
-    CLOSENESS,
-    PRIOR_SCALE,
-    in_frame,
-    position_prior,
-    rank_extreme,
-    reach,
-    size_prior,
-)
+from refseg_ros.language.expression import NounPhrase
+from refseg_ros.spatial.layout import Layout
+from refseg_ros.spatial.position import CLOSENESS
 from refseg_ros.spatial.rectifier import rectify
-from refseg_ros.spatial.relations import SUPPORTED, relate
+from refseg_ros.spatial.weighing import (
+    MAX_DEPTH,
+    Look,
+    Weigher,
+    completed,
+    has_look,
+    share_out,
+    usable,
+    usable_exclusion,
+)
 
 Weights = NDArray[np.float64]
 
@@ -34,37 +35,52 @@ class Placing:
     Attributes:
         weights: (N,) float64, summing to 1.
         eligible: (N,) bool, the candidates left in the choice.
-        index: The chosen candidate; it is eligible.
+        chosen: The chosen candidates, the best first; they are eligible. One unless several are
+            asked for.
         reason: What place words did; "" if the sentence has none.
+        truth: In [0, 1], how far what is said beside looks holds for the chosen; the least of
+            several.
+        missing: Landmarks, in words, that no candidate looks like.
+        open: Why the answer is not certain, in words; "" if nothing speaks against it.
     """
 
     weights: Weights
     eligible: NDArray[np.bool_]
-    index: int
+    chosen: tuple[int, ...]
     reason: str
+    truth: float = 1.0
+    missing: tuple[str, ...] = ()
+    open: str = ""
+
+    @property
+    def index(self) -> int:
+        """The best of the chosen."""
+        return self.chosen[0]
 
 
 def place(
-    weights: Weights,
+    target: Look,
     expression: ReferringExpression,
-    landmarks: Mapping[str, Weights],
-    proposals: Proposals,
+    looks: Mapping[str, Look],
+    layout: Layout,
     absolute: str,
     closeness: float = CLOSENESS,
+    relations: bool = True,
 ) -> Placing:
-    """Weigh candidates by relations, then choose one by absolute position.
+    """Weigh candidates by all that is said of them beside their looks, and choose.
 
     Args:
-        weights: (N,) shares of the candidates, N ≥ 1, finite and not negative.
+        target: How the N ≥ 1 candidates look beside the thing meant.
         expression: What was said.
-        landmarks: For each landmark phrase of :func:`usable_relations`, (N,) how likely each
-            candidate is it; a relation whose landmark is missing here changes nothing.
-        proposals: The N candidates.
-        absolute: "rectifier": the paper's half or quadrant, weights untouched. "extreme": sizes
-            are a soft prior, and a position picks the furthest of the candidates alike, since "the
-            mug on the left" is the leftmost mug wherever the mugs stand. "off": positions change
-            nothing.
-        closeness: See :func:`refseg_ros.spatial.rank_extreme`.
+        looks: By :attr:`NounPhrase.look`, how they look beside landmarks and exclusions, those of
+            :func:`looks_of`; a relation whose landmark is missing here changes nothing.
+        layout: Of the N candidates.
+        absolute: "rectifier": the paper's half or quadrant, weights untouched, and else only
+            relations. "extreme": everything that :class:`Weigher` knows; "the mug on the left" is
+            the leftmost mug wherever the mugs stand. "off": as that without positions, sizes and
+            orders of the thing meant.
+        closeness: Share of the greatest from which another candidate counts as of the same look.
+        relations: Whether relations are weighed.
 
     Returns:
         The placing.
@@ -72,106 +88,56 @@ def place(
     Raises:
         ValueError: There are no candidates, or ``absolute`` is unknown.
     """
-    if not len(weights):
-        raise ValueError("weights: expected at least one candidate, got none")
+    if not len(layout):
+        raise ValueError("layout: expected at least one candidate, got none")
     if absolute not in ("rectifier", "extreme", "off"):
         raise ValueError(f"absolute: expected rectifier, extreme or off, got {absolute!r}")
-    shared = _shared(np.asarray(weights, np.float64))
-    reasons = []
-    for relation in usable_relations(expression):
-        if all(landmark.text in landmarks for landmark in relation.landmarks):
-            shared = _related(shared, relation, landmarks, proposals)
-            kind = relation.kind.value.replace("_", " ")
-            reasons.append(f"weighed by {kind} '{relation.phrase}'")
-    placing = _positioned(shared, expression, proposals, absolute, closeness)
-    reasons += [placing.reason] if placing.reason else []
-    return Placing(placing.weights, placing.eligible, placing.index, "; ".join(reasons))
+    phrase = expression.target
+    if absolute != "extreme":
+        phrase = NounPhrase(text=phrase.text, head=phrase.head, relations=phrase.relations)
+    plain = np.full(len(layout), 1.0 / len(layout))
+    weigher = Weigher(layout, looks, plain, closeness, relations)
+    found = weigher.weigh(phrase, replace(target, shares=share_out(target.shares)))
+    reason = "; ".join(found.notes)
+    if absolute == "rectifier" and expression.directions:
+        choice = rectify(found.weights, layout.proposals.centroids, expression.directions)
+        if choice.index is None:
+            raise ValueError("layout: expected at least one candidate, got none")
+        reason = "; ".join(filter(None, (reason, choice.reason)))
+        return Placing(found.weights, choice.eligible, (choice.index,), reason)
+    truth = float(found.held[list(found.chosen)].min())
+    return Placing(
+        found.weights, found.eligible, found.chosen, reason, truth, found.missing, found.open
+    )
 
 
-def _shared(weights: Weights) -> Weights:
-    """Weights that sum to 1; equal ones if all are 0."""
-    total = weights.sum()
-    return weights / total if total > 0 else np.full(len(weights), 1 / len(weights))
+def usable_relations(
+    expression: ReferringExpression, vocabulary: Collection[str] | None = None
+) -> tuple[Relation, ...]:
+    """Those relations of the thing meant that can be weighed; see :func:`weighing.usable`."""
+    return tuple(item for item in expression.relations if usable(item, vocabulary))
 
 
-def usable_relations(expression: ReferringExpression) -> tuple[Relation, ...]:
-    """The relations that can be weighed.
+def looks_of(
+    phrase: NounPhrase, vocabulary: Collection[str] | None = None, depth: int = 0
+) -> Iterator[tuple[NounPhrase, bool]]:
+    """Phrases within a phrase that need a look, and whether each is of what must not be.
 
-    Those of a kind without geometry ("with"), those to the table that everything stands on, and
-    those to a landmark without a look to search for ("it") are left out.
+    Args:
+        phrase: The thing meant, which is not among them.
+        vocabulary: Nouns that the models know; None when that is not known.
+        depth: Of nesting; beyond :data:`MAX_DEPTH` nothing is given.
     """
-    return tuple(
-        relation
-        for relation in expression.relations
-        if relation.kind in SUPPORTED
-        and not relation.on_support
-        and all(landmark.head or landmark.attributes for landmark in relation.landmarks)
-    )
-
-
-def _related(
-    weights: Weights, relation: Relation, landmarks: Mapping[str, Weights], proposals: Proposals
-) -> Weights:
-    """The weights after one relation."""
-    size = (proposals.masks.shape[1], proposals.masks.shape[2])
-    likely = [
-        landmarks[item.text] * position_prior(proposals.centroids, item.directions, size)
-        for item in relation.landmarks
+    if depth > MAX_DEPTH:
+        return
+    related = (item for item in phrase.relations if usable(item, vocabulary))
+    inner = [(item, False) for relation in related for item in relation.landmarks]
+    inner += [
+        (completed(item, phrase), True)
+        for item in phrase.excluded
+        if usable_exclusion(item, phrase, vocabulary)
     ]
-    return relate(
-        relation.kind,
-        weights,
-        likely[0],
-        proposals.boxes,
-        second_landmark_weights=likely[1] if len(likely) > 1 else None,
-    )
-
-
-def _positioned(
-    weights: Weights,
-    expression: ReferringExpression,
-    proposals: Proposals,
-    absolute: str,
-    closeness: float,
-) -> Placing:
-    everything = np.ones(len(weights), np.bool_)
-    directions = expression.directions
-    if absolute == "rectifier" and directions:
-        choice = rectify(weights, proposals.centroids, directions)
-        return Placing(weights, choice.eligible, _index(choice.index), choice.reason)
-    reasons = []
-    if absolute == "extreme":
-        signs = {SIZES[word] for word in expression.target.size_words}
-        if len(signs) == 1:
-            weights = _shared(weights * size_prior(weights, proposals.areas, signs.pop()))
-            reasons.append(f"weighed by size ({' '.join(expression.target.size_words)})")
-        if directions:
-            placing = _to_directions(weights, expression, proposals, closeness)
-            reasons.append(placing.reason)
-            return Placing(placing.weights, placing.eligible, placing.index, "; ".join(reasons))
-    return Placing(weights, everything, int(np.argmax(weights)), "; ".join(reasons))
-
-
-def _index(index: int | None) -> int:
-    """The index of a choice among at least one candidate."""
-    if index is None:
-        raise ValueError("weights: expected at least one candidate, got none")
-    return index
-
-
-def _to_directions(
-    weights: Weights, expression: ReferringExpression, proposals: Proposals, closeness: float
-) -> Placing:
-    """The furthest of the candidates alike, and weights that agree with that choice."""
-    directions = expression.directions
-    size = (proposals.masks.shape[1], proposals.masks.shape[2])
-    centroids = np.asarray(proposals.centroids, np.float64)
-    rank = expression.ordinal or 1
-    choice = rank_extreme(weights, centroids, directions, size, rank=rank, closeness=closeness)
-    index, members = _index(choice.index), np.flatnonzero(choice.eligible)
-    # Those that compete count as alike; how far each lies from the chosen one sets it apart.
-    distances = reach(in_frame(centroids[members], size), directions)
-    apart = np.abs(distances - distances[np.flatnonzero(members == index)[0]])
-    placed = weights.copy()
-    placed[members] = weights[members].mean() * np.exp(-apart / PRIOR_SCALE)
-    return Placing(_shared(placed), choice.eligible, index, choice.reason)
+    for item, denied in inner:
+        if has_look(item):
+            yield item, denied
+        yield from looks_of(item, vocabulary, depth + 1)

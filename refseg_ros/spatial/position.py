@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from refseg_ros.language import Direction
-from refseg_ros.spatial.rectifier import Rectification, check_candidates
+from refseg_ros.spatial.rectifier import check_candidates
 
 PRIOR_SCALE: Final = 0.12
 """Softness of the position prior, as a share of the image's width or height."""
@@ -108,74 +108,29 @@ def size_prior(weights: ArrayLike, areas: ArrayLike, sign: int) -> NDArray[np.fl
     return prior
 
 
-def rank_extreme(
-    weights: ArrayLike,
-    centroids: ArrayLike,
-    directions: Sequence[Direction],
-    size: tuple[int, int],
-    *,
-    rank: int = 1,
-    closeness: float = CLOSENESS,
-) -> Rectification:
-    """Choose "the leftmost", "the second from the right", "the middle one".
+def reach(shares: NDArray[np.float64], directions: Sequence[Direction]) -> NDArray[np.float64]:
+    """How far each place lies in the directions.
 
-    The rule: candidates whose weight is at least ``closeness`` times the greatest are taken to be
-    of the kind that was named. Of these the one is chosen that lies furthest in the directions,
-    their shares of the image's width and height added; ``rank`` counts from there. "Middle" is the
-    one nearest to the median column of these candidates (median row, if they spread more than
-    :data:`MIDDLE_ASPECT` times as far down as across), if there are three or more, and the one
-    nearest to the image's centre otherwise; beside another direction it is ignored.
+    Of two, as in "top left", the lesser counts, so that the corner wins over the edge. "Middle" is
+    nearest to the median column of these places (median row, if they spread more than
+    :data:`MIDDLE_ASPECT` times as far down as across), if there are three or more, and nearest to
+    the picture's centre otherwise; beside another direction it is ignored.
 
     Args:
-        weights: (N,) finite weights, not negative.
-        centroids: (N, 2) row, column in pixels.
-        directions: Positions that were said.
-        size: Height and width of the image in pixels.
-        rank: 1 for the first; past the last, the last is chosen and the reason says so.
-        closeness: In [0, 1].
+        shares: (N, 2) row, column as shares of the picture.
+        directions: At least one.
 
     Returns:
-        The choice; ``eligible`` marks the candidates that competed.
-
-    Raises:
-        ValueError: A shape or a number is out of range.
+        (N,) float64, greatest for the furthest.
     """
-    scores, places = check_candidates(weights, centroids)
-    if not 0 <= closeness <= 1:
-        raise ValueError(f"closeness: expected 0 to 1, got {closeness}")
-    if rank < 1:
-        raise ValueError(f"rank: expected 1 or more, got {rank}")
-    if not len(scores):
-        return Rectification(None, np.zeros(0, np.bool_), "there are no candidates")
-    if scores.min() < 0:
-        raise ValueError(f"weights: expected none below 0, got {scores.min()}")
-    competing = scores >= closeness * scores.max()
-    if not directions:
-        index = int(np.argmax(scores))
-        return Rectification(index, competing, "no position was named")
-    members = np.flatnonzero(competing)
-    distances = reach(in_frame(places[members], size), directions)
-    # Furthest first; of equals the weightier, then the earlier.
-    order = members[np.lexsort((members, -scores[members], -distances))]
-    place = min(rank, len(order))
-    names = " ".join(direction.value for direction in dict.fromkeys(directions))
-    reason = f"number {place} towards the {names} of {len(order)} candidates alike"
-    if place < rank:
-        reason += f"; number {rank} was asked for"
-    return Rectification(int(order[place - 1]), competing, reason)
-
-
-def reach(shares: NDArray[np.float64], directions: Sequence[Direction]) -> NDArray[np.float64]:
-    """How far each place (N, 2), in shares of the image, lies in the directions: (N,)."""
     outward = [_SIGNS[item] for item in dict.fromkeys(directions) if item in _SIGNS]
     if outward:
-        total = np.zeros(len(shares))
-        for axis, sign in outward:
-            total += sign * shares[:, axis]
-        return total
+        along = [sign * (shares[:, axis] - 0.5) for axis, sign in outward]
+        least: NDArray[np.float64] = np.min(along, axis=0)
+        return least
     if len(shares) < 3:
         distance: NDArray[np.float64] = np.linalg.norm(shares - 0.5, axis=1)
         return -distance
     down, across = np.ptp(shares, axis=0)
-    along = shares[:, 0 if down > MIDDLE_ASPECT * across else 1]
-    return -np.abs(along - np.median(along))
+    line = shares[:, 0 if down > MIDDLE_ASPECT * across else 1]
+    return -np.abs(line - np.median(line))

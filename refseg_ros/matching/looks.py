@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the candidates look beside landmarks, and beside what a thing must not be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refseg_ros.language.expression import NounPhrase
+from refseg_ros.matching import SceneFeatures, TextEncoder, shares
+from refseg_ros.spatial.relations import logistic
+from refseg_ros.spatial.weighing import Look
+
+BASIC_COLOURS: Final = (
+    "black", "white", "red", "green", "yellow", "blue", "brown", "purple", "pink", "orange",
+    "grey",
+)  # fmt: skip
+"""The basic colour terms of English (Berlin and Kay, 1969)."""
+
+Logits = NDArray[np.float64]
+
+
+def plausible(logits: Logits, min_match: float) -> Logits:
+    """Whether each candidate looks like a text at all: 0.5 at ``min_match`` logits.
+
+    Args:
+        logits: (N,) V of the candidates.
+        min_match: :attr:`DecisionConfig.min_match`; -inf for anything.
+    """
+    if math.isinf(min_match):
+        return np.full(len(logits), float(min_match < 0))
+    return logistic(logits - min_match)
+
+
+def score_looks(
+    wanted: Iterable[tuple[NounPhrase, bool]],
+    features: SceneFeatures,
+    encoder: TextEncoder,
+    min_match: float,
+) -> Mapping[str, Look]:
+    """Compare the candidates with phrases by V alone.
+
+    Args:
+        wanted: Phrases, and whether each is of something that must not be.
+        features: Of N candidates.
+        encoder: The CLIP that made ``features``.
+        min_match: Logits from which a candidate looks like a text.
+
+    Returns:
+        By :attr:`NounPhrase.look`: shares among the candidates, and how surely each fits. For what
+        must not be a candidate's own colour decides, against the other basic colours: it is out
+        if it is red, not only if it is the reddest. Without a colour the best alone is surely it.
+    """
+    phrases = {phrase.look: (phrase, denied) for phrase, denied in wanted}
+    if not phrases:
+        return {}
+    contrasts = {look: _contrasts(phrase) for look, (phrase, denied) in phrases.items() if denied}
+    texts = list(
+        dict.fromkeys([*phrases, *(text for each in contrasts.values() for text in each)])
+    )
+    encoded = encoder.encode_texts(texts)
+    table = (features.logit_scale * encoded @ features.regions.T).double().numpy()
+    logits = dict(zip(texts, table, strict=True))
+    looks = {}
+    for look, (_, denied) in phrases.items():
+        own = logits[look]
+        fits = plausible(own, min_match)
+        if denied and contrasts[look]:
+            columns = np.stack([own, *(logits[text] for text in contrasts[look])])
+            fits = fits * np.exp(own - columns.max(0)) / np.exp(columns - columns.max(0)).sum(0)
+        elif denied:
+            fits = fits * np.exp(own - own.max())
+        looks[look] = Look(shares(own, "logits"), fits)
+    return looks
+
+
+def _contrasts(phrase: NounPhrase) -> tuple[str, ...]:
+    """The same look in the other basic colours; none where it says another colour or none."""
+    if len(phrase.colours) != 1 or phrase.colours[0] not in BASIC_COLOURS:
+        return ()
+    said = phrase.colours[0]
+    words = phrase.look.split()
+    return tuple(
+        " ".join(other if word == said else word for word in words)
+        for other in BASIC_COLOURS
+        if other != said
+    )

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the candidates of one image lie: what is measured once and asked by every sentence.
+
+A picture shows no metres. For a camera that looks down onto a table, as robots have them, much
+can be told all the same: where a thing stands is near the lower edge of its mask, and what stands
+lower in the picture is nearer and looks larger, by about ``row + HORIZON`` with the row in heights
+of the picture. Sizes and gaps are compared after that is taken out of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from refseg_ros.results import Proposals
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+
+HORIZON: Final = 0.7
+"""Height of the horizon above the picture's upper edge, in heights of the picture.
+
+Of 0 to 10 the best at telling real sizes apart on 400 rendered training scenes: of things of one
+kind that differ by 15 % or more, 96 % of pairs come in the right order, without it 83 %."""
+FOOT: Final = 0.2
+"""How far the middle of what a thing stands on lies above its lower edge, in widths of it."""
+FLATTENED: Final = 0.7
+"""How much shorter a length on the table looks that leads away from the camera."""
+LOW_BAND: Final = 0.3
+"""Share of a mask's height, from below, that must lie in what the thing is in or on."""
+_LONGEST: Final = 240
+"""Longer side of the masks on which overlaps are counted, in pixels."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Measures of N candidates; lazy, each taken once.
+
+    Attributes:
+        proposals: The candidates.
+        depths: (N,) metres from the camera, 0 or NaN where unknown; None without a depth image.
+
+    Raises:
+        ValueError: ``depths`` has another length than ``proposals``.
+    """
+
+    proposals: Proposals
+    depths: Vector | None = None
+
+    def __post_init__(self) -> None:
+        if self.depths is not None and np.shape(self.depths) != (len(self.proposals),):
+            raise ValueError(
+                f"depths: expected ({len(self.proposals)},), got {np.shape(self.depths)}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.proposals)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the image in pixels."""
+        return self.proposals.masks.shape[1], self.proposals.masks.shape[2]
+
+    @cached_property
+    def boxes(self) -> Matrix:
+        """(N, 4) x0, y0, x1, y1 in pixels, half-open."""
+        return self.proposals.boxes.astype(np.float64)
+
+    @cached_property
+    def centres(self) -> Matrix:
+        """(N, 2) x, y of the masks' centres of mass in pixels."""
+        return self.proposals.centroids[:, ::-1].astype(np.float64) + 0.5
+
+    @cached_property
+    def widths(self) -> Vector:
+        """(N,) widths of the boxes in pixels."""
+        return self.boxes[:, 2] - self.boxes[:, 0]
+
+    @cached_property
+    def heights(self) -> Vector:
+        """(N,) heights of the boxes in pixels."""
+        return self.boxes[:, 3] - self.boxes[:, 1]
+
+    @cached_property
+    def feet(self) -> Matrix:
+        """(N, 2) x, y in pixels of the middle of what each stands on, as far as it can be told."""
+        rows = np.maximum(self.centres[:, 1], self.boxes[:, 3] - FOOT * self.widths)
+        return np.stack([self.centres[:, 0], rows], 1)
+
+    @property
+    def measured(self) -> bool:
+        """Whether the depth of every candidate is known."""
+        depths = self.depths
+        return depths is not None and bool((np.isfinite(depths) & (depths > 0)).all())
+
+    @cached_property
+    def scales(self) -> Vector:
+        """(N,) how large a thing of unit size looks where each stands, in a common unit."""
+        if self.measured and self.depths is not None:
+            nearness: Vector = 1.0 / self.depths
+            return nearness
+        return self.feet[:, 1] / self.size[0] + HORIZON
+
+    @cached_property
+    def hulls(self) -> list[NDArray[np.int32]]:
+        """Convex outlines of the masks, (K, 1, 2) x, y in pixels: holes and bays filled."""
+        outlines = []
+        for mask, box in zip(self.proposals.masks, self.boxes.astype(int), strict=True):
+            window = mask[box[1] : box[3], box[0] : box[2]]
+            lines = np.flatnonzero(window.any(1))
+            first = window[lines].argmax(1)
+            last = window.shape[1] - 1 - window[lines, ::-1].argmax(1)
+            # No other pixel of a row can be a corner of the hull.
+            points = np.stack([np.concatenate([first, last]), np.tile(lines, 2)], 1) + box[:2]
+            outlines.append(np.asarray(cv2.convexHull(points.astype(np.int32)), np.int32))
+        return outlines
+
+    @cached_property
+    def sizes(self) -> Vector:
+        """(N,) how large each really is, in a common unit: the root of its outline's area."""
+        areas = np.array([cv2.contourArea(hull) for hull in self.hulls], np.float64)
+        seen = np.maximum(areas, self.proposals.areas)
+        sizes: Vector = np.sqrt(seen) / self.scales
+        return sizes
+
+    @cached_property
+    def tallness(self) -> Vector:
+        """(N,) how far each stands up, in a common unit: area² / width³.
+
+        The height of a box holds the depth of what stands in it; the mean height of a mask's
+        columns, twice, beside its width holds less of it.
+        """
+        areas = self.proposals.areas.astype(np.float64)
+        tall: Vector = areas**2 / self.widths**3 / self.scales
+        return tall
+
+    @cached_property
+    def nearness(self) -> Vector:
+        """(N,) greater is nearer to the camera: by depth, else by where it stands."""
+        if self.measured and self.depths is not None:
+            nearer: Vector = -self.depths
+            return nearer
+        rows: Vector = self.feet[:, 1] / self.size[0]
+        return rows
+
+    @cached_property
+    def gaps(self) -> Matrix:
+        """(N, N) distance on the table between what two things stand on, in units of `sizes`."""
+        low = self.boxes.copy()
+        low[:, 1] = np.maximum(low[:, 1], low[:, 3] - FLATTENED * self.widths)
+        apart = np.maximum(
+            low[:, None, :2] - low[None, :, 2:], low[None, :, :2] - low[:, None, 2:]
+        )
+        apart = np.clip(apart, 0, None) / (1.0, FLATTENED)
+        scales = 0.5 * (self.scales[:, None] + self.scales[None])
+        gaps: Matrix = np.linalg.norm(apart, axis=2) / scales
+        return gaps
+
+    @cached_property
+    def seated(self) -> Matrix:
+        """(N, N) share of the lowest part of i that lies within the outline of j, j ≠ i.
+
+        1 for what lies in a bowl or stands on a book. What stands behind is hidden where the other
+        begins, so that none of it lies within; what stands in front reaches below the outline.
+        """
+        step = max(1, round(max(self.size) / _LONGEST))
+        within = np.stack([self._filled(hull, step) for hull in self.hulls])
+        bands = np.stack([self._low(k, step) for k in range(len(self))])
+        share = bands.reshape(len(self), -1) @ within.reshape(len(self), -1).T
+        share = share.astype(np.float64) / bands.sum((1, 2))[:, None]
+        np.fill_diagonal(share, 0.0)
+        return share
+
+    def _filled(self, hull: NDArray[np.int32], step: int) -> NDArray[np.float32]:
+        """An outline filled, every `step`-th pixel."""
+        height, width = self.size
+        canvas = np.zeros((-(-height // step), -(-width // step)), np.uint8)
+        cv2.fillConvexPoly(canvas, np.round(hull / step).astype(np.int32), 1)
+        return canvas.astype(np.float32)
+
+    def _low(self, index: int, step: int) -> NDArray[np.float32]:
+        """The lowest part of a mask, every `step`-th pixel; never empty."""
+        top, bottom = self.boxes[index, [1, 3]]
+        mask = self.proposals.masks[index, ::step, ::step]
+        rows = np.arange(mask.shape[0]) * step
+        band = mask & (rows >= bottom - max(LOW_BAND * (bottom - top), step))[:, None]
+        if not band.any():
+            # Thinner than the steps: the pixel nearest to its foot stands for it.
+            column = round((self.boxes[index, 0] + self.boxes[index, 2]) / 2 / step)
+            band[min(int(bottom - 1) // step, len(rows) - 1), min(column, mask.shape[1] - 1)] = (
+                True
+            )
+        return band.astype(np.float32)

@@ -1,0 +1,407 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One evaluator of noun phrases over the candidates of an image: soft logic, then a choice.
+
+What a phrase says is weighed in one order, for the thing meant and for every landmark alike:
+
+1. its look: shares of the matcher;
+2. what may hold more or less: plain sizes, relations, exclusions, and positions where something
+   else chooses; each a truth in [0, 1], multiplied;
+3. what chooses among those that remain: "leftmost", "biggest", "second from the right", "closest
+   to the bowl". Who competes looks like it (its share is at least ``closeness`` times the
+   greatest) and fits nearly as well as the one that fits best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refseg_ros.language import Direction, Relation, RelationKind
+from refseg_ros.language.expression import NounPhrase
+from refseg_ros.language.lexicon import SIZES
+from refseg_ros.spatial.layout import Layout, Vector
+from refseg_ros.spatial.orders import Order, by_direction, by_measure
+from refseg_ros.spatial.position import CLOSENESS, PRIOR_SCALE, position_prior, size_prior
+from refseg_ros.spatial.relations import distances, on_the_table, relation_support
+
+HOLDS: Final = 0.5
+"""Truth from which something holds: of the best for one thing, by itself for a set."""
+ON_TABLE_TOO: Final = 0.3
+"""Truth that a thing is on the table although it stands on another thing."""
+MAX_DEPTH: Final = 8
+"""Landmarks of landmarks that are followed."""
+_CEILING: Final = 1e-300
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the candidates look beside what a phrase says of looks.
+
+    Attributes:
+        shares: (N,) how likely each is it, summing to 1.
+        fits: (N,) in [0, 1], whether each looks like it at all, whatever the others look like; the
+            border is at 0.5.
+    """
+
+    shares: Vector
+    fits: Vector
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """The candidates after all that a phrase says.
+
+    Attributes:
+        weights: (N,) summing to 1; the greatest is ``chosen[0]``.
+        held: (N,) in [0, 1], how far relations and exclusions hold.
+        eligible: (N,) bool, those among which was chosen.
+        chosen: Indices of what is meant, the best first; one for the singular.
+        notes: What was done, in words.
+        missing: Landmarks, in words, that no candidate looks like.
+        open: Why the answer is not certain, in words; "" if nothing speaks against it.
+    """
+
+    weights: Vector
+    held: Vector
+    eligible: NDArray[np.bool_]
+    chosen: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    open: str = ""
+
+
+def completed(excluded: NounPhrase, phrase: NounPhrase) -> NounPhrase:
+    """An excluded phrase with the noun that it leaves out: of mugs, "not red" is red mug."""
+    if excluded.head or excluded.anaphora or not (excluded.colours or excluded.materials):
+        return excluded
+    if not phrase.head:
+        return excluded
+    words = " ".join((*excluded.colours, *excluded.materials, phrase.head))
+    return replace(excluded, head=phrase.head, text=words)
+
+
+def has_look(phrase: NounPhrase) -> bool:
+    """Whether a phrase says what the thing looks like: not "the leftmost thing"."""
+    return bool(phrase.head or phrase.colours or phrase.materials)
+
+
+def usable(relation: Relation, vocabulary: Collection[str] | None = None) -> bool:
+    """Whether a relation can be weighed.
+
+    Args:
+        relation: What was said.
+        vocabulary: Nouns that the models know; None when that is not known.
+
+    Returns:
+        False for a landmark that is neither described nor placed ("it"), and for WITH what is not
+        known to be a thing of its own ("with a handle").
+    """
+    if relation.on_support:
+        return relation.kind in (RelationKind.ON, RelationKind.IN)
+    if relation.kind is RelationKind.WITH:
+        known = vocabulary or ()
+        return bool(relation.landmarks) and all(item.head in known for item in relation.landmarks)
+    return bool(relation.landmarks) and all(
+        has_look(landmark) or _told(landmark) for landmark in relation.landmarks
+    )
+
+
+def usable_exclusion(
+    excluded: NounPhrase, phrase: NounPhrase, vocabulary: Collection[str] | None = None
+) -> bool:
+    """Whether what a phrase must not be can be told."""
+    whole = completed(excluded, phrase)
+    if whole.head and vocabulary is not None and whole.head not in vocabulary:
+        return False
+    related = any(usable(item, vocabulary) for item in whole.relations)
+    return has_look(whole) or _told(replace(whole, relations=())) or related
+
+
+def _told(landmark: NounPhrase) -> bool:
+    """Whether a landmark without a look is told by anything else."""
+    placed = landmark.directions or landmark.superlatives or landmark.relations
+    return bool(placed or landmark.sizes or landmark.ordinal)
+
+
+@dataclass(frozen=True)
+class Weigher:
+    """Weighs phrases on one image.
+
+    Attributes:
+        layout: Of the N candidates, N ≥ 1.
+        looks: By :attr:`NounPhrase.look`; what is missing here is not looked for.
+        plain: (N,) shares for phrases that say nothing of looks.
+        closeness: Share of the greatest from which another counts as of the same look.
+        relations: Whether relations are weighed.
+    """
+
+    layout: Layout
+    looks: Mapping[str, Look]
+    plain: Vector
+    closeness: float = CLOSENESS
+    relations: bool = True
+    _everything: Vector = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_everything", np.ones(len(self.layout)))
+
+    def weigh(self, phrase: NounPhrase, look: Look | None = None, depth: int = 0) -> Weighed:
+        """The candidates that a phrase means.
+
+        Args:
+            phrase: What was said.
+            look: Of the phrase, if another than that of :attr:`looks`.
+            depth: Of nesting.
+        """
+        look = look or self._look(phrase)
+        notes: list[str] = []
+        missing: list[str] = []
+        held = self._held(phrase, notes, missing, depth)
+        truth = held * self._graded(phrase, look, notes)
+        alike = look.shares >= self.closeness * look.shares.max()
+        best = truth[alike].max()
+        members = np.flatnonzero(alike & (truth >= HOLDS * best))
+        members = self._grouped(phrase, look.shares * truth, members)
+        orders = self._orders(phrase, members, depth)
+        if phrase.is_plural or (phrase.count or 1) > 1:
+            found = self._several(phrase, look, truth, members, orders)
+        else:
+            found = self._one(look.shares * truth, members, orders)
+        notes += [note for note in found.notes if note]
+        return replace(found, held=held, notes=tuple(notes), missing=tuple(missing))
+
+    def _usable(self, relation: Relation) -> bool:
+        if relation.on_support:
+            return usable(relation)
+        return bool(relation.landmarks) and all(
+            landmark.look in self.looks if has_look(landmark) else _told(landmark)
+            for landmark in relation.landmarks
+        )
+
+    def _look(self, phrase: NounPhrase) -> Look:
+        known = self.looks.get(phrase.look) if has_look(phrase) else None
+        return known or Look(self.plain, self._everything)
+
+    def _graded(self, phrase: NounPhrase, look: Look, notes: list[str]) -> Vector:
+        """How far plain sizes and positions fit, beside those that compete."""
+        truth = self._everything.copy()
+        signs = {SIZES[word] for word in phrase.sizes if word in SIZES}
+        if len(signs) == 1:
+            truth *= size_prior(look.shares, self.layout.sizes**2, signs.pop())
+            notes.append(f"weighed by size ({' '.join(phrase.sizes)})")
+        aside = self._soft_directions(phrase)
+        if aside:
+            truth *= position_prior(self.layout.centres[:, ::-1], aside, self.layout.size)
+            notes.append(f"weighed by position ({' '.join(item.value for item in aside)})")
+        return truth
+
+    def _held(
+        self, phrase: NounPhrase, notes: list[str], missing: list[str], depth: int
+    ) -> Vector:
+        """How far relations hold, and exclusions do not."""
+        held = self._everything.copy()
+        if depth > MAX_DEPTH:
+            return held
+        for relation in phrase.relations if self.relations else ():
+            if not relation.extreme and self._usable(relation):
+                held *= self._related(relation, missing, depth)
+                words = f"{relation.kind.value.replace('_', ' ')} '{relation.phrase}'"
+                notes.append(f"weighed by {words}")
+        for excluded in phrase.excluded:
+            fits = self.fits(completed(excluded, phrase), missing, depth)
+            if fits is not None:
+                held *= 1.0 - fits
+                notes.append(f"without what is {_said(excluded)}")
+        return held
+
+    def _soft_directions(self, phrase: NounPhrase) -> tuple[Direction, ...]:
+        """Positions that narrow down, as something else chooses or several are meant."""
+        chosen_by = phrase.extremes + phrase.ordinal_from
+        others = tuple(item for item in phrase.directions if item not in chosen_by)
+        several = phrase.is_plural and (phrase.count or 1) < 2
+        chooses = phrase.superlatives or chosen_by or phrase.ordinal or several
+        return others if chooses else ()
+
+    def _related(self, relation: Relation, missing: list[str], depth: int) -> Vector:
+        if relation.on_support:
+            return np.maximum(on_the_table(self.layout), ON_TABLE_TOO)
+        likely, several = self._landmarks(relation, missing, depth)
+        return relation_support(
+            relation.kind,
+            likely[0],
+            self.layout,
+            second_landmark_weights=likely[1] if len(likely) > 1 else None,
+            several=several,
+        )
+
+    def _landmarks(
+        self, relation: Relation, missing: list[str], depth: int
+    ) -> tuple[list[Vector], bool]:
+        """How likely each candidate is each landmark, and whether the landmark is a set."""
+        likely: list[Vector] = []
+        several = False
+        for landmark in relation.landmarks:
+            look = self._look(landmark)
+            weighed = self.weigh(landmark, depth=depth + 1)
+            missing += [landmark.text] if look.fits.max() < HOLDS else []
+            missing += weighed.missing
+            if relation.kind is not RelationKind.BETWEEN and len(weighed.chosen) > 1:
+                several = True
+                likely.append(self._marked(weighed.chosen))
+            else:
+                likely.append(weighed.weights)
+        return likely, several
+
+    def _marked(self, indices: tuple[int, ...]) -> Vector:
+        """1 for some candidates, 0 for the rest."""
+        marks = np.zeros(len(self.layout))
+        marks[list(indices)] = 1.0
+        return marks
+
+    def fits(self, phrase: NounPhrase, missing: list[str], depth: int) -> Vector | None:
+        """How surely each candidate is something that must not be; None if nothing can be told."""
+        told = has_look(phrase) and phrase.look in self.looks
+        if not (told or self._narrows(phrase)):
+            return None
+        if phrase.superlatives or phrase.extremes or phrase.ordinal is not None:
+            chosen = self.weigh(phrase, depth=depth + 1).chosen
+            return self._marked(chosen)
+        look = self._look(phrase)
+        held: Vector = look.fits * self._held(phrase, [], missing, depth + 1)
+        held = held * self._graded(phrase, look, [])
+        if phrase.directions:
+            held = held * position_prior(
+                self.layout.centres[:, ::-1], phrase.directions, self.layout.size
+            )
+        clipped: Vector = np.clip(held, 0.0, 1.0)
+        return clipped
+
+    def _narrows(self, phrase: NounPhrase) -> bool:
+        """Whether anything but its look tells a phrase from others."""
+        related = self.relations and any(self._usable(item) for item in phrase.relations)
+        ordered = phrase.superlatives or phrase.ordinal is not None
+        return bool(phrase.directions or phrase.sizes or ordered or related)
+
+    def _grouped(
+        self, phrase: NounPhrase, weights: Vector, members: NDArray[np.intp]
+    ) -> NDArray[np.intp]:
+        """Of "the two mugs" the two best, whatever else would do."""
+        if phrase.group is None or phrase.group >= len(members):
+            return members
+        best = np.argsort(-weights[members], kind="stable")[: max(phrase.group, 1)]
+        return np.sort(members[best])
+
+    def _orders(self, phrase: NounPhrase, members: NDArray[np.intp], depth: int) -> list[Order]:
+        """What chooses, the last of them finally; only it has a rank other than 1."""
+        inside = members.tolist()
+        orders = []
+        if self.relations and depth <= MAX_DEPTH:
+            for relation in phrase.relations:
+                if relation.extreme and self._usable(relation):
+                    likely, _ = self._landmarks(relation, [], depth)
+                    values = distances(relation.kind, likely[0], self.layout)
+                    kind = relation.kind.value.replace("_", " ")
+                    name = f"by '{kind} {relation.phrase}'"
+                    orders.append(Order(values, relation.rank, PRIOR_SCALE, name))
+        orders += [by_measure(item, phrase, self.layout) for item in phrase.superlatives]
+        soft = self._soft_directions(phrase)
+        directions = tuple(item for item in phrase.directions if item not in soft)
+        rank = phrase.ordinal or 1
+        if phrase.ordinal is not None and not (directions or phrase.ordinal_from):
+            order = by_direction((Direction.LEFT,), inside, self.layout, rank)
+            orders.append(replace(order, name="counted from the left, as no side was said"))
+        elif directions and not (phrase.is_plural and (phrase.count or 1) < 2):
+            orders.append(
+                by_direction(phrase.ordinal_from or directions, inside, self.layout, rank)
+            )
+        # A landmark must be one thing rather than two that are nearly level.
+        return [replace(item, scale=item.scale / 2) for item in orders] if depth else orders
+
+    def _one(self, weights: Vector, members: NDArray[np.intp], orders: list[Order]) -> Weighed:
+        """The single thing meant."""
+        eligible = np.ones(len(weights), np.bool_)
+        if not orders:
+            shared = share_out(weights)
+            return Weighed(shared, weights, eligible, (int(np.argmax(shared)),))
+        eligible[:] = False
+        eligible[members] = True
+        inside, notes, doubt = members.tolist(), [], ""
+        placed = np.zeros(len(weights))
+        for order in orders:
+            (index, *_), enough = order.pick(inside)
+            notes.append(_ranked(order, len(inside), enough))
+            doubt = doubt or ("" if enough else f"there are only {len(inside)} candidates alike")
+            apart = np.abs(order.values[inside] - order.values[index]) / order.scale
+            placed[:] = 0.0
+            placed[inside] = weights[inside].mean() * np.exp(-np.minimum(apart, 600.0))
+            # What a further order chooses among: those about level with the first.
+            inside = [item for item, gap in zip(inside, apart, strict=True) if gap <= 0.5]
+        rest = np.where(eligible, 0.0, weights)
+        # Those that do not compete keep their weight, below the chosen one.
+        ceiling = placed.max()
+        placed = np.where(eligible, placed, np.minimum(rest, 0.5 * ceiling))
+        shared = share_out(placed)
+        return Weighed(shared, weights, eligible, (index,), tuple(notes), open=doubt)
+
+    def _several(
+        self,
+        phrase: NounPhrase,
+        look: Look,
+        truth: Vector,
+        members: NDArray[np.intp],
+        orders: list[Order],
+    ) -> Weighed:
+        """The set of things meant: so many as are said, else all that fit."""
+        weights = look.shares * truth
+        fitting = [k for k in members.tolist() if look.fits[k] >= HOLDS and truth[k] >= HOLDS]
+        pool = fitting or [int(members[np.argmax(weights[members])])]
+        count, notes, doubt = phrase.count, [], ""
+        for order in orders:
+            pool, _ = order.pick(pool, max(count or 1, 1))
+            notes.append(_ranked(order, len(fitting), enough=True))
+        if not orders:
+            pool.sort(key=lambda index: (-weights[index], index))
+        if count is not None and count > 1:
+            if len(fitting) > count and not orders:
+                doubt = f"{count} are asked for, and {len(fitting)} fit"
+            pool = pool[:count]
+        wanted = max(count or 2, 2)
+        if len(pool) < wanted:
+            doubt = f"{'several' if count is None else count} are asked for, {len(pool)} found"
+        notes.append(f"{len(pool)} of them chosen")
+        eligible = np.zeros(len(weights), np.bool_)
+        eligible[fitting or pool] = True
+        chosen = tuple(pool)
+        raised = weights.copy()
+        # Of a set each is meant as much as the other; those left out stay behind.
+        raised[pool] = weights[pool].mean()
+        others = np.setdiff1d(np.arange(len(weights)), pool)
+        raised[others] = np.minimum(raised[others], 0.5 * raised[pool].min())
+        return Weighed(share_out(raised), weights, eligible, chosen, tuple(notes), open=doubt)
+
+
+def share_out(weights: Vector) -> Vector:
+    """Weights that sum to 1; equal ones if all are 0."""
+    total = weights.sum()
+    if not total > _CEILING:
+        return np.full(len(weights), 1.0 / len(weights))
+    shared: Vector = weights / total
+    return shared
+
+
+def _ranked(order: Order, count: int, enough: bool) -> str:
+    place = f"number {order.rank}" if order.rank > 0 else "the last"
+    short = "" if enough else f"; number {abs(order.rank)} was asked for"
+    return f"{place} {order.name} of {count} candidates alike{short}"
+
+
+def _said(phrase: NounPhrase) -> str:
+    """An excluded phrase in words."""
+    words = [*(item.value for item in phrase.directions), phrase.text or " ".join(phrase.colours)]
+    words += [f"{item.kind.value.replace('_', ' ')} {item.phrase}" for item in phrase.relations]
+    words += [item.word for item in phrase.superlatives]
+    return "'" + " ".join(word for word in words if word) + "'"
