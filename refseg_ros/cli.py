@@ -206,6 +206,8 @@ def _print_answer(selection: Selection, written: list[Path]) -> None:
     colours = {"SELECTED": "green", "AMBIGUOUS": "yellow"}
     name = selection.status.name
     console.print(f"[bold {colours.get(name, 'red')}]{name}[/]  {escape(selection.reason)}")
+    for warning in selection.warnings:
+        console.print(f"[yellow]warning[/]  {escape(warning)}")
     if selection.status.has_target:
         box = " ".join(f"{value:.0f}" for value in selection.box)
         console.print(
@@ -224,6 +226,7 @@ def _as_json(selection: Selection, image: Path) -> dict[str, Any]:
         "expression": selection.expression,
         "status": selection.status.name,
         "reason": selection.reason,
+        "warnings": list(selection.warnings),
         "score": _finite(selection.score),
         "margin": _finite(selection.margin),
         "box": [_finite(value) for value in selection.box],

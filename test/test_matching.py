@@ -56,11 +56,12 @@ def test_region_image_of_a_7_by_5_image() -> None:
     mask[1, 2:5] = True
     mask[2, 3] = True
     proposals = Proposals(mask[None], np.ones(1, np.float32))
-    black = np.zeros_like(image)
-    (crop,) = region_images(image, black, proposals)
+    (crop,) = region_images(image, proposals)
     assert crop[..., 0].tolist() == [[10, 11, 12], [0, 18, 0], [0, 0, 0]]
-    (crop,) = region_images(image, np.full_like(image, 200), proposals)
-    assert crop[..., 0].tolist() == [[10, 11, 12], [200, 18, 200], [0, 0, 0]]
+    (crop,) = region_images(image, proposals, blur_kernel=3)
+    behind = blur(image, 3)[1:3, 2:5, 0].tolist()
+    assert crop[:2, :, 0].tolist() == [[10, 11, 12], [behind[1][0], 18, behind[1][2]]]
+    assert crop[2].tolist() == [[0, 0, 0]] * 3
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (3, 200, 3), (90, 2, 3)])

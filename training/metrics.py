@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import cv2
@@ -14,8 +14,11 @@ import torch
 from refseg_ros.backbones import torchvision_compat
 from refseg_ros.backbones.captioner import Captioner
 from refseg_ros.backbones.clip import ClipEncoder
+from refseg_ros.config import ScoreConfig
 from refseg_ros.evaluation import mask_iou
-from refseg_ros.matching.crops import blur, region_images
+from refseg_ros.evaluation.components import names_rightly
+from refseg_ros.evaluation.measure import least_area
+from refseg_ros.matching.crops import region_images
 from refseg_ros.proposals import Proposer
 from refseg_ros.results import Proposals
 from training import words
@@ -24,7 +27,6 @@ from training.common import Image, Mask, Scenes, Thing
 if TYPE_CHECKING:
     from segment_anything.modeling import Sam
 
-_BLUR_KERNEL = 75
 _SEED = 1
 VISIBLE = 200 / (640 * 480)
 """The share of an image from which on an object counts as visible."""
@@ -117,12 +119,24 @@ def proposal_figures(proposer: Proposer, scenes: Scenes, count: int) -> dict[str
     }
 
 
-def true_crops(image: Image, background: Image, scenes: Scenes, row: int) -> list[Image]:
-    """The segmenter's crops of a scene's objects, made with their true masks."""
-    masks = np.stack([scenes.mask(thing) for thing in scenes.things[row]])
-    return list(
-        region_images(image, background, Proposals(masks, np.ones(len(masks), np.float32)))
-    )
+def true_crops(scenes: Scenes, row: int, things: Sequence[Thing], kernel: int = 0) -> list[Image]:
+    """The segmenter's crops of objects, made with their true masks.
+
+    Args:
+        scenes: Where they are.
+        row: Of the scene.
+        things: Of that scene, at least one.
+        kernel: As of :func:`refseg_ros.matching.crops.region_images`.
+    """
+    masks = np.stack([scenes.mask(thing) for thing in things])
+    proposals = Proposals(masks, np.ones(len(masks), np.float32))
+    return list(region_images(np.asarray(scenes.images[row]), proposals, kernel))
+
+
+def visible(scenes: Scenes, row: int) -> tuple[Thing, ...]:
+    """The objects of a scene that count: of at least 200 pixels at 640x480."""
+    least = least_area(*scenes.instances.shape[1:3])
+    return tuple(thing for thing in scenes.things[row] if thing.area >= least)
 
 
 def retrieval_figures(encoder: ClipEncoder, scenes: Scenes, count: int) -> dict[str, float]:
@@ -142,15 +156,15 @@ def retrieval_figures(encoder: ClipEncoder, scenes: Scenes, count: int) -> dict[
     colours = encoder.encode_texts([f"the {colour} thing" for colour in words.COLOURS])
     right: dict[str, list[bool]] = defaultdict(list)
     for row in range(min(count, len(scenes))):
-        things = scenes.things[row]
+        things = visible(scenes, row)
         if not things:
             continue
-        image = np.asarray(scenes.images[row])
-        regions = encoder.encode_images(true_crops(image, np.zeros_like(image), scenes, row))
-        for asked in sorted({(thing.colour, thing.category) for thing in things}):
-            text = encoder.encode_texts([f"the {asked[0]} {words.NAMES[asked[1]][0]}"])[0]
-            answer = things[int((regions @ text).argmax())]
-            right["in scene, colour + category"].append((answer.colour, answer.category) == asked)
+        regions = encoder.encode_images(true_crops(scenes, row, things))
+        looks = [(thing.colour, thing.category) for thing in things]
+        for asked in sorted(set(looks)) if len(looks) > 1 else ():
+            text = encoder.encode_texts([f"a {asked[0]} {words.NAMES[asked[1]][0]}"])[0]
+            answer = looks[int((regions @ text).argmax())]
+            right["in scene, colour + category"].append(answer == asked)
         for category in sorted({thing.category for thing in things}):
             text = names[words.CATEGORIES.index(category)]
             answer = things[int((regions @ text).argmax())]
@@ -172,25 +186,40 @@ def caption_figures(captioner: Captioner, scenes: Scenes, count: int) -> dict[st
         count: How many of them, from the first on.
 
     Returns:
-        Shares of crops whose caption is exact, has the right colour, the right category; and of
-        the categories of a scene's four largest objects the share that its caption names.
+        Shares of crops whose caption has both colour and category right, the colour, the
+        category; of the categories of a scene's four largest objects the share that its caption
+        names; and of scenes whose caption names no category that is not there.
     """
     right: dict[str, list[bool]] = defaultdict(list)
     for row in range(min(count, len(scenes))):
-        things = scenes.things[row]
+        things = visible(scenes, row)
         if not things:
             continue
-        image = np.asarray(scenes.images[row])
-        crops = true_crops(image, blur(image, _BLUR_KERNEL), scenes, row)
-        whole, *captions = captioner.caption([image, *crops])
+        captions = captioner.caption(true_crops(scenes, row, things, ScoreConfig().blur_kernel))
         for thing, caption in zip(things, captions, strict=True):
-            right["exact"].append(caption == words.describe(thing.category, thing.colour))
+            right["colour and category"].append(
+                names_rightly(caption, (thing.colour, thing.category))
+            )
             right["colour"].append(thing.colour in caption.split())
             right["category"].append(words.NAMES[thing.category][0] in caption.split())
+        (whole,) = captioner.caption([np.asarray(scenes.images[row])])
         said = whole.replace(",", " ").split()
         for category in _largest_categories(things):
-            right["scene nouns"].append(words.NAMES[category][0] in said)
+            name = words.NAMES[category][0]
+            right["scene nouns"].append(name in said or words.plural(name) in said)
+        wrong = {word for word in said if word in _NOUNS} - {
+            form for thing in things for form in _forms(thing.category)
+        }
+        right["scenes with no wrong noun"].append(not wrong)
     return _means(right)
+
+
+def _forms(category: str) -> tuple[str, str]:
+    name = words.NAMES[category][0]
+    return name, words.plural(name)
+
+
+_NOUNS = frozenset(form for category in words.CATEGORIES for form in _forms(category))
 
 
 def _largest_categories(things: tuple[Thing, ...]) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,10 @@ from refseg_ros.backbones.captioner import Captioner
 from training import words
 from training.augment import random_crop, vary
 from training.bank import Bank, open_bank
-from training.common import Training, begin, command, parser
+from training.common import RUNS, Training, begin, command, parser
 from training.crops import fit
 from training.metrics import caption_figures
+from training.teacher import Teacher
 from training.words import Kind, Meaning
 
 SIDE = 64
@@ -28,7 +30,8 @@ PATCH = 8
 WIDTH = 128
 
 _SWAPPED = 0.25
-_WHOLE = 0.125
+_WHOLE = 0.06
+_TAUGHT = 0.7  # share of the time; then it goes its own way
 _THINGS = (Kind.OBJECT, Kind.PART)
 _NOTHING = Meaning(-1, -1, -1)
 
@@ -85,7 +88,7 @@ def build_captioner() -> Any:
 def random_examples(
     bank: Bank, count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], list[str], list[Meaning]]:
-    """Crops on a blurred background, one in twenty bare table, and one in eight whole pictures.
+    """Crops on a blurred background, one in twenty bare table, and a few whole pictures.
 
     Args:
         bank: The windows.
@@ -218,11 +221,12 @@ def train(options: argparse.Namespace) -> None:
     model, processor = build_captioner(), build_processor()
     # Names things outright from the same image features; dropped when the model is written.
     head = nn.Linear(WIDTH, len(words.CATEGORIES) + len(words.COLOURS))
+    teacher = Teacher.load(options.teacher, WIDTH)
     captioner = Captioner(
         model, processor, device=torch.device("cpu"), num_beams=1, batch_size=options.batch
     )
     training = Training(
-        {"model": model, "head": head},
+        {"model": model, "head": head, "teacher": teacher},
         options,
         lambda: caption_figures(captioner, held_out, 60),
         weight_decay=0.05,
@@ -232,16 +236,22 @@ def train(options: argparse.Namespace) -> None:
     model.train()
     for rng in training:
         images, texts, shown = random_examples(bank, options.batch, rng)
+        pixels = to_pixels(processor, images)
         with torch.autocast("cpu", torch.bfloat16):
-            seen = model.vision_model(pixel_values=to_pixels(processor, images)).last_hidden_state
-            spoken = spoken_loss(model, texts, seen, shown, rng)
-        named = class_loss(head(seen.float().mean(1)), shown)
-        training.descend(spoken + 0.5 * named, shown=spoken.item())
+            vision = model.vision_model(pixel_values=pixels, output_hidden_states=True)
+            spoken = spoken_loss(model, texts, vision.last_hidden_state, shown, rng)
+        named = class_loss(head(vision.last_hidden_state.float().mean(1)), shown)
+        loss = spoken + 0.5 * named
+        if training.spent < _TAUGHT:
+            middle = vision.hidden_states[len(vision.hidden_states) // 2]
+            loss = loss + teacher(pixels, middle, vision.last_hidden_state)
+        training.descend(loss, shown=spoken.item())
 
 
 def main(arguments: list[str] | None = None) -> None:
     """The command ``python -m training.train_captioner``."""
     made = parser(__doc__ or "", "captioner", minutes=55, batch=64, lr=1.5e-3)
+    made.add_argument("--teacher", type=Path, default=RUNS / "clip", help="a training of CLIP")
     options = made.parse_args(arguments)
     command(lambda: train(options))
 

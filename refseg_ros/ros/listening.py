@@ -101,6 +101,7 @@ def to_selection(message: Segmentation, mask: NDArray[np.bool_]) -> Selection:
             for item in message.candidates
         ),
         seconds={"total": message.select_ms / 1e3},
+        warnings=tuple(message.warnings),
     )
 
 

@@ -63,6 +63,7 @@ def to_segmentation(answer: Answer) -> Segmentation:
         command=selection.expression,
         status=int(selection.status),
         reason=selection.reason,
+        warnings=list(selection.warnings),
         target_id=0 if selection.index is None else selection.index + 1,
         score=float(selection.score),
         margin=float(selection.margin),

@@ -278,7 +278,7 @@ class Page:
         selection = answer.selection
         self._show_badge(_words(selection.status), selection.status)
         self.expression.set_text(selection.expression or "(cleared)")
-        self.reason.set_text(selection.reason)
+        self.reason.set_text("; ".join((selection.reason, *selection.warnings)))
         self.figures.set_text(_figures(answer))
         columns, rows = candidate_table(selection)
         self.table.columns, self.table.rows = columns, rows
