@@ -31,7 +31,7 @@ from refseg_ros.simulation.sampling import sample_scene
 from refseg_ros.simulation.scene import ObjectSpec
 from refseg_ros.simulation.splits import SPLITS, get_split
 from refseg_ros.spatial import Layout, Look, looks_of, place
-from refseg_ros.spatial.weighing import has_look
+from refseg_ros.spatial.phrases import has_look
 
 WIDTH, HEIGHT = 640, 480
 SMALLEST = 60

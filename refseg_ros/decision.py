@@ -14,8 +14,15 @@ from refseg_ros.language import ReferringExpression, lemma
 from refseg_ros.language.expression import Anaphora, NounPhrase
 from refseg_ros.matching import ScoreTable
 from refseg_ros.results import Candidate, Proposals, Selection, Status, boxes_from_masks
-from refseg_ros.spatial.placing import Placing, looks_of, usable_relations
-from refseg_ros.spatial.weighing import MAX_DEPTH, has_look, usable, usable_exclusion
+from refseg_ros.spatial.phrases import (
+    MAX_DEPTH,
+    has_look,
+    looks_of,
+    usable,
+    usable_exclusion,
+    usable_relations,
+)
+from refseg_ros.spatial.placing import Placing
 
 
 def refusal(

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from refseg_ros.spatial.layout import Layout
-from refseg_ros.spatial.placing import Placing, looks_of, place, usable_relations
+from refseg_ros.spatial.phrases import looks_of, usable_relations
+from refseg_ros.spatial.placing import Placing, place
 from refseg_ros.spatial.position import position_prior, size_prior
 from refseg_ros.spatial.rectifier import Rectification, rectify
 from refseg_ros.spatial.relations import relation_support

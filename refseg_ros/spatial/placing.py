@@ -3,27 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from refseg_ros.language import ReferringExpression, Relation
+from refseg_ros.language import ReferringExpression
 from refseg_ros.language.expression import NounPhrase
 from refseg_ros.spatial.layout import Layout
 from refseg_ros.spatial.position import CLOSENESS
 from refseg_ros.spatial.rectifier import rectify
-from refseg_ros.spatial.weighing import (
-    MAX_DEPTH,
-    Look,
-    Weigher,
-    completed,
-    has_look,
-    share_out,
-    usable,
-    usable_exclusion,
-)
+from refseg_ros.spatial.weighing import Look, Weigher, share_out
 
 Weights = NDArray[np.float64]
 
@@ -73,7 +64,7 @@ def place(
         target: How the N ≥ 1 candidates look beside the thing meant.
         expression: What was said.
         looks: By :attr:`NounPhrase.look`, how they look beside landmarks and exclusions, those of
-            :func:`looks_of`; a relation whose landmark is missing here changes nothing.
+            :func:`phrases.looks_of`; a relation whose landmark is missing here changes nothing.
         layout: Of the N candidates.
         absolute: "rectifier": the paper's half or quadrant, weights untouched, and else only
             relations. "extreme": everything that :class:`Weigher` knows; "the mug on the left" is
@@ -109,35 +100,3 @@ def place(
     return Placing(
         found.weights, found.eligible, found.chosen, reason, truth, found.missing, found.open
     )
-
-
-def usable_relations(
-    expression: ReferringExpression, vocabulary: Collection[str] | None = None
-) -> tuple[Relation, ...]:
-    """Those relations of the thing meant that can be weighed; see :func:`weighing.usable`."""
-    return tuple(item for item in expression.relations if usable(item, vocabulary))
-
-
-def looks_of(
-    phrase: NounPhrase, vocabulary: Collection[str] | None = None, depth: int = 0
-) -> Iterator[tuple[NounPhrase, bool]]:
-    """Phrases within a phrase that need a look, and whether each is of what must not be.
-
-    Args:
-        phrase: The thing meant, which is not among them.
-        vocabulary: Nouns that the models know; None when that is not known.
-        depth: Of nesting; beyond :data:`MAX_DEPTH` nothing is given.
-    """
-    if depth > MAX_DEPTH:
-        return
-    related = (item for item in phrase.relations if usable(item, vocabulary))
-    inner = [(item, False) for relation in related for item in relation.landmarks]
-    inner += [
-        (completed(item, phrase), True)
-        for item in phrase.excluded
-        if usable_exclusion(item, phrase, vocabulary)
-    ]
-    for item, denied in inner:
-        if has_look(item):
-            yield item, denied
-        yield from looks_of(item, vocabulary, depth + 1)

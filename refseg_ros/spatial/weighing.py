@@ -13,7 +13,7 @@ What a phrase says is weighed in one order, for the thing meant and for every la
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -25,6 +25,7 @@ from refseg_ros.language.expression import NounPhrase
 from refseg_ros.language.lexicon import SIZES
 from refseg_ros.spatial.layout import Layout, Vector
 from refseg_ros.spatial.orders import Order, by_direction, by_measure
+from refseg_ros.spatial.phrases import MAX_DEPTH, completed, has_look, in_words, is_told, usable
 from refseg_ros.spatial.position import CLOSENESS, PRIOR_SCALE, position_prior, size_prior
 from refseg_ros.spatial.relations import distances, on_the_table, relation_support
 
@@ -32,8 +33,6 @@ HOLDS: Final = 0.5
 """Truth from which something holds: of the best for one thing, by itself for a set."""
 ON_TABLE_TOO: Final = 0.3
 """Truth that a thing is on the table although it stands on another thing."""
-MAX_DEPTH: Final = 8
-"""Landmarks of landmarks that are followed."""
 _CEILING: Final = 1e-300
 
 
@@ -72,59 +71,6 @@ class Weighed:
     notes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     open: str = ""
-
-
-def completed(excluded: NounPhrase, phrase: NounPhrase) -> NounPhrase:
-    """An excluded phrase with the noun that it leaves out: of mugs, "not red" is red mug."""
-    if excluded.head or excluded.anaphora or not (excluded.colours or excluded.materials):
-        return excluded
-    if not phrase.head:
-        return excluded
-    words = " ".join((*excluded.colours, *excluded.materials, phrase.head))
-    return replace(excluded, head=phrase.head, text=words)
-
-
-def has_look(phrase: NounPhrase) -> bool:
-    """Whether a phrase says what the thing looks like: not "the leftmost thing"."""
-    return bool(phrase.head or phrase.colours or phrase.materials)
-
-
-def usable(relation: Relation, vocabulary: Collection[str] | None = None) -> bool:
-    """Whether a relation can be weighed.
-
-    Args:
-        relation: What was said.
-        vocabulary: Nouns that the models know; None when that is not known.
-
-    Returns:
-        False for a landmark that is neither described nor placed ("it"), and for WITH what is not
-        known to be a thing of its own ("with a handle").
-    """
-    if relation.on_support:
-        return relation.kind in (RelationKind.ON, RelationKind.IN)
-    if relation.kind is RelationKind.WITH:
-        known = vocabulary or ()
-        return bool(relation.landmarks) and all(item.head in known for item in relation.landmarks)
-    return bool(relation.landmarks) and all(
-        has_look(landmark) or _told(landmark) for landmark in relation.landmarks
-    )
-
-
-def usable_exclusion(
-    excluded: NounPhrase, phrase: NounPhrase, vocabulary: Collection[str] | None = None
-) -> bool:
-    """Whether what a phrase must not be can be told."""
-    whole = completed(excluded, phrase)
-    if whole.head and vocabulary is not None and whole.head not in vocabulary:
-        return False
-    related = any(usable(item, vocabulary) for item in whole.relations)
-    return has_look(whole) or _told(replace(whole, relations=())) or related
-
-
-def _told(landmark: NounPhrase) -> bool:
-    """Whether a landmark without a look is told by anything else."""
-    placed = landmark.directions or landmark.superlatives or landmark.relations
-    return bool(placed or landmark.sizes or landmark.ordinal)
 
 
 @dataclass(frozen=True)
@@ -178,7 +124,7 @@ class Weigher:
         if relation.on_support:
             return usable(relation)
         return bool(relation.landmarks) and all(
-            landmark.look in self.looks if has_look(landmark) else _told(landmark)
+            landmark.look in self.looks if has_look(landmark) else is_told(landmark)
             for landmark in relation.landmarks
         )
 
@@ -215,7 +161,7 @@ class Weigher:
             fits = self.fits(completed(excluded, phrase), missing, depth)
             if fits is not None:
                 held *= 1.0 - fits
-                notes.append(f"without what is {_said(excluded)}")
+                notes.append(f"without what is {in_words(excluded)}")
         return held
 
     def _soft_directions(self, phrase: NounPhrase) -> tuple[Direction, ...]:
@@ -397,11 +343,3 @@ def _ranked(order: Order, count: int, enough: bool) -> str:
     place = f"number {order.rank}" if order.rank > 0 else "the last"
     short = "" if enough else f"; number {abs(order.rank)} was asked for"
     return f"{place} {order.name} of {count} candidates alike{short}"
-
-
-def _said(phrase: NounPhrase) -> str:
-    """An excluded phrase in words."""
-    words = [*(item.value for item in phrase.directions), phrase.text or " ".join(phrase.colours)]
-    words += [f"{item.kind.value.replace('_', ' ')} {item.phrase}" for item in phrase.relations]
-    words += [item.word for item in phrase.superlatives]
-    return "'" + " ".join(word for word in words if word) + "'"

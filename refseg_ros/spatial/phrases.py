@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which parts of a phrase can be weighed, and which looks must be known for that."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from typing import Final
+
+from refseg_ros.language import ReferringExpression, Relation, RelationKind
+from refseg_ros.language.expression import NounPhrase
+
+MAX_DEPTH: Final = 8
+"""Landmarks of landmarks that are followed."""
+
+
+def completed(excluded: NounPhrase, phrase: NounPhrase) -> NounPhrase:
+    """An excluded phrase with the noun that it leaves out: of mugs, "not red" is red mug."""
+    if excluded.head or excluded.anaphora or not (excluded.colours or excluded.materials):
+        return excluded
+    if not phrase.head:
+        return excluded
+    words = " ".join((*excluded.colours, *excluded.materials, phrase.head))
+    return replace(excluded, head=phrase.head, text=words)
+
+
+def has_look(phrase: NounPhrase) -> bool:
+    """Whether a phrase says what the thing looks like: not "the leftmost thing"."""
+    return bool(phrase.head or phrase.colours or phrase.materials)
+
+
+def usable(relation: Relation, vocabulary: Collection[str] | None = None) -> bool:
+    """Whether a relation can be weighed.
+
+    Args:
+        relation: What was said.
+        vocabulary: Nouns that the models know; None when that is not known.
+
+    Returns:
+        False for a landmark that is neither described nor placed ("it"), and for WITH what is not
+        known to be a thing of its own ("with a handle").
+    """
+    if relation.on_support:
+        return relation.kind in (RelationKind.ON, RelationKind.IN)
+    if relation.kind is RelationKind.WITH:
+        known = vocabulary or ()
+        return bool(relation.landmarks) and all(item.head in known for item in relation.landmarks)
+    return bool(relation.landmarks) and all(
+        has_look(landmark) or is_told(landmark) for landmark in relation.landmarks
+    )
+
+
+def usable_exclusion(
+    excluded: NounPhrase, phrase: NounPhrase, vocabulary: Collection[str] | None = None
+) -> bool:
+    """Whether what a phrase must not be can be told."""
+    whole = completed(excluded, phrase)
+    if whole.head and vocabulary is not None and whole.head not in vocabulary:
+        return False
+    related = any(usable(item, vocabulary) for item in whole.relations)
+    return has_look(whole) or is_told(replace(whole, relations=())) or related
+
+
+def is_told(landmark: NounPhrase) -> bool:
+    """Whether a landmark without a look is told by anything else."""
+    placed = landmark.directions or landmark.superlatives or landmark.relations
+    return bool(placed or landmark.sizes or landmark.ordinal)
+
+
+def in_words(phrase: NounPhrase) -> str:
+    """An excluded phrase in words."""
+    words = [*(item.value for item in phrase.directions), phrase.text or " ".join(phrase.colours)]
+    words += [f"{item.kind.value.replace('_', ' ')} {item.phrase}" for item in phrase.relations]
+    words += [item.word for item in phrase.superlatives]
+    return "'" + " ".join(word for word in words if word) + "'"
+
+
+def usable_relations(
+    expression: ReferringExpression, vocabulary: Collection[str] | None = None
+) -> tuple[Relation, ...]:
+    """Those relations of the thing meant that can be weighed; see :func:`usable`."""
+    return tuple(item for item in expression.relations if usable(item, vocabulary))
+
+
+def looks_of(
+    phrase: NounPhrase, vocabulary: Collection[str] | None = None, depth: int = 0
+) -> Iterator[tuple[NounPhrase, bool]]:
+    """Phrases within a phrase that need a look, and whether each is of what must not be.
+
+    Args:
+        phrase: The thing meant, which is not among them.
+        vocabulary: Nouns that the models know; None when that is not known.
+        depth: Of nesting; beyond :data:`MAX_DEPTH` nothing is given.
+    """
+    if depth > MAX_DEPTH:
+        return
+    related = (item for item in phrase.relations if usable(item, vocabulary))
+    inner = [(item, False) for relation in related for item in relation.landmarks]
+    inner += [
+        (completed(item, phrase), True)
+        for item in phrase.excluded
+        if usable_exclusion(item, phrase, vocabulary)
+    ]
+    for item, denied in inner:
+        if has_look(item):
+            yield item, denied
+        yield from looks_of(item, vocabulary, depth + 1)
