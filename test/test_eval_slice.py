@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from refseg_ros import Segmenter
 from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.config import SegmenterConfig
+from refseg_ros.evaluation.records import Components
 from refseg_ros.evaluation.runner import run
 from refseg_ros.evaluation.summary import Summary, summarise
 from refseg_ros.evaluation.tabletop import TabletopSource, components
 from refseg_ros.results import Proposals
 
-SCENES, BROKEN_SCENES = 8, 4
+SCENES, BROKEN_SCENES = 8, 3
 
 BOUNDS = {
     "well_covered": 0.50,
@@ -39,12 +40,12 @@ BOUNDS = {
 
 
 def figures(summary: Summary) -> dict[str, float]:
-    """The figures that have a bound, by name."""
+    """The figures that have a bound and were measured, by name."""
     absent, total = summary.row("absent"), summary.total
     assert absent is not None
     assert total is not None
     every = {**summary.proposals, **summary.components, **total.figures, **absent.figures}
-    return {name: every[name].value or 0.0 for name in BOUNDS}
+    return {name: every[name].value or 0.0 for name in BOUNDS if name in every}
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +55,12 @@ def segmenter() -> Segmenter:
 
 @pytest.fixture(scope="module")
 def measured(segmenter: Segmenter) -> dict[str, float]:
-    return measure(segmenter, SCENES)
+    return measure(segmenter, SCENES, components)
 
 
-def measure(segmenter: Segmenter, scenes: int) -> dict[str, float]:
+def measure(segmenter: Segmenter, scenes: int, parts: Components | None) -> dict[str, float]:
     source = TabletopSource(scenes=scenes)
-    return figures(summarise(run(lambda: segmenter, source, components=components)))
+    return figures(summarise(run(lambda: segmenter, source, components=parts)))
 
 
 @pytest.mark.parametrize("name", BOUNDS)
@@ -138,7 +139,9 @@ BROKEN: dict[str, tuple[Callable[[Segmenter], Segmenter], tuple[str, ...]]] = {
 @pytest.mark.parametrize("part", BROKEN)
 def test_a_broken_part_misses_its_bounds(segmenter: Segmenter, part: str) -> None:
     breaks, names = BROKEN[part]
-    got = measure(breaks(segmenter), BROKEN_SCENES)
+    apart = bool({"crop_retrieval", "caption_accuracy"} & set(names))
+    got = measure(breaks(segmenter), BROKEN_SCENES, components if apart else None)
+    assert set(names) <= set(got)
     assert {name: got[name] for name in names if got[name] >= BOUNDS[name]} == {}
 
 

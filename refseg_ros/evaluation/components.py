@@ -94,7 +94,8 @@ def visible_objects(
     least = least_area(*instances.shape)
     areas = np.bincount(instances.ravel(), minlength=len(looks) + 1)[1 : len(looks) + 1]
     numbers = np.flatnonzero(areas >= least)
-    return instances[None] == (numbers + 1)[:, None, None], [looks[row] for row in numbers]
+    seen = [looks[row] for row in numbers.tolist()]
+    return instances[None] == (numbers + 1)[:, None, None], seen
 
 
 def retrieval_counts(
