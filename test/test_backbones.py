@@ -147,6 +147,15 @@ def test_hostile_text_gives_a_feature(clip: ClipEncoder, text: str) -> None:
     assert float(clip.encode_texts([text]).norm()) == pytest.approx(1, abs=1e-5)
 
 
+def test_clip_says_which_words_it_has_never_seen(clip: ClipEncoder) -> None:
+    assert clip.unknown_words(["red", "Mug", "mugs", "zebra", "banana", "ZEBRA", "sphinx"]) == (
+        "zebra",
+        "sphinx",
+    )
+    assert clip.unknown_words(["", "..."]) == ("", "...")
+    assert clip.unknown_words([]) == ()
+
+
 def test_clip_cuts_what_is_too_long(clip: ClipEncoder) -> None:
     long, longer = clip.encode_texts(["mug " * 40, "mug " * 400])
     assert torch.equal(long, longer)

@@ -125,6 +125,7 @@ def test_a_named_architecture_gets_the_weights_of_the_file(
     assert clip.dimension == 8
     assert clip.logit_scale == pytest.approx(float(state["logit_scale"].exp()))
     assert clip.encode_images([IMAGE]).shape == (1, 8)
+    assert clip.unknown_words(["mug", "zebra", "xqzt"]) == ()
     first, again = (
         item.encode_texts(["a red mug"])
         for item in (clip, ClipEncoder.load(tiny_name, tmp_path / f"w{suffix}", device=CPU))

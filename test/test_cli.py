@@ -49,6 +49,7 @@ class TinyScene:
             2,
             (Candidate(2, 0.75, terms, True, box, 200, "a [red] mug"),),
             {"total": 0.01},
+            warnings=("[odd] word",) if "odd" in text else (),
         )
 
 
@@ -151,6 +152,13 @@ def test_json_is_alone_on_stdout_and_strict(segmenter: TinySegmenter, photo: Pat
     assert answer["area"] == 200
     assert answer["target"] == 3
     assert answer["candidates"][0]["terms"] == {"V": 21.5, "N": None}
+
+
+def test_warnings_are_shown(segmenter: TinySegmenter, photo: Path) -> None:
+    assert "warning  [odd] word" in run("segment", photo, "the odd mug")[1]
+    assert "warning" not in run("segment", photo, "the mug")[1]
+    out = run("segment", photo, "the odd mug", "--json")[1]
+    assert json.loads(out)["warnings"] == ["[odd] word"]
 
 
 def test_explain_prints_the_candidates(segmenter: TinySegmenter, photo: Path) -> None:

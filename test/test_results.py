@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -110,6 +112,8 @@ def test_no_target_has_an_empty_mask_of_the_image_size() -> None:
     assert not selection.mask.any()
     assert selection.index is None
     assert selection.explain() == "NOT_FOUND: nothing"
+    warned = dataclasses.replace(selection, warnings=("one", "two"))
+    assert warned.explain() == "NOT_FOUND: nothing\nwarning: one\nwarning: two"
 
 
 def test_areas_and_centroids_are_measured_once_and_cannot_be_changed() -> None:

@@ -98,7 +98,16 @@ def test_an_unknown_thing_is_not_found(scene: Scene) -> None:
     selection = scene.select("the helicopter")
     assert selection.status is Status.NOT_FOUND
     assert "helicopter" in selection.reason
+    assert selection.warnings == ("the word 'helicopter' is not known to the bundled model",)
     assert not selection.mask.any()
+
+
+def test_an_unknown_quality_is_warned_of(scene: Scene) -> None:
+    item = scene.features.captions[0]
+    assert scene.select(item).warnings == ()
+    selection = scene.select(item.replace("a ", "the baroque ", 1))
+    assert selection.warnings == ("the word 'baroque' is not known to the bundled model",)
+    assert "warning: the word 'baroque' is not known" in selection.explain()
 
 
 def test_threads_may_share_a_segmenter(segmenter: Segmenter, scene: Scene) -> None:
