@@ -20,6 +20,7 @@ def ros_message(command: str, stamp: int, mask: np.ndarray, status: int = 1) -> 
     from refseg_ros.ros.conversions import to_roi
 
     message = Segmentation(command=command, status=status, reason="r", area=int(mask.sum()))
+    message.warnings = ["an odd word"]
     message.header.stamp.sec = stamp
     message.roi = to_roi(boxes_from_masks(mask[None])[0])
     message.target_id = 2
@@ -66,6 +67,7 @@ def test_two_answers_on_one_frame_get_their_own_masks(listener: Any) -> None:
     assert (listener.heard[1].selection.mask == second).all()
     assert listener.heard[1].stamp == 7_000_000_000
     assert listener.heard[1].selection.candidates[0].terms == {"V": 1.0}
+    assert listener.heard[1].selection.warnings == ("an odd word",)
 
 
 def test_answers_without_a_target_wait_for_nothing(listener: Any) -> None:

@@ -14,6 +14,19 @@ import numpy as np
 
 from refseg_ros.simulation import catalogue, naming
 from refseg_ros.simulation.naming import plural
+from training.wordings import (
+    ADJECTIVES,
+    BACKGROUND,
+    COMMANDS,
+    NEGATIONS,
+    NUMBERS,
+    PART,
+    PLACES,
+    RELATIONS,
+    SPOKEN,
+    TEMPLATES,
+    TWO,
+)
 
 T = TypeVar("T")
 
@@ -22,210 +35,6 @@ CATEGORIES = tuple(NAMES)
 COLOURS = tuple(catalogue.COLOURS)
 ALIASES = {colour: names[1:] for colour, names in naming.COLOUR_NAMES.items()}
 GENERIC = (*naming.GENERIC, "one")
-_ADJECTIVES = (
-    "small big large little medium tiny huge smaller bigger larger smallest biggest largest tall "
-    "taller tallest short shorter shortest wide wider widest first second third fourth fifth "
-    "sixth last leftmost rightmost topmost bottommost uppermost lowest highest nearest closest "
-    "farthest furthest closer nearer farther frontmost rearmost middle central other left right "
-    "top bottom front back upper lower hidden whole lone only"
-)
-ADJECTIVES = tuple(_ADJECTIVES.split())
-"""Words before a noun that a crop cannot answer."""
-PLACES = (
-    "on the left",
-    "on the right",
-    "at the top",
-    "at the bottom",
-    "in the middle",
-    "in the centre",
-    "in the center",
-    "on the table",
-    "directly on the table",
-    "highest up in the picture",
-    "lowest in the picture",
-    "furthest to the right",
-    "closest to the top of the picture",
-    "that is left-hand",
-    "on the left side",
-    "on the right hand side",
-    "at the back",
-    "in front",
-    "in the front",
-    "at the far end",
-    "in the corner",
-    "in the top left corner",
-    "in the bottom right corner",
-    "in the upper half",
-    "in the lower part of the image",
-    "of the picture",
-    "from the left",
-    "from the right",
-    "from the top",
-    "from the bottom",
-    "from the front",
-    "closest to the camera",
-    "nearest to me",
-    "farthest from the camera",
-    "furthest away",
-    "far away",
-    "over there",
-    "by itself",
-    "standing alone",
-    "for me please",
-    "that is smaller",
-    "that is the biggest",
-    "which is largest",
-    "out of all of them",
-)
-RELATIONS = (
-    "next to",
-    "close to",
-    "closest to",
-    "nearest to",
-    "farthest from",
-    "far from",
-    "to the left of",
-    "to the right of",
-    "on the left of",
-    "on the right side of",
-    "left of",
-    "right of",
-    "behind",
-    "in back of",
-    "in front of",
-    "above",
-    "higher up in the picture than",
-    "further down in the picture than",
-    "right next to",
-    "in between",
-    "over",
-    "higher than",
-    "below",
-    "lower than",
-    "under",
-    "underneath",
-    "beneath",
-    "near",
-    "by",
-    "beside",
-    "adjacent to",
-    "along with",
-    "with",
-    "on",
-    "on top of",
-    "standing on",
-    "that stands on",
-    "resting on",
-    "sitting on",
-    "lying on",
-    "upon",
-    "in",
-    "inside",
-    "inside of",
-    "within",
-    "lying in",
-    "that lies in",
-    "that is in",
-    "contained in",
-    "holding",
-    "that holds",
-    "containing",
-    "that contains",
-    "supporting",
-    "carrying",
-    "bigger than",
-    "larger than",
-    "smaller than",
-    "taller than",
-    "closer than",
-    "in line with",
-)
-COMMANDS = (
-    "pick up",
-    "grab",
-    "grasp",
-    "take",
-    "get",
-    "get me",
-    "give me",
-    "hand me",
-    "pass me",
-    "bring me",
-    "fetch",
-    "lift",
-    "find",
-    "locate",
-    "look for",
-    "look at",
-    "search for",
-    "show me",
-    "point at",
-    "point to",
-    "select",
-    "choose",
-    "segment",
-    "mark",
-    "highlight",
-    "identify",
-    "detect",
-    "track",
-    "follow",
-    "touch",
-    "hold",
-    "reach for",
-    "move",
-    "push",
-    "i want",
-    "i need",
-    "i would like",
-    "please",
-    "please take",
-    "could you get",
-    "can you see",
-    "can you find",
-    "would you pass me",
-    "where is",
-    "which one is",
-    "what about",
-    "go to",
-    "let me have",
-)
-NEGATIONS = ("that is not", "which is not", "that isn't", "that aren't", "that are not", "not")
-_NUMBERS = "two,three,four,five,six,seven,eight,nine,ten,all the,all,both,every,the two"
-NUMBERS = tuple(_NUMBERS.split(","))
-BACKGROUND = (
-    "the table",
-    "the empty table",
-    "a table",
-    "background",
-    "nothing",
-    "the wall",
-    "the floor",
-    "a shadow",
-    "the background",
-    "an empty surface",
-)
-PART = ("a part of something", "a piece of an object", "a part", "half of an object")
-TWO = ("two things", "two objects", "several things together")
-TEMPLATES = (
-    "a {}",
-    "the {}",
-    "{}",
-    "a photo of a {}",
-    "a photo of the {}",
-    "this {}",
-    "my {}",
-    "a picture of a {}",
-    "that {}",
-)
-SPOKEN = (
-    "each any some an not no without except but neither nor and or between both is are was it its "
-    "colored coloured color colour toy does do has have there here things objects items ones them "
-    "these those which who where whose than as at to into onto kind same only just away off up "
-    "down see image photo view scene side edge robot hand wooden checked striped plain"
-)
-"""Further words of commands, each one token."""
-
 EMPTY_TABLE = "an empty table"
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "[ENC]")
 _CAPTION_WORDS = ", a an and empty on table"
