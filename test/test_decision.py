@@ -22,7 +22,7 @@ TABLE = ScoreTable({"V": LOGITS}, LOGITS)
 
 def _placed(weights: list[float], index: int, eligible: list[bool] | None = None) -> Placing:
     kept = np.array(eligible if eligible is not None else [True] * 3)
-    return Placing(np.array(weights), kept, index, "")
+    return Placing(np.array(weights), kept, (index,), "")
 
 
 def _decide(text: str, placed: Placing, config: DecisionConfig) -> Selection:
@@ -114,10 +114,13 @@ def test_scores_that_all_underflowed_are_shared_equally() -> None:
     [
         ("the red mug left of the blue book on the table", Unused()),
         ("the biggest thing on the left", Unused()),
-        ("the mug that is not red", Unused(negated=("red",))),
+        ("the mug that is not red", Unused()),
+        ("the mug that is not shiny", Unused(negated=("shiny",))),
         ("the mug and the ball", Unused(words=("ball",))),
         ("the mug with a handle", Unused(words=("handle",))),
-        ("the two red mugs", Unused(plural="red mugs")),
+        ("the two red mugs", Unused()),
+        ("the mug left of the bowl with the red ball in it", Unused()),
+        ("the other mug", Unused(before="it is to be another than before")),
         ("the scissors", Unused()),
         ("the mug that is red", Unused()),
     ],
@@ -126,14 +129,88 @@ def test_what_of_a_sentence_is_left_aside(text: str, expected: Unused) -> None:
     assert unused(parse(text)) == expected
 
 
-@pytest.mark.parametrize("text", ["the mug that is not red", "the two mugs"])
-def test_what_is_not_resolved_is_never_selected_outright(text: str) -> None:
-    placed, aside = _placed([0.9, 0.1, 0.0], 0), unused(parse(text))
-    candidates = rank(TABLE, placed, PROPOSALS, ("",) * 3)
-    decided = decide(parse(text), candidates, placed, PROPOSALS, DecisionConfig(), {}, aside)
-    assert decided.status is Status.AMBIGUOUS
-    assert str(aside) in decided.reason
-    assert decided.mask.any()
+def test_what_is_not_resolved_is_never_selected_outright() -> None:
+    for text in ("the mug that is not shiny", "the two mugs", "the other mug"):
+        placed, aside = _placed([0.9, 0.1, 0.0], 0), unused(parse(text), sets=False)
+        candidates = rank(TABLE, placed, PROPOSALS, ("",) * 3)
+        decided = decide(parse(text), candidates, placed, PROPOSALS, DecisionConfig(), {}, aside)
+        assert decided.status is Status.AMBIGUOUS
+        assert str(aside) in decided.reason
+        assert decided.mask.any()
+
+
+def test_exclusions_of_unknown_things_are_left_aside() -> None:
+    expression = parse("the mug that is not a helicopter")
+    assert unused(expression, {"mug"}).negated == ("helicopter",)
+    assert unused(expression, {"mug", "helicopter"}).negated == ()
+
+
+def _set(weights: list[float], chosen: tuple[int, ...], said: str = "") -> Placing:
+    return Placing(np.array(weights), np.ones(3, np.bool_), chosen, "", open=said)
+
+
+def test_of_a_set_the_masks_are_joined() -> None:
+    selection = _decide("the two mugs", _set([0.45, 0.1, 0.45], (2, 0)), DecisionConfig())
+    assert selection.status is Status.SELECTED
+    assert selection.indices == (2, 0)
+    assert selection.index == 2
+    assert selection.mask.tolist() == [[True, False, True]]
+    assert selection.box.tolist() == [0, 0, 3, 1]
+    assert selection.score == pytest.approx(0.9)
+    # The least of the chosen minus the best of the rest.
+    assert selection.margin == pytest.approx(0.35)
+    assert "candidates 3, 1 of 3 lead" in selection.reason
+    assert selection.explain().count("\n> ") == 2
+
+
+def test_the_lead_of_a_set_is_measured_against_its_least_share() -> None:
+    config = DecisionConfig(min_margin=0.1)
+    clear = _decide("the two mugs", _set([0.36, 0.3, 0.34], (0, 2)), config)
+    # 0.04 of 0.34 is more than a tenth, though 0.04 by itself is less.
+    assert clear.status is Status.SELECTED
+    close = _decide("the two mugs", _set([0.36, 0.31, 0.33], (0, 2)), config)
+    assert close.status is Status.AMBIGUOUS
+
+
+def test_a_number_that_is_not_met_makes_the_answer_unsure() -> None:
+    placed = _set([0.9, 0.05, 0.05], (0,), "2 are asked for, 1 found")
+    selection = _decide("the two mugs", placed, DecisionConfig())
+    assert selection.status is Status.AMBIGUOUS
+    assert "1 found" in selection.reason
+
+
+def test_any_of_several_may_be_taken() -> None:
+    config = DecisionConfig(min_margin=0.1)
+    assert _decide("any mug", _placed([0.4, 0.4, 0.2], 0), config).status is Status.SELECTED
+    assert _decide("the mug", _placed([0.4, 0.4, 0.2], 0), config).status is Status.AMBIGUOUS
+
+
+@pytest.mark.parametrize(
+    ("truth", "missing", "status", "said"),
+    [
+        (0.09, (), Status.NOT_FOUND, "where it should be"),
+        (0.11, (), Status.SELECTED, "leads"),
+        (1.0, ("blue bowl",), Status.NOT_FOUND, "'blue bowl'"),
+    ],
+)
+def test_what_does_not_hold_is_not_found(
+    truth: float, missing: tuple[str, ...], status: Status, said: str
+) -> None:
+    placed = Placing(
+        np.array([0.8, 0.1, 0.1]), np.ones(3, np.bool_), (0,), "", truth=truth, missing=missing
+    )
+    selection = _decide("the mug in the blue bowl", placed, DecisionConfig(min_truth=0.1))
+    assert selection.status is status
+    assert said in selection.reason
+    assert selection.mask.any() == status.has_target
+
+
+@pytest.mark.parametrize("text", ["it", "the other one", "that one"])
+def test_what_points_back_needs_something_meant_before(text: str) -> None:
+    refused = refusal(parse(text), 3, None)
+    assert refused is not None
+    assert refused[0] is Status.ERROR
+    assert "before" in refused[1]
 
 
 def test_words_left_aside_are_said_and_do_not_make_the_answer_unsure() -> None:
@@ -148,7 +225,7 @@ def test_words_left_aside_are_said_and_do_not_make_the_answer_unsure() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("not the mug", "'not mug'"),
+        ("the thing that is not shiny", "'not shiny'"),
         ("the shiny thing", "'shiny'"),
         ("I want to drink from the mug", "'mug'"),
     ],

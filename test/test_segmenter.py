@@ -20,6 +20,7 @@ from refseg_ros.evaluation import mask_iou
 from refseg_ros.language import noun_phrases
 from refseg_ros.segmenter import Scene
 from refseg_ros.simulation.bundle import bundled_scenes
+from refseg_ros.simulation.expressions import Referral
 
 
 @pytest.fixture(scope="module")
@@ -119,15 +120,30 @@ def test_threads_may_share_a_segmenter(segmenter: Segmenter, scene: Scene) -> No
     assert not np.array_equal(mirrored.proposals.boxes, plain.proposals.boxes)
 
 
-def test_a_plural_is_matched_as_its_singular_and_never_selected_outright(scene: Scene) -> None:
+def test_a_plural_is_matched_as_its_singular_and_one_alone_is_unsure(scene: Scene) -> None:
     # "mugs" as such is a text that the bundled CLIP was never shown.
     referral = next(r for r in bundled_scenes()[0].referrals if r.phenomenon == "category")
-    one, several = scene.select(referral.expression), scene.select(f"{referral.expression}s")
+    one, several = (
+        scene.select(referral.expression),
+        scene.select(f"all the {one_word(referral)}s"),
+    )
     assert one.index is not None
-    assert several.index == one.index
-    assert several.score == one.score
+    assert several.indices == (one.index,)
     assert several.status is Status.AMBIGUOUS
     assert "several" in several.reason
+
+
+def one_word(referral: Referral) -> str:
+    return referral.expression.split()[-1].rstrip("?,.")
+
+
+def test_a_set_is_the_union_of_its_masks(scene: Scene) -> None:
+    selection = scene.select("the two biggest things")
+    assert len(selection.indices) == 2
+    np.testing.assert_array_equal(
+        selection.mask, scene.proposals.masks[list(selection.indices)].any(0)
+    )
+    assert sum(item.eligible for item in selection.candidates) >= 2
 
 
 def test_a_colour_after_is_counts_like_one_before_the_noun(scene: Scene) -> None:
@@ -138,7 +154,7 @@ def test_a_colour_after_is_counts_like_one_before_the_noun(scene: Scene) -> None
 
 def test_the_biggest_thing_is_the_one_of_the_largest_mask(scene: Scene) -> None:
     selection = scene.select("the biggest thing")
-    assert selection.index == scene.proposals.areas.argmax()
+    assert selection.index == scene.layout.sizes.argmax()
 
 
 def test_a_size_is_no_part_of_what_a_crop_is_compared_with(scene: Scene) -> None:

@@ -89,7 +89,7 @@ def _measured(measure: Measure, phrase: NounPhrase, layout: Layout) -> Vector:
     if measure is Measure.HEIGHT:
         # Of one kind the taller is the bigger too, which foreshortening disturbs less.
         upright: Vector = layout.heights / layout.scales
-        return np.sqrt(upright * layout.sizes)
+        return np.cbrt(upright * layout.sizes**2)
     return layout.sizes
 
 

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What sentences choose on rectangles whose looks are given."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spatial_layouts import around, layout
+
+from refseg_ros.language import parse
+from refseg_ros.results import Proposals
+from refseg_ros.spatial import Layout, Look, Placing, looks_of, place
+from refseg_ros.spatial.weighing import Weigher
+
+KINDS = ("mug", "bowl", "book", "ball", "cube")
+
+
+def looks_like(phrase: object, names: list[str]) -> Look:
+    """Shares of e^-5 for each word that is missing: a blue mug lacks one of "red mug"."""
+    head, colours = getattr(phrase, "head", ""), getattr(phrase, "colours", ())
+    wanted = [word for word in (head, *colours) if word]
+    lacking = np.array([sum(word not in name.split() for word in wanted) for name in names])
+    shares = np.exp(-5.0 * lacking)
+    return Look(shares / shares.sum(), (lacking == 0) * 1.0)
+
+
+def choose(
+    text: str, names: list[str], where: Layout, absolute: str = "extreme", relations: bool = True
+) -> Placing:
+    """What a sentence means among candidates of which the names are true."""
+    expression = parse(text)
+    wanted = looks_of(expression.target, KINDS)
+    looks = {item.look: looks_like(item, names) for item, _ in wanted}
+    target = looks_like(expression.target, names)
+    return place(target, expression, looks, where, absolute, relations=relations)
+
+
+# 0: red mug, 1: blue mug, 2: book, 3: red mug, 4: big bowl with 5: a ball in it.
+NAMES = ["red mug", "blue mug", "red book", "red mug", "blue bowl", "red ball"]
+SCENE = layout(
+    around(10, 30),
+    around(30, 52),
+    around(50, 30),
+    around(85, 34),
+    around(30, 80, 30),
+    around(30, 78, 10),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [
+        ("the blue mug", (1,)),
+        ("the mug on the left", (0,)),
+        ("the leftmost mug", (0,)),
+        ("the rightmost red mug", (3,)),
+        ("the second mug from the left", (1,)),
+        ("the second mug from the right", (1,)),
+        ("the last mug from the left", (3,)),
+        ("the second mug", (1,)),
+        ("the last mug", (3,)),
+        ("the mug at the front", (1,)),
+        ("the nearest mug", (1,)),
+        ("the mug farthest from the camera", (0,)),
+        ("the second closest mug", (3,)),
+        ("the biggest thing", (4,)),
+        ("the biggest mug", (0,)),
+        ("the smallest mug", (1,)),
+        ("the red mug left of the book", (0,)),
+        ("the mug right of the book", (3,)),
+        ("the ball in the bowl", (5,)),
+        ("the thing in the bowl", (5,)),
+        ("the bowl with the ball in it", (4,)),
+        ("the thing between the two red mugs", (2,)),
+        ("the mug closest to the bowl", (1,)),
+        ("the mug furthest from the bowl", (3,)),
+        ("the mug that is not red", (1,)),
+        ("the red thing that is not a mug or a ball", (2,)),
+        ("the red mug that is not left of the book", (3,)),
+        ("the mug next to the bowl with the ball in it", (1,)),
+        ("the mugs", (0, 1, 3)),
+        ("all the red mugs", (0, 3)),
+        ("both red mugs", (0, 3)),
+        ("the two leftmost mugs", (0, 1)),
+        ("the two mugs on the right", (3, 1)),
+        ("the mugs on the left", (0, 1)),
+        ("all the mugs that are not red", (1,)),
+        ("the left one of the two red mugs", (0,)),
+    ],
+)
+def test_what_is_meant(text: str, chosen: tuple[int, ...]) -> None:
+    found = choose(text, NAMES, SCENE)
+    assert set(found.chosen) == set(chosen), found.reason
+    assert found.eligible[list(chosen)].all()
+    assert found.weights.sum() == pytest.approx(1)
+    assert found.missing == ()
+
+
+def test_the_first_of_a_set_is_the_best() -> None:
+    assert choose("the two mugs on the right", NAMES, SCENE).chosen == (3, 1)
+    assert choose("the two biggest mugs", NAMES, SCENE).chosen == (0, 3)
+
+
+def test_weights_by_a_relation_are_shares_times_truths() -> None:
+    # Left of the book: mug 0 by 40 pixels straight, mug 3 not at all.
+    found = choose("the red mug left of the book", ["red mug", "red book", "red mug"],
+                   layout(around(10, 30), around(50, 30), around(70, 30)))  # fmt: skip
+    assert found.weights[0] > 0.999
+    # sigma(37) * sigma(1.3 / 0.2), and e^-5 less of the weight of the landmark elsewhere.
+    assert found.truth == pytest.approx(0.9985, abs=1e-2)
+
+
+def test_an_order_sets_apart_by_distance() -> None:
+    # Two alike, 12 pixels of 100 apart: e^-1 with the prior's scale of 0.12.
+    found = choose("the leftmost mug", ["mug", "mug"], layout(around(20, 50), around(32, 50)))
+    assert found.weights == pytest.approx([1 / (1 + np.exp(-1)), 1 / (1 + np.e)])
+
+
+def test_exclusion_takes_its_fit_away() -> None:
+    expression = parse("the mug that is not red")
+    where = layout(around(20, 50), around(60, 50))
+    excluded = Look(np.array([0.9, 0.1]), np.array([0.8, 0.25]))
+    wanted = {item.look: excluded for item, _ in looks_of(expression.target)}
+    assert list(wanted) == ["red mug"]
+    found = place(Look(np.full(2, 0.5), np.ones(2)), expression, wanted, where, "extreme")
+    # Halves times 1 - 0.8 and 1 - 0.25.
+    assert found.weights == pytest.approx([0.2 / 0.95, 0.75 / 0.95])
+    assert found.truth == pytest.approx(0.75)
+    assert "'red'" in found.reason
+
+
+def test_not_the_biggest_one_takes_out_the_biggest() -> None:
+    found = choose("the mug that is not the biggest one", ["mug", "mug"],
+                   layout(around(20, 50, 20), around(60, 50)))  # fmt: skip
+    assert found.chosen == (1,)
+
+
+def test_a_landmark_that_nothing_looks_like_is_missing() -> None:
+    found = choose("the mug left of the cube", NAMES, SCENE)
+    assert found.missing == ("cube",)
+
+
+def test_a_relation_that_holds_for_nothing_is_told_by_its_truth() -> None:
+    found = choose("the book in the bowl", NAMES, SCENE)
+    assert found.chosen == (2,)
+    assert found.truth < 0.02
+
+
+def test_on_the_table_prefers_what_stands_on_nothing_else_and_never_refuses() -> None:
+    names = ["book", "mug", "mug"]
+    where = layout((10, 40, 50, 70), around(30, 55), around(80, 55))
+    assert choose("the mug on the table", names, where).chosen == (2,)
+    alone = choose("the mug on the table", names[:2], layout((10, 40, 50, 70), around(30, 55)))
+    assert alone.chosen == (1,)
+    assert alone.truth == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("the three red mugs", "3 are asked for, 2 found"),
+        ("the two mugs", "2 are asked for, and 3 fit"),
+        ("all the books", "several are asked for, 1 found"),
+        ("the fifth mug from the left", "only 3"),
+    ],
+)
+def test_numbers_that_are_not_met_are_said(text: str, said: str) -> None:
+    assert said in choose(text, NAMES, SCENE).open
+
+
+def test_an_ordinal_without_a_side_says_how_it_was_read() -> None:
+    assert "counted from the left" in choose("the second mug", NAMES, SCENE).reason
+    assert choose("the second mug from the left", NAMES, SCENE).open == ""
+
+
+def test_sizes_without_depth_say_so() -> None:
+    assert "without depth" in choose("the biggest mug", NAMES, SCENE).reason
+    boxes = [around(20, 50), around(60, 50)]
+    deep = layout(*boxes, depths=[2.0, 1.0])
+    found = choose("the biggest mug", ["mug", "mug"], deep)
+    # As large in the picture at twice the distance is twice as big.
+    assert found.chosen == (0,)
+    assert "without depth" not in found.reason
+    assert choose("the nearest mug", ["mug", "mug"], deep).chosen == (1,)
+
+
+def test_the_rectifier_is_the_papers_and_changes_no_weight() -> None:
+    shares = np.array([0.1, 0.2, 0.3, 0.15, 0.15, 0.1])
+    target = Look(shares, np.ones(6))
+    for text in ("the mug on the left", "the biggest mugs on the left that are not red"):
+        found = place(target, parse(text), {}, SCENE, "rectifier", relations=False)
+        assert found.weights == pytest.approx(shares)
+        # Left of the median column, that of mug 1, bowl and ball, lies mug 0 alone.
+        assert found.chosen == (0,)
+        assert found.truth == 1.0
+        assert found.open == ""
+
+
+def test_off_leaves_the_best_share() -> None:
+    assert (
+        choose("the leftmost mug", NAMES, SCENE, "off").index
+        == choose("the mug", NAMES, SCENE, "off").index
+    )
+    assert choose("the mug in the bowl", NAMES, SCENE, "off", relations=False).truth == 1.0
+
+
+def test_what_cannot_be_placed_is_refused() -> None:
+    target = Look(np.ones(6) / 6, np.ones(6))
+    with pytest.raises(ValueError, match="absolute"):
+        place(target, parse("mug"), {}, SCENE, "up")
+    with pytest.raises(ValueError, match="at least one"):
+        place(
+            Look(np.zeros(0), np.zeros(0)), parse("mug"), {}, Layout(Proposals.empty(5, 5)), "off"
+        )
+
+
+def test_landmarks_of_landmarks_end() -> None:
+    text = "the mug left of " + "the book left of " * 40 + "the bowl"
+    assert choose(text, NAMES, SCENE).chosen
+
+
+def test_a_weigher_reads_a_phrase_by_itself() -> None:
+    names = ["mug", "mug"]
+    where = layout(around(20, 50), around(60, 50))
+    phrase = parse("the mug on the right").target
+    weigher = Weigher(where, {phrase.look: looks_like(phrase, names)}, np.full(2, 0.5))
+    assert weigher.weigh(phrase).chosen == (1,)
+
+
+_WORDS = (
+    "the two", "all the", "not", "mug", "mugs", "red", "blue", "bowl", "ball", "left", "right",
+    "of", "in", "on", "under", "between", "and", "biggest", "smallest", "second", "nearest",
+    "last", "closest to", "from the", "that is", "it", "one", "the other", "table", "with",
+    "without", "next to", "in the middle", "in front of", "three", "any", "tallest", ",", "behind", "big",
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.sampled_from(_WORDS), max_size=14).map(" ".join) | st.text(max_size=60))
+def test_any_sentence_is_placed(text: str) -> None:
+    for absolute in ("extreme", "rectifier", "off"):
+        found = choose(text, NAMES, SCENE, absolute)
+        assert found.weights.sum() == pytest.approx(1)
+        assert found.weights.min() >= 0
+        assert found.eligible[list(found.chosen)].all()
+        assert len(set(found.chosen)) == len(found.chosen) >= 1
+        assert 0 <= found.truth <= 1
