@@ -232,6 +232,7 @@ def _as_json(selection: Selection, image: Path) -> dict[str, Any]:
         "box": [_finite(value) for value in selection.box],
         "area": int(selection.mask.sum()),
         "target": None if selection.index is None else selection.index + 1,
+        "targets": [index + 1 for index in selection.indices],
         "candidates": [
             {
                 "id": candidate.index + 1,

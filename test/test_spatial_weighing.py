@@ -233,7 +233,8 @@ _WORDS = (
     "the two", "all the", "not", "mug", "mugs", "red", "blue", "bowl", "ball", "left", "right",
     "of", "in", "on", "under", "between", "and", "biggest", "smallest", "second", "nearest",
     "last", "closest to", "from the", "that is", "it", "one", "the other", "table", "with",
-    "without", "next to", "in the middle", "in front of", "three", "any", "tallest", ",", "behind", "big",
+    "without", "next to", "in the middle", "in front of", "three", "any", "tallest", ",", "behind",
+    "big",
 )  # fmt: skip
 
 

@@ -70,7 +70,7 @@ def draw_overlay(
     has_mask = selection.status.has_target and bool(selection.mask.any())
     picture = _tint(image, selection.mask, colour) if has_mask else image.copy()
     if show_candidates:
-        others = [c for c in selection.candidates if c.index != selection.index]
+        others = [c for c in selection.candidates if c.index not in selection.indices]
         _draw_boxes(picture, others)
     if has_mask:
         draw_outline(picture, selection.mask, colour)

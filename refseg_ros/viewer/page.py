@@ -335,7 +335,7 @@ def candidate_table(selection: Selection) -> tuple[list[dict[str, Any]], list[di
             "share": f"{100 * min(max(c.score, 0.0), 1.0):.1f}%" if c.score == c.score else "0%",
             "terms": [f"{c.terms[n]:.2f}" if n in c.terms else "" for n in names],
             "caption": c.caption,
-            "chosen": c.index == selection.index,
+            "chosen": c.index in selection.indices,
             "eligible": c.eligible,
         }
         for c in selection.candidates
