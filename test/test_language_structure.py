@@ -52,7 +52,7 @@ def test_nearest_to_a_landmark_is_a_relation_to_the_utmost() -> None:
 def test_a_comparison_ranks_nothing_and_says_so() -> None:
     found = parse("the mug bigger than the bowl")
     assert found.target.superlatives == ()
-    assert found.unread == ("than", "bowl")
+    assert found.unread == ("bigger", "than", "bowl")
 
 
 def test_the_landmark_has_a_landmark_of_its_own() -> None:
@@ -75,6 +75,7 @@ def test_the_landmark_has_a_landmark_of_its_own() -> None:
         ("the mug between the bowl on the tray and the can", ["between(bowl[on(tray)],can)"]),
         ("the mug between the red and the blue bowl", ["between(bowl,bowl)"]),
         ("the tray the duck is on", ["carrying(duck)"]),
+        ("the mug to the top left of the bowl", ["above(bowl)", "left_of(bowl)"]),
         ("the mug with the bowl behind it", ["in_front_of(bowl)"]),
     ],
 )
@@ -188,6 +189,7 @@ def test_where_a_thing_is_to_be_put_is_no_part_of_which_one(text: str, destinati
         ("the mug", ()),
         ("man eating pizza", ("eating", "pizza")),
         ("the mug and the bowl", ("bowl",)),
+        ("the mug behind, left", ()),
         ("the mug opposite the bowl", ("opposite", "bowl")),
         ("the mug. The bowl is dirty.", ("bowl", "dirty")),
         ("the mug. It is red.", ()),

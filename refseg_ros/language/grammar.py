@@ -40,7 +40,7 @@ class Item:
         start: First token.
         stop: One past the last token.
         word: The first token itself.
-        directions: Of a ``DIRECTION``: the positions.
+        directions: Of a ``DIRECTION``: the positions. Of a ``RELATION``: further ones beside it.
         extreme: Of a ``DIRECTION``: whether said to the utmost.
         prenominal: Of a ``DIRECTION``: bare position words, which may stand before a noun.
         nearness: Of a ``DIRECTION``: 1 for nearest to the camera, -1 for farthest, 0 for neither.
@@ -360,4 +360,13 @@ def _direction_of(
     utmost = extreme and any(word in _UTMOST for word in tokens[start:index])
     if found == (Direction.MIDDLE,) and "and" in tokens[after:]:
         relation = RelationKind.BETWEEN
-    return Item(Kind.RELATION, start, index + 1, tokens[start], relation=relation, utmost=utmost)
+    # "to the top left of the bowl" says two things of one landmark.
+    return Item(
+        Kind.RELATION,
+        start,
+        index + 1,
+        tokens[start],
+        found[:-1],
+        relation=relation,
+        utmost=utmost,
+    )

@@ -363,6 +363,8 @@ RELATION_OF_DIRECTION: Final = {
     D.FRONT: R.IN_FRONT_OF, D.BACK: R.BEHIND,
 }  # fmt: skip
 """What "the … of the book" means when it has no landmark but a thing."""
+RELATION_BESIDE: Final = {**RELATION_OF_DIRECTION, D.TOP: R.ABOVE, D.BOTTOM: R.BELOW}
+"""The same beside another direction: "the top left of the book"."""
 DIRECTION_OF_RELATION: Final = {
     R.ABOVE: D.TOP, R.BELOW: D.BOTTOM, R.BEHIND: D.BACK, R.IN_FRONT_OF: D.FRONT,
 }  # fmt: skip

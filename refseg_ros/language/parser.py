@@ -38,12 +38,12 @@ def parse(text: str) -> ReferringExpression:
     found = False
     for clause in _joined(split_clauses(tokens)):
         read = _read(text, clause)
-        if found or read is None:
-            unread += _words(clause) if found and strip_command(clause).tokens else []
+        if found:
+            unread += _words(clause) if strip_command(clause).tokens else []
         elif not read.is_empty or read.target != NounPhrase():
             best, found = read, True
         else:
-            unread += read.unread
+            unread += (*read.unread, *_words(read.destination.split()))
     return ReferringExpression(
         text=text,
         referring=best.referring,
@@ -76,16 +76,14 @@ def _words(clause: Sequence[str]) -> list[str]:
     return [token for token in clause if token not in silent]
 
 
-def _read(text: str, clause: Sequence[str]) -> ReferringExpression | None:
-    """The reading of one clause; None if it is a command or a courtesy and nothing more."""
+def _read(text: str, clause: Sequence[str]) -> ReferringExpression:
+    """The reading of one clause, empty if it is a command or a courtesy and nothing more."""
     command = strip_command(clause)
     items = scan(command.tokens)
     cut = destination(items, command.tokens, command.verb)
     goal = command.tokens[items[cut].start :] if cut < len(items) else []
     items = items[:cut]
-    if not items:
-        return None
-    tokens = command.tokens[: items[-1].stop]
+    tokens = command.tokens[: items[-1].stop if items else 0]
     reader = Reader(tokens, items)
     reader.read()
     return ReferringExpression(

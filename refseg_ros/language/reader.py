@@ -88,7 +88,7 @@ class Reader:
 
     def unread_words(self) -> list[str]:
         """Words of the items that no reading was found for, in the order said."""
-        items = sorted(self._unread, key=lambda item: item.start)
+        items = [item for item in self._items if item in self._unread]
         return [
             token
             for item in items
@@ -253,6 +253,9 @@ class Reader:
             draft = Draft(landmark)
             if item.relation is RelationKind.ON and landmark.head in lexicon.SUPPORTS:
                 owner = owner if self._relative else self._base
+            for direction in item.directions:
+                kind = lexicon.RELATION_BESIDE[direction]
+                owner.relations.append(DraftRelation(kind, [Draft(landmark)]))
             self._relate(owner, item.relation, draft, item.utmost)
 
     def _landmark(self, item: Item) -> NounPhrase:
@@ -261,12 +264,15 @@ class Reader:
             self._index += 1
             return pronoun(item.pronoun) or NounPhrase()
         phrase, stop = self._phrase(self._index + 1)
-        if not phrase.text and stop < len(self._items):
+        if phrase == NounPhrase() and stop < len(self._items):
             said = self._items[stop]
             if said.kind is Kind.PRONOUN:
                 known = pronoun(said.word) or NounPhrase(text=said.word)
                 phrase, stop = known, stop + 1
-        self._index = max(stop, self._index + 1)
+        if not phrase.text and phrase.count:
+            phrase = replace(phrase, text=self._items[stop - 1].word)  # "between the two"
+        # Without a landmark, what was passed over is read by itself: "behind, left".
+        self._index = stop if phrase.text else self._index + 1
         return phrase
 
     def _reverses(self, landmark: NounPhrase, said: RelationKind) -> bool:
@@ -311,8 +317,9 @@ class Reader:
         """Read "the closest ball to the cone"; other prepositions are left unread."""
         if item.word == "than" and self._base.phrase.superlatives:
             # "bigger than the book" ranks nothing, and sizes are not compared.
-            rest = self._base.phrase.superlatives[:-1]
-            self._base.phrase = replace(self._base.phrase, superlatives=rest)
+            *rest, taken = self._base.phrase.superlatives
+            self._unread += [said for said in self._items if said.word == taken.word]
+            self._base.phrase = replace(self._base.phrase, superlatives=tuple(rest))
         elif item.word in ("to", "from"):
             nearest = self._base.take_nearness()
             if nearest:
@@ -364,7 +371,7 @@ class Reader:
         """The phrase after "not"; what follows a noun in it is said of what is excluded."""
         bare = self._kind_at(self._index) is Kind.WORD
         draft.phrase, stop = parse_phrase(self._items, self._index, bare, alternatives=False)
-        if not draft.phrase.text and self._kind_at(stop) is Kind.PRONOUN:
+        if draft.phrase == NounPhrase() and self._kind_at(stop) is Kind.PRONOUN:
             draft.phrase = pronoun(self._items[stop].word) or draft.phrase
             stop += 1
         self._index = stop
