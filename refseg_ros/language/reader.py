@@ -108,8 +108,6 @@ class Reader:
     def _kind_at(self, index: int) -> Kind | None:
         return self._items[index].kind if index < len(self._items) else None
 
-    # --- nouns ---
-
     def _starts_phrase(self, item: Item) -> bool:
         """Whether a bare position word here begins the phrase of the thing meant."""
         return item.prenominal and self._base.phrase == NounPhrase()
@@ -199,8 +197,6 @@ class Reader:
         elif following is Kind.ARTICLE and self._base.phrase.text:
             self._index -= 1
             self._skip_phrase()  # "the mug and the bowl" are two things
-
-    # --- places ---
 
     def _read_direction(self, item: Item) -> None:
         """A position: of the thing meant, or in a relative clause of the noun before it."""
@@ -333,8 +329,6 @@ class Reader:
                     self._base.phrase = replace(self._base.phrase, superlatives=said)
                 return
         self._skip_phrase()
-
-    # --- what it is not ---
 
     def _read_exclusion(self, item: Item) -> None:
         """Words after "not": a quality, a thing, or a position or relation."""
