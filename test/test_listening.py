@@ -24,6 +24,7 @@ def ros_message(command: str, stamp: int, mask: np.ndarray, status: int = 1) -> 
     message.header.stamp.sec = stamp
     message.roi = to_roi(boxes_from_masks(mask[None])[0])
     message.target_id = 2
+    message.target_ids = [2, 5]
     message.candidates = [CandidateMsg(id=2, term_names=["V", "P"], term_values=[1.0])]
     return message
 
@@ -68,6 +69,7 @@ def test_two_answers_on_one_frame_get_their_own_masks(listener: Any) -> None:
     assert listener.heard[1].stamp == 7_000_000_000
     assert listener.heard[1].selection.candidates[0].terms == {"V": 1.0}
     assert listener.heard[1].selection.warnings == ("an odd word",)
+    assert listener.heard[1].selection.indices == (1, 4)
 
 
 def test_answers_without_a_target_wait_for_nothing(listener: Any) -> None:

@@ -101,6 +101,7 @@ def to_selection(message: Segmentation, mask: NDArray[np.bool_]) -> Selection:
             for item in message.candidates
         ),
         seconds={"total": message.select_ms / 1e3},
+        indices=tuple(number - 1 for number in message.target_ids),
         warnings=tuple(message.warnings),
     )
 

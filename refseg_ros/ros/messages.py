@@ -65,6 +65,7 @@ def to_segmentation(answer: Answer) -> Segmentation:
         reason=selection.reason,
         warnings=list(selection.warnings),
         target_id=0 if selection.index is None else selection.index + 1,
+        target_ids=[index + 1 for index in selection.indices],
         score=float(selection.score),
         margin=float(selection.margin),
         roi=to_roi(selection.box),
