@@ -143,6 +143,9 @@ def test_exclusions_of_unknown_things_are_left_aside() -> None:
     expression = parse("the mug that is not a helicopter")
     assert unused(expression, {"mug"}).negated == ("helicopter",)
     assert unused(expression, {"mug", "helicopter"}).negated == ()
+    placed = parse("the mug that is not next to the helicopter")
+    assert unused(placed, {"mug"}).negated
+    assert refusal(placed, 3, {"mug"}, unused(placed, {"mug"})) is None
 
 
 def _set(weights: list[float], chosen: tuple[int, ...], said: str = "") -> Placing:

@@ -137,6 +137,13 @@ def test_not_the_biggest_one_takes_out_the_biggest() -> None:
     assert found.chosen == (1,)
 
 
+def test_an_exclusion_by_a_landmark_that_is_not_there_excludes_nothing() -> None:
+    found = choose("the blue mug that is not left of the cube", NAMES, SCENE)
+    assert found.chosen == (1,)
+    assert found.missing == ()
+    assert found.truth == 1.0
+
+
 def test_a_landmark_that_nothing_looks_like_is_missing() -> None:
     found = choose("the mug left of the cube", NAMES, SCENE)
     assert found.missing == ("cube",)

@@ -55,7 +55,8 @@ def usable_exclusion(
 ) -> bool:
     """Whether what a phrase must not be can be told."""
     whole = completed(excluded, phrase)
-    if whole.head and vocabulary is not None and whole.head not in vocabulary:
+    named = [whole, *(item for item, _ in looks_of(whole, vocabulary))]
+    if vocabulary is not None and any(item.head and item.head not in vocabulary for item in named):
         return False
     related = any(usable(item, vocabulary) for item in whole.relations)
     return has_look(whole) or is_told(replace(whole, relations=())) or related

@@ -158,7 +158,7 @@ class Weigher:
                 words = f"{relation.kind.value.replace('_', ' ')} '{relation.phrase}'"
                 notes.append(f"weighed by {words}")
         for excluded in phrase.excluded:
-            fits = self.fits(completed(excluded, phrase), missing, depth)
+            fits = self._fits(completed(excluded, phrase), depth)
             if fits is not None:
                 held *= 1.0 - fits
                 notes.append(f"without what is {in_words(excluded)}")
@@ -208,23 +208,26 @@ class Weigher:
         marks[list(indices)] = 1.0
         return marks
 
-    def fits(self, phrase: NounPhrase, missing: list[str], depth: int) -> Vector | None:
-        """How surely each candidate is something that must not be; None if nothing can be told."""
+    def _fits(self, phrase: NounPhrase, depth: int) -> Vector | None:
+        """How surely each candidate is something that must not be; None if that excludes nothing.
+
+        Which is so where nothing of it can be told, or a landmark of it is not there.
+        """
         told = has_look(phrase) and phrase.look in self.looks
         if not (told or self._narrows(phrase)):
             return None
         if phrase.superlatives or phrase.extremes or phrase.ordinal is not None:
-            chosen = self.weigh(phrase, depth=depth + 1).chosen
-            return self._marked(chosen)
+            found = self.weigh(phrase, depth=depth + 1)
+            return None if found.missing else self._marked(found.chosen)
         look = self._look(phrase)
+        missing: list[str] = []
         held: Vector = look.fits * self._held(phrase, [], missing, depth + 1)
         held = held * self._graded(phrase, look, [])
         if phrase.directions:
             held = held * position_prior(
                 self.layout.centres[:, ::-1], phrase.directions, self.layout.size
             )
-        clipped: Vector = np.clip(held, 0.0, 1.0)
-        return clipped
+        return None if missing else np.clip(held, 0.0, 1.0)
 
     def _narrows(self, phrase: NounPhrase) -> bool:
         """Whether anything but its look tells a phrase from others."""
