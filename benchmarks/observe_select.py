@@ -6,7 +6,8 @@ allocate and import). Then the bundled pictures are taken in turn; of each, one 
 the first ``select`` of one of its expressions are timed together by the wall clock, one picture
 at a time. torch and OpenCV use the stated number of threads. Median, least and greatest of the
 runs are printed, with the stages of ``observe``, and the load of the machine before the run:
-above the number of cores something else was running, and the figures say little.
+above the number of cores something else was running, and the figures say little (threads that
+wait for one another are then slower than one alone; OMP_WAIT_POLICY=PASSIVE softens that).
 
 Run: ``python benchmarks/observe_select.py [--threads 2] [--runs 40] [--preset tabletop]``
 """
@@ -14,6 +15,7 @@ Run: ``python benchmarks/observe_select.py [--threads 2] [--runs 40] [--preset t
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import statistics
 from collections import defaultdict
@@ -66,7 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
     except RefsegError as error:
         made.exit(1, f"{made.prog}: error: {error}\n")
     with threads(options.threads):
-        total = time_first_answers(staged, samples, count=options.runs)
+        total = time_first_answers(staged, samples, count=options.runs, limit=math.inf)
     height, width = samples[0].image.shape[:2]
     console.print(_table(total, staged.stages))
     console.print(

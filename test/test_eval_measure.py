@@ -227,6 +227,7 @@ def test_first_answers_are_timed_after_a_warm_up() -> None:
     assert len(seconds) == 5
     assert all(value > 0 for value in seconds)
     assert counted.seen == 8
+    assert len(time_first_answers(counted, Hand().open(), count=5, limit=0.0)) == 1
     with pytest.raises(ValueError, match="none of them has a question"):
         time_first_answers(counted, Hand(questions=()).open())
     with pytest.raises(ValueError, match="count must be at least 1"):

@@ -219,8 +219,8 @@ def evaluate(options: TabletopOptions) -> Report:
     )
     console.print(targets_table(report.targets))
     console.print(
-        f"{report.description}; {cost.machine}; timed with {cost.threads} threads at a load of "
-        f"{cost.load_average:.1f}"
+        f"{report.description}; {cost.machine}; {len(cost.seconds)} answers timed with "
+        f"{cost.threads} threads at a load of {cost.load_average:.1f}"
     )
     if options.json_file:
         text = json.dumps(report.as_json(), ensure_ascii=False, allow_nan=False, indent=1)

@@ -24,6 +24,9 @@ WARM_UP = 2
 """Samples that are answered before the clock starts: first calls allocate and compile."""
 TIMED = 12
 """Samples that are timed."""
+LIMIT = 90.0
+"""Seconds after which no further sample is begun: a machine that is busy with other things takes
+minutes for what two quiet cores do in seconds, and its times are worth little."""
 _SPREAD = (0.1, 0.9)
 _CODE = (".py", ".pyc", ".typed")
 
@@ -79,7 +82,12 @@ class Cost:
 
 
 def time_first_answers(
-    observer: Observer, samples: Sequence[Sample], *, count: int = TIMED, warm_up: int = WARM_UP
+    observer: Observer,
+    samples: Sequence[Sample],
+    *,
+    count: int = TIMED,
+    warm_up: int = WARM_UP,
+    limit: float = LIMIT,
 ) -> tuple[float, ...]:
     """Seconds of observe + first select, one picture at a time.
 
@@ -88,6 +96,7 @@ def time_first_answers(
         samples: At least one with a question; they are taken in turn, and again if too few.
         count: Samples to time, at least 1.
         warm_up: Samples before them that do not count.
+        limit: Seconds after which no further sample is begun; one is timed in any case.
 
     Raises:
         ValueError: No sample has a question, or ``count`` is less than 1.
@@ -98,8 +107,11 @@ def time_first_answers(
     asked = [sample for sample in asked if sample.questions]
     if not asked:
         raise ValueError("samples: none of them has a question")
-    seconds = []
+    seconds: list[float] = []
+    deadline = time.perf_counter() + limit
     for index in range(warm_up + count):
+        if len(seconds) > warm_up and time.perf_counter() > deadline:
+            break
         sample = asked[index % len(asked)]
         question = sample.questions[0]
         began = time.perf_counter()
