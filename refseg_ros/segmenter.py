@@ -166,7 +166,10 @@ class Segmenter:
             with watch.stage("clip"):
                 regions = self.region_features(image, proposals)
             with watch.stage("captions"):
-                caption, captions = self._describe(image, proposals)
+                captions = self.region_captions(image, proposals)
+                score = self.config.score
+                whole = bool(score.negative) and score.distractors == "caption"
+                caption = self._caption(image) if whole else ""
             with watch.stage("texts"):
                 features = self._features(regions, caption, captions)
         return Scene(self, image, proposals, features, watch.total())
@@ -200,13 +203,17 @@ class Segmenter:
         crops = region_images(image, proposals, self.config.score.blur_kernel)
         return tuple(self._captioner.caption(list(crops)))
 
-    def _describe(self, image: Image, proposals: Proposals) -> tuple[str, tuple[str, ...]]:
-        """Captions of the whole image and of each blurred-background crop (TAS, P and N)."""
-        if self._captioner is None:
-            return "", self.region_captions(image, proposals)
-        # By itself: its caption is the longest, and all of a batch wait for the longest.
-        (caption,) = self._captioner.caption([image])
-        return caption, self.region_captions(image, proposals)
+    def image_caption(self, image: Image) -> str:
+        """Caption of a whole image; empty without a captioner.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+        """
+        with self._observing, torch.inference_mode(), self.device.precision():
+            return self._caption(image)
+
+    def _caption(self, image: Image) -> str:
+        return self._captioner.caption([image])[0] if self._captioner else ""
 
     def _features(
         self, regions: torch.Tensor, caption: str, captions: tuple[str, ...]
@@ -253,10 +260,13 @@ class Scene:
         """Height and width of the image in pixels."""
         return self.image.shape[0], self.image.shape[1]
 
-    @property
+    @cached_property
     def caption(self) -> str:
-        """What the captioner says of the whole image; empty when captions are off."""
-        return self.features.caption
+        """What the captioner says of the whole image; empty when captions are off.
+
+        Made when it is first asked for, unless the scores need it.
+        """
+        return self.features.caption or self.segmenter.image_caption(self.image)
 
     @property
     def captions(self) -> tuple[str, ...]:

@@ -236,6 +236,8 @@ def test_distractors_come_from_the_regions_or_from_the_whole_image(segmenter: Se
     assert preset.score.distractors == "regions"
     image = bundled_scenes()[0].frame.rgb
     by_region = segmenter.observe(image)
+    assert by_region.features.caption == ""  # no score needs it
+    assert by_region.caption.startswith("a")
     assert by_region.features.phrases == noun_phrases(", ".join(by_region.captions))
     score = dataclasses.replace(preset.score, distractors="caption")
     segmenter.config = dataclasses.replace(preset, score=score)
@@ -243,7 +245,8 @@ def test_distractors_come_from_the_regions_or_from_the_whole_image(segmenter: Se
         scene = segmenter.observe(image)
     finally:
         segmenter.config = preset
-    assert scene.features.phrases == noun_phrases(scene.caption)
+    assert scene.features.phrases == noun_phrases(scene.features.caption)
+    assert scene.caption == scene.features.caption == by_region.caption
 
 
 def test_half_precision_selects_the_same_object(segmenter: Segmenter, scene: Scene) -> None:

@@ -27,7 +27,7 @@ class SceneFeatures:
         regions: (N, D) float32 L2-normalised CLIP features of the masked crops.
         captions: N captions of the blurred crops; empty strings when captions are off.
         caption_features: (N, D) float32 L2-normalised text features of the captions, or (0, D).
-        caption: Caption of the whole image; empty when captions are off.
+        caption: Caption of the whole image; empty when no score needs it.
         phrases: Noun phrases of that caption, or of all captions of regions (`distractors`).
         phrase_features: (len(phrases), D) float32 L2-normalised text features of the prompts
             made from them.
