@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -58,7 +58,11 @@ def score_looks(
     phrases = {phrase.look: (phrase, denied) for phrase, denied in wanted}
     if not phrases:
         return {}
-    contrasts = {look: _contrasts(phrase) for look, (phrase, denied) in phrases.items() if denied}
+    unknown = encoder.unknown_words(BASIC_COLOURS)
+    others = [colour for colour in BASIC_COLOURS if colour not in unknown]
+    contrasts = {
+        look: _contrasts(phrase, others) for look, (phrase, denied) in phrases.items() if denied
+    }
     texts = list(
         dict.fromkeys([*phrases, *(text for each in contrasts.values() for text in each)])
     )
@@ -78,14 +82,14 @@ def score_looks(
     return looks
 
 
-def _contrasts(phrase: NounPhrase) -> tuple[str, ...]:
-    """The same look in the other basic colours; none where it says another colour or none."""
-    if len(phrase.colours) != 1 or phrase.colours[0] not in BASIC_COLOURS:
+def _contrasts(phrase: NounPhrase, colours: Sequence[str]) -> tuple[str, ...]:
+    """The same look in the other colours; none where it says no or another colour."""
+    if len(phrase.colours) != 1 or phrase.colours[0] not in colours:
         return ()
     said = phrase.colours[0]
     words = phrase.look.split()
     return tuple(
         " ".join(other if word == said else word for word in words)
-        for other in BASIC_COLOURS
+        for other in colours
         if other != said
     )
