@@ -21,6 +21,7 @@ from refseg_ros.evaluation.measure import least_area
 from refseg_ros.matching.crops import region_images
 from refseg_ros.proposals import Proposer
 from refseg_ros.results import Proposals
+from refseg_ros.simulation.naming import plural
 from training import words
 from training.common import Image, Mask, Scenes, Thing
 
@@ -163,8 +164,8 @@ def retrieval_figures(encoder: ClipEncoder, scenes: Scenes, count: int) -> dict[
         looks = [(thing.colour, thing.category) for thing in things]
         for asked in sorted(set(looks)) if len(looks) > 1 else ():
             text = encoder.encode_texts([f"a {asked[0]} {words.NAMES[asked[1]][0]}"])[0]
-            answer = looks[int((regions @ text).argmax())]
-            right["in scene, colour + category"].append(answer == asked)
+            found = looks[int((regions @ text).argmax())]
+            right["in scene, colour + category"].append(found == asked)
         for category in sorted({thing.category for thing in things}):
             text = names[words.CATEGORIES.index(category)]
             answer = things[int((regions @ text).argmax())]
@@ -206,7 +207,7 @@ def caption_figures(captioner: Captioner, scenes: Scenes, count: int) -> dict[st
         said = whole.replace(",", " ").split()
         for category in _largest_categories(things):
             name = words.NAMES[category][0]
-            right["scene nouns"].append(name in said or words.plural(name) in said)
+            right["scene nouns"].append(name in said or plural(name) in said)
         wrong = {word for word in said if word in _NOUNS} - {
             form for thing in things for form in _forms(thing.category)
         }
@@ -216,7 +217,7 @@ def caption_figures(captioner: Captioner, scenes: Scenes, count: int) -> dict[st
 
 def _forms(category: str) -> tuple[str, str]:
     name = words.NAMES[category][0]
-    return name, words.plural(name)
+    return name, plural(name)
 
 
 _NOUNS = frozenset(form for category in words.CATEGORIES for form in _forms(category))

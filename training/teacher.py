@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from refseg_ros.backbones.clip import MERGES
 from refseg_ros.errors import WeightsError
 from training import train_clip
 from training.common import read_checkpoint
@@ -57,7 +58,7 @@ class Teacher(nn.Module):
         Raises:
             WeightsError: There is no checkpoint, or it is of another network.
         """
-        tokenizer = train_clip.build_tokenizer(run / train_clip.MERGES)
+        tokenizer = train_clip.build_tokenizer(run / MERGES)
         model = train_clip.build_clip(tokenizer.vocab_size)
         try:
             model.load_state_dict(read_checkpoint(run)["model"])
