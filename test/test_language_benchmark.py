@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import pytest
 
 from refseg_ros.language import Measure, NounPhrase, parse
 from refseg_ros.simulation import forms
+from refseg_ros.simulation.benchmark import SLICE_FOLDER
 from refseg_ros.simulation.catalogue import COLOURS, NAMED
 from refseg_ros.simulation.chance import Chance
+from refseg_ros.simulation.expressions import Referral
 from refseg_ros.simulation.naming import COLOUR_NAMES, GENERIC, NAMES
 from refseg_ros.simulation.phrasing import Speaker
 
@@ -75,7 +78,9 @@ def _ranks(part: forms.Rank, phrase: NounPhrase) -> bool:
 
 def _denies(part: forms.Colour | forms.Relation, phrase: NounPhrase) -> bool:
     if isinstance(part, forms.Colour):
-        return phrase.colours[:1] in {(name,) for name in COLOUR_NAMES[part.colour]}
+        return phrase.colours[:1] in {
+            (name,) for name in COLOUR_NAMES.get(part.colour, (part.colour,))
+        }
     return _relates(part, phrase)
 
 
@@ -140,3 +145,15 @@ def test_every_wording_of_the_benchmark_is_read_as_its_form(style: str) -> None:
 
 def test_generic_nouns_of_the_benchmark_name_no_kind() -> None:
     assert [parse(f"the {name}").head for name in GENERIC] == ["", "", ""]
+
+
+def test_the_bundled_expressions_are_read_as_their_forms() -> None:
+    lines = (SLICE_FOLDER / "scenes.jsonl").read_text(encoding="utf-8").splitlines()
+    referrals = [
+        Referral.from_dict(item) for line in lines for item in json.loads(line)["referrals"]
+    ]
+    assert len(referrals) > 300
+    for referral in referrals:
+        expression = parse(referral.expression)
+        assert misread(referral.form, expression.target) == [], referral.expression
+        assert expression.unread == (), referral.expression

@@ -35,13 +35,15 @@ def split_clauses(tokens: Sequence[str]) -> list[list[str]]:
             continue
         elif token not in lexicon.FILLERS:
             clauses[-1].append(token)
-            _drop_picture(clauses[-1])
+            _drop_scenery(clauses[-1])
     return [clause for clause in clauses if clause]
 
 
-def _drop_picture(clause: list[str]) -> None:
-    """Take "in the picture" off the end: it tells nothing of one thing in it."""
-    if clause[-1] in lexicon.PICTURE:
+def _drop_scenery(clause: list[str]) -> None:
+    """Take "over there" and "in the picture" off the end: they tell nothing apart."""
+    if tuple(clause[-2:]) in lexicon.YONDER:
+        del clause[-2:]
+    elif clause[-1] in lexicon.PICTURE:
         start = len(clause) - 1 - (len(clause) > 1 and clause[-2] in lexicon.ARTICLES)
         if start and clause[start - 1] in ("in", "on", "within"):
             del clause[start - 1 :]

@@ -75,6 +75,11 @@ class Draft:
         self.relations.append(DraftRelation(kind, [landmark], extreme, max(rank or 1, 1)))
         return self.relations[-1]
 
+    def name_each(self) -> None:
+        """In "both the duck and the mug" there is but one duck."""
+        if self.phrase.count and self.phrase.text.endswith(self.phrase.head):
+            self.phrase = replace(self.phrase, count=None, is_plural=False)
+
     def finished(self) -> NounPhrase:
         """The phrase with its relations and exclusions."""
         phrase = replace(

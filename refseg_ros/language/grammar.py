@@ -346,6 +346,8 @@ def _direction_of(
     if not landmark and tokens[after - 1] in lexicon.DEMONSTRATIVES:
         landmark = tokens[after - 1]  # "to the right of that"
     bare = tokens[start] not in lexicon.DIRECTION_PREPOSITIONS
+    if not landmark and tokens[start:index] == ["on", "top"]:
+        return Item(Kind.RELATION, start, index + 1, "on", relation=RelationKind.ON)
     if landmark in lexicon.NUMBERS and found == (Direction.MIDDLE,) and not bare:
         return Item(Kind.RELATION, start, index + 1, tokens[start], relation=RelationKind.BETWEEN)
     direction = Item(Kind.DIRECTION, start, index, tokens[start], found, extreme, bare)

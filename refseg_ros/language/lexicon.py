@@ -58,7 +58,8 @@ LEAD_IN: Final = _phrases(
     "away, tap, tap on, clean up, inspect, watch out for, put down, put away, put, place, drop, "
     "stack, insert, set, move, push, pull, slide, carry, drag, robot can you, what about, how "
     "about, focus on, i am after, where did i leave, where did i put, where have i put, i want "
-    "to have, i would love, give me back, possibly, i said, i asked for, which one, which ones"
+    "to have, i would love, give me back, possibly, i said, i asked for, i think, i "
+    "think it is, i guess, i believe, is it, is that, which one, which ones"
 )
 PUT_VERBS: Final = word_set("put place drop stack insert set")
 """Verbs whose last place phrase says where to, not which one."""
@@ -90,7 +91,8 @@ TRAILING: Final = _phrases(
 )
 FILLERS: Final = word_set(
     "please kindly quickly slowly carefully gently actually maybe perhaps really exactly "
-    "immediate um uh er hmm"
+    "immediate directly slightly diagonally partially partly completely fully nearly almost "
+    "roughly um uh er hmm"
 )
 
 LEAD_IN_BY_FIRST: Final = _by_word(LEAD_IN, 0)
@@ -130,7 +132,7 @@ ORDINALS: Final = {
         start=1,
     )
     for word in words.split()
-} | {"last": -1}  # fmt: skip
+} | {"last": -1, "penultimate": -2}  # fmt: skip
 PRONOUNS: Final = word_set(
     "it them they he him she i you me us we itself there here everything nothing"
 )
@@ -138,16 +140,16 @@ REFERRING_PRONOUNS: Final = word_set("it them they he him she")
 VIEWER: Final = word_set("me us you camera viewer robot yourself myself")
 """Landmarks that stand for the place of the camera."""
 LINKS: Final = word_set(
-    "that which who whom whose is are was were be being been am does do did has have had can "
+    "that which who whom is are was were be being been am does do did has have had can "
     "could would will should must sits stands lies sitting standing lying laying located placed "
     "positioned resting situated seated parked put looks appears seems also just only shown seen "
-    "visible found kept made did do"
+    "visible found kept made did do hidden tucked stacked balanced hanging leaning"
 )
 STANDING: Final = word_set("lie sit stand belong")
 """Verbs that mean nothing else after "does not"."""
 SAME_THING: Final = frozenset(("it is", "they are", "i mean", "i meant"))
 """Beginnings of a sentence that goes on about the thing meant."""
-RELATIVE: Final = word_set("that which who whom whose where")
+RELATIVE: Final = word_set("that which who whom where")
 """Those that begin a clause about the noun just said."""
 LINK_PHRASES: Final = _by_word(
     _phrases(
@@ -311,6 +313,10 @@ FRAME_WORDS: Final = word_set(
     "table desk tabletop counter room"
 )
 """What positions are positions of: "the left side of the table" is a direction, no relation."""
+YONDER: Final = frozenset(
+    (place, where) for place in ("over", "out", "up", "down") for where in ("there", "here")
+)
+"""Said with a pointing finger."""
 PICTURE: Final = word_set("image picture photo photograph pic frame screen scene view shot")
 """What is seen: "in the picture" tells nothing."""
 NOT_LANDMARKS: Final = word_set(
@@ -352,7 +358,7 @@ RELATION_PHRASES: Final[dict[tuple[str, ...], R]] = {
         "which holds, which contains, that hold, that contain",
         R.CARRYING: "carrying, supporting, that carries, which carries, that supports",
         R.WITH: "with, wearing, having, that has, which has, who has, that have, has, have, has "
-        "got, that has got, that wears, who wears",
+        "got, that has got, that wears, who wears, whose",
         R.BETWEEN: "between, in between, halfway between, midway between",
     }.items()
     for phrase in phrases.split(", ")

@@ -282,13 +282,13 @@ class _PhraseReader:
 
     def _joins(self, item: Item) -> bool:
         """Whether "and" or a comma joins two adjectives of one noun ("red and white ball")."""
-        return (
-            bool(self.words)
-            and (self.alternatives or item.word != "or")
-            and self.words[-1] in lexicon.ADJECTIVES
-            and self.items[self.index + 1].word in lexicon.ADJECTIVES
-            and not self._has_noun
-        )
+        if not self.words or self._has_noun or (item.word == "or" and not self.alternatives):
+            return False
+        last, word = self.words[-1], self.items[self.index + 1].word
+        if last in lexicon.PURE_ADJECTIVES:
+            return word in lexicon.ADJECTIVES
+        # "pink tin and blue pear" are two things.
+        return any({last, word} <= kind for kind in (lexicon.COLOURS, lexicon.MATERIALS))
 
     def _is_garment(self) -> bool:
         """Whether "top" is what somebody wears ("in a pink top"), not a position."""

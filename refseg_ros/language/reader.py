@@ -19,6 +19,7 @@ from dataclasses import replace
 from typing import Final
 
 from refseg_ros.language import lexicon
+from refseg_ros.language.cursor import Cursor
 from refseg_ros.language.drafts import Draft, DraftRelation
 from refseg_ros.language.expression import (
     Direction,
@@ -33,10 +34,9 @@ MAX_DEPTH: Final = 4
 
 _SPEAKERS: Final = ("i", "you", "we")
 _TIMES: Final = ("before", "past")
-_SILENT: Final = (Kind.ARTICLE, Kind.LINK, Kind.COMMA, Kind.AND, Kind.OF)
 
 
-class Reader:
+class Reader(Cursor):
     """Reads one clause.
 
     Attributes:
@@ -45,16 +45,14 @@ class Reader:
     """
 
     def __init__(self, tokens: Sequence[str], items: Sequence[Item]) -> None:
+        super().__init__(tokens, items)
         self.target = Draft()
         self.negated: list[str] = []
-        self._tokens, self._items = tokens, items
-        self._index = 0
         self._base = self.target  # the thing meant, or the one excluded that is spoken of
         self._near = self.target  # the noun right before
         self._relative = False  # whether in a relative clause of that noun
         self._last: tuple[Draft, DraftRelation] | None = None  # whose relation was said last
         self._open: DraftRelation | None = None  # a "between" that lacks its second landmark
-        self._unread: list[Item] = []
 
     def read(self) -> None:
         """Consumes every item."""
@@ -86,28 +84,6 @@ class Reader:
             else:
                 self._read_noun(item)
 
-    def unread_words(self) -> list[str]:
-        """Words of the items that no reading was found for, in the order said."""
-        items = [item for item in self._items if item in self._unread]
-        return [
-            token
-            for item in items
-            if item.kind not in _SILENT
-            for token in self._tokens[item.start : item.stop]
-        ]
-
-    def _phrase(self, start: int, predicative: bool = False) -> tuple[NounPhrase, int]:
-        return parse_phrase(self._items, start, predicative)
-
-    def _skip_phrase(self) -> None:
-        """Leave the item and the phrase after it unread."""
-        stop = max(self._phrase(self._index + 1)[1], self._index + 1)
-        self._unread += self._items[self._index : stop]
-        self._index = stop
-
-    def _kind_at(self, index: int) -> Kind | None:
-        return self._items[index].kind if index < len(self._items) else None
-
     def _starts_phrase(self, item: Item) -> bool:
         """Whether a bare position word here begins the phrase of the thing meant."""
         return item.prenominal and self._base.phrase == NounPhrase()
@@ -120,13 +96,16 @@ class Reader:
         predicative = bare and bool(said.head or (self._relative and said.text))
         phrase, stop = self._phrase(self._index, predicative)
         stop = max(stop, self._index + 1)
-        if said.head and phrase.head:
-            if after := self._stranded(stop):
-                relation = self._items[after - 1].relation
-                assert relation is not None
-                self._relate(owner, lexicon.CONVERSE[relation], Draft(phrase))
-                stop = after
-            elif self._relative and bare:
+        after = self._stranded(stop) if said.text and phrase.head else 0
+        if after:
+            relation = self._items[after - 1].relation
+            assert relation is not None
+            self._relate(owner, lexicon.CONVERSE[relation], Draft(phrase))
+            stop = after
+        elif said.head and (
+            phrase.head or phrase == NounPhrase(count=phrase.count, is_plural=True)
+        ):
+            if self._relative and bare:
                 words = tuple(phrase.text.split())
                 owner.phrase = replace(said, qualities=said.qualities + words)
             else:
@@ -142,16 +121,6 @@ class Reader:
         self._base.phrase = merge(self._base.phrase, group)
         self._index = max(stop, self._index + 1)
 
-    def _stranded(self, index: int) -> int:
-        """The end of "… is on" after "the brick the ring"; 0 if it does not stand here."""
-        while self._kind_at(index) is Kind.LINK:
-            index += 1
-        if self._kind_at(index) is not Kind.RELATION:
-            return 0
-        ends = self._kind_at(index + 1) in (None, Kind.COMMA, Kind.AND, Kind.LINK)
-        known = self._items[index].relation in lexicon.CONVERSE
-        return index + 1 if ends and known else 0
-
     def _read_pronoun(self, item: Item) -> None:
         phrase = pronoun(item.word)
         if phrase is not None and not self._base.phrase.text and not self._base.phrase.head:
@@ -161,12 +130,6 @@ class Reader:
             if item.word in _SPEAKERS:
                 self._skip_clause()
         self._index += 1
-
-    def _skip_clause(self) -> None:
-        """Leave "I put down" after "the mug" unread, up to the next word of place."""
-        while self._kind_at(self._index + 1) in (Kind.LINK, Kind.WORD, Kind.PRONOUN):
-            self._index += 1
-            self._unread.append(self._items[self._index])
 
     def _read_and(self) -> None:
         """Read "and": a second landmark, a further relation of the same thing, or nothing."""
@@ -192,6 +155,7 @@ class Reader:
                 self._open.landmarks.append(self._near)
                 self._open = None
             else:
+                relation.landmarks[0].name_each()
                 self._relate(owner, relation.kind, Draft(phrase))
             self._index = stop
         elif following is Kind.ARTICLE and self._base.phrase.text:
@@ -253,6 +217,7 @@ class Reader:
                 kind = lexicon.RELATION_BESIDE[direction]
                 owner.relations.append(DraftRelation(kind, [Draft(landmark)]))
             self._relate(owner, item.relation, draft, item.utmost)
+            self._relative = item.word == "whose"
 
     def _landmark(self, item: Item) -> NounPhrase:
         """The phrase after the current item."""
@@ -280,7 +245,11 @@ class Reader:
         refers = landmark.text in ("it", "them", "itself") or not landmark.text
         if last.kind not in holds or not refers or said not in lexicon.CONVERSE:
             return False
-        last.kind = lexicon.CONVERSE[said]
+        held = last.kind
+        for relation in reversed(self._last[0].relations):  # "with the duck and the mug on it"
+            if relation.kind is not held:
+                break
+            relation.kind = lexicon.CONVERSE[said]
         return True
 
     def _read_bare_relation(self, item: Item, owner: Draft, start: int) -> None:
