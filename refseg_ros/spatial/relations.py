@@ -36,6 +36,8 @@ NEARBY_SCALE: Final = 0.35
 SEATED: Final = 0.3
 """Share of a thing's lowest part that lies in another's outline from which it is in or on it."""
 SEATED_SCALE: Final = 0.06
+LEVEL_SCALE: Final = 0.01
+"""Difference of rows of centres that tells which of two things is in the other."""
 DEPTH_SCALE: Final = 0.03
 """Scale of the logistic over a difference of depths, in metres."""
 ASIDE: Final = 0.3
@@ -192,11 +194,12 @@ def _by_depth(kind: RelationKind, sign: float) -> Callable[[Layout], Matrix]:
 
 
 def _seated(layout: Layout) -> Matrix:
-    """(N, N): i is in j or on it. What reaches lower in the picture carries."""
-    bottoms = layout.boxes[:, 3] / max(layout.size)
-    lower = logistic((bottoms[None] - bottoms[:, None]) / 0.003)
-    held = logistic((layout.seated - SEATED) / SEATED_SCALE) * lower
-    np.fill_diagonal(held, 0.0)
+    """(N, N): i is in j or on it. Where each seems to be in the other, the higher one is."""
+    inside = logistic((layout.seated - SEATED) / SEATED_SCALE)
+    np.fill_diagonal(inside, 0.0)
+    rows = layout.centres[:, 1] / max(layout.size)
+    lower = logistic((rows[:, None] - rows[None]) / LEVEL_SCALE)
+    held: Matrix = inside * (1.0 - inside.T * lower)
     return held
 
 
