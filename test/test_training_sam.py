@@ -172,9 +172,11 @@ def test_the_affinity_loss_tells_things_apart() -> None:
 def test_batches_are_windows_first_and_frames_in_the_end(scenes: Scenes) -> None:
     rng = np.random.default_rng(0)
     windows = train_sam.random_batch(scenes, rng, 8, 0.0)
-    assert [view.pixels.shape for view in windows] == [(3, 192, 256)] * 8
-    frames = train_sam.random_batch(scenes, rng, 8, 1.0)
-    assert [view.pixels.shape for view in frames] == [(3, 384, 512)] * 2
+    assert [view.pixels.shape for view in windows.views] == [(3, 192, 256)] * 8
+    frames = [train_sam.random_batch(scenes, rng, 8, 1.0) for _ in range(20)]
+    for batch in frames:
+        assert [view.pixels.shape for view in batch.views] == [(3, 384, 512)] * 2
+    assert {batch.window for batch in frames} == {32, 64}
 
 
 @pytest.mark.parametrize("spent", [0.0, 1.0])
@@ -187,8 +189,10 @@ def test_a_step_moves_all_weights_but_the_unused(spent: float, scenes: Scenes) -
         for kind in (Prompt.CLICK,)
     ]
     embedded, seeds = train_sam.embed(sam, views_)
-    logits, quality, truth = train_sam.answer(sam, embedded, views_)
+    logits, quality, truth = train_sam.answer(sam, embedded, train_sam.Batch(views_, 32))
     assert logits.shape == (2, 4, *truth.shape[1:])
+    narrow = train_sam.answer(sam, embedded, train_sam.Batch(views_, 16))
+    assert [part.shape[-1] for part in narrow] == [64, 4, 64]
     assert truth.shape == (2, 96, 128)
     loss = train_sam.mask_loss(logits, quality, truth, 1 - spent)
     loss = loss + train_sam.seed_loss(seeds, torch.stack([view.seeds for view in views_]))
@@ -205,7 +209,7 @@ def test_muon_turns_filters_as_it_turns_rows(form: torch.memory_format) -> None:
     linear.weight.data = convolution.weight.detach().permute(0, 2, 3, 1).flatten(1).clone()
     before = linear.weight.detach().clone()
     linear.bias.data = convolution.bias.detach().clone()  # type: ignore[union-attr]
-    pixels = torch.randn(2, 16, 3, 3)
+    pixels = torch.randn(64, 16, 3, 3)
     for module, given in (
         (convolution, pixels),
         (linear, pixels.permute(0, 2, 3, 1).flatten(1)),
@@ -219,5 +223,5 @@ def test_muon_turns_filters_as_it_turns_rows(form: torch.memory_format) -> None:
     turned = convolution.weight.detach().permute(0, 2, 3, 1).flatten(1)
     steps = torch.stack([turned - before, linear.weight.detach() - before]).flatten(1)
     # Half precision within the optimiser leaves them a little different.
-    assert torch.cosine_similarity(steps[0], steps[1], dim=0) > 0.98
+    assert torch.cosine_similarity(steps[0], steps[1], dim=0) > 0.9
     assert steps.norm() > 0.1

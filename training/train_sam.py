@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from refseg_ros.backbones import sam_decoding
 from refseg_ros.backbones.conv_pyramid import STRIDE
 from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.sam import build_small_sam
@@ -49,6 +50,8 @@ _FRAMES_FROM = 0.85
 """Share of the budget after which whole frames are seen in place of windows."""
 _FRAME_HEIGHT = FRAME * 3 // 4
 _WINDOWS_A_FRAME = 4
+_WHOLE = 0.2  # of the steps on frames
+_PROMPTS_OF_WHOLE = 3
 
 
 def build_sam() -> Sam:
@@ -58,8 +61,18 @@ def build_sam() -> Sam:
     return sam
 
 
-def random_batch(scenes: Scenes, rng: np.random.Generator, count: int, spent: float) -> list[View]:
-    """Views of one size, prompted in one way.
+class Batch(NamedTuple):
+    """Views of one size, prompted in one way, and the cells along a side that a prompt sees."""
+
+    views: list[View]
+    window: int
+
+
+def random_batch(scenes: Scenes, rng: np.random.Generator, count: int, spent: float) -> Batch:
+    """Random views.
+
+    In whole frames most prompts see a window, and some all of it, as segment-anything's own
+    predictor has it.
 
     Args:
         scenes: Where they are taken from.
@@ -68,12 +81,14 @@ def random_batch(scenes: Scenes, rng: np.random.Generator, count: int, spent: fl
         spent: The share of the training that is over.
     """
     kind = Prompt(int(rng.choice(3, p=(0.76, 0.12, 0.12))))
-    if spent < _FRAMES_FROM:
-        size, prompts = WINDOW, _PROMPTS
-    else:
+    size, prompts, window = WINDOW, _PROMPTS, sam_decoding.WINDOW
+    if spent >= _FRAMES_FROM:
         size, prompts = (_FRAME_HEIGHT, FRAME), 2 * _PROMPTS
         count = max(1, count // _WINDOWS_A_FRAME)
-    return [random_view(scenes, rng, size=size, prompts=prompts, kind=kind) for _ in range(count)]
+        if rng.random() < _WHOLE:
+            prompts, window = _PROMPTS_OF_WHOLE, FRAME // STRIDE
+    views = [random_view(scenes, rng, size=size, prompts=prompts, kind=kind) for _ in range(count)]
+    return Batch(views, window)
 
 
 def embed(sam: Sam, views: list[View]) -> tuple[Tensor, Tensor]:
@@ -85,24 +100,26 @@ def embed(sam: Sam, views: list[View]) -> tuple[Tensor, Tensor]:
     return embedded.float(), seeds.float()
 
 
-def answer(sam: Sam, embedded: Tensor, views: list[View]) -> tuple[Tensor, Tensor, Tensor]:
+def answer(sam: Sam, embedded: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     """The masks of all prompts of views, each in its window.
 
     Args:
         sam: The network.
         embedded: (B, C, h, w) their embeddings.
-        views: Of one size, prompted in one way.
+        batch: What they are of.
 
     Returns:
         (N, 4, H, W) logits, (N, 4) predicted IoUs, and (N, H, W) the true coverage.
     """
+    views = batch.views
     counts = torch.tensor([len(view.points) for view in views])
     which = torch.repeat_interleave(torch.arange(len(views)), counts)
     origins = torch.tensor([view.origin for view in views])[which]
     points, labels = (torch.cat([getattr(v, n) for v in views]) for n in ("points", "labels"))
     real = (labels >= 0)[..., None]
     middles = (points * real).sum(1) / real.sum(1)
-    first, size = corners((middles / STRIDE).long(), (embedded.shape[2], embedded.shape[3]))
+    shape = (embedded.shape[2], embedded.shape[3])
+    first, size = corners((middles / STRIDE).long(), shape, batch.window)
     codes = sam.prompt_encoder.get_dense_pe()
     none = torch.zeros(len(which), dtype=torch.int64)
     tokens = _prompt_tokens(sam, points + origins[:, None], labels)
@@ -231,10 +248,11 @@ def train(options: argparse.Namespace) -> None:
         muon=True,
     )
     for rng in training:
-        views = random_batch(scenes, rng, options.batch, training.spent)
+        batch = random_batch(scenes, rng, options.batch, training.spent)
+        views = batch.views
         embedded, seeds = embed(sam, views)
         balance = max(0.0, 1 - training.spent / _FRAMES_FROM)
-        masks = mask_loss(*answer(sam, embedded, views), balance)
+        masks = mask_loss(*answer(sam, embedded, batch), balance)
         alike = affinity_loss(affinity(embedded), torch.stack([view.cells for view in views]))
         found = seed_loss(seeds, torch.stack([view.seeds for view in views]))
         note = f"affinity {alike.item():.3f}, seeds {found.item():.3f}"

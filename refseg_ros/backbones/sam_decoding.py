@@ -22,18 +22,21 @@ FINER = 4
 """Cells of a mask for each cell of the embedding, along each side."""
 
 
-def corners(cells: Tensor, shape: tuple[int, int]) -> tuple[Tensor, tuple[int, int]]:
+def corners(
+    cells: Tensor, shape: tuple[int, int], most: int = WINDOW
+) -> tuple[Tensor, tuple[int, int]]:
     """Where windows lie that have given cells as near to their middle as the image allows.
 
     Args:
         cells: (N, 2) int64 x, y of embedding cells.
         shape: Height and width of the embedding in cells.
+        most: Cells along each side of a window, if the image is that large.
 
     Returns:
         (N, 2) int64 x, y of the first cell of each window, and the height and width of all of
-        them, :data:`WINDOW` or less where the image is smaller.
+        them.
     """
-    height, width = min(WINDOW, shape[0]), min(WINDOW, shape[1])
+    height, width = min(most, shape[0]), min(most, shape[1])
     last = torch.tensor([shape[1] - width, shape[0] - height], device=cells.device)
     first = cells - torch.tensor([width // 2, height // 2], device=cells.device)
     return torch.minimum(first.clamp(min=0), last), (height, width)
