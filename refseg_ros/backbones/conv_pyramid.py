@@ -109,9 +109,7 @@ class ConvPyramid(nn.Module):
         self.stage4 = Residual(stem, stem, norm=norm)
         inputs = (stem, *widths[:-1])
         self.stages = nn.ModuleList(
-            nn.Sequential(
-                Residual(before, width, 2, norm), Residual(width, width, norm=norm)
-            )
+            nn.Sequential(Residual(before, width, 2, norm), Residual(width, width, norm=norm))
             for before, width in zip(inputs, widths, strict=True)
         )
         self.lateral = nn.ModuleList(nn.Conv2d(width, out_chans, 1) for width in widths)
