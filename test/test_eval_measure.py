@@ -186,7 +186,7 @@ def test_the_number_of_pictures_done_is_told() -> None:
 
 
 def test_a_worker_that_dies_is_told_of() -> None:
-    with pytest.raises(RefsegError, match="--workers 2: a worker process ended early"):
+    with pytest.raises(RefsegError, match="workers: one of 2 processes ended early"):
         run(_Dies, Hand(), workers=2)
 
 

@@ -4,18 +4,14 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Protocol
 
 from refseg_ros.config import SegmenterConfig
-from refseg_ros.errors import RefsegError
 from refseg_ros.evaluation.measure import measure
 from refseg_ros.evaluation.records import Components, Observer, Sample, SceneResult, Source
+from refseg_ros.pools import in_processes
 
 Progress = Callable[[int], None]
 
@@ -111,22 +107,11 @@ def _results(
         with threads(1):
             yield from map(_Work(*task), range(count))
         return
-    context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads' locks
-    pool = ProcessPoolExecutor(workers, context, _start, task)
-    try:
-        yield from pool.map(_measure, range(count))
-    except BrokenProcessPool:
-        raise RefsegError(
-            f"--workers {workers}: a worker process ended early, perhaps for want of memory "
-            "(each loads the networks); try fewer"
-        ) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    yield from in_processes(_measure, range(count), workers, _start, task)
 
 
 def _start(load: Loader, source: Source, components: Components | None) -> None:
     global _work
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers on Ctrl-C
     _set_threads(1)
     _work = _Work(load, source, components)
 

@@ -7,7 +7,6 @@ No picture is needed: expressions follow from the masks of the rasteriser, alike
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import sys
 from collections import Counter
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from refseg_ros.errors import ConfigError
+from refseg_ros.pools import in_processes
 from refseg_ros.simulation.benchmark import SIZE
 from refseg_ros.simulation.expressions import PHENOMENA, Referral, benchmark_referrals
 from refseg_ros.simulation.rasteriser import rasterise
@@ -80,13 +80,12 @@ def count_split(name: str, scenes: int | None = None, workers: int = 1) -> Count
     jobs = [(name, index) for index in range(get_split(name).scenes)][:scenes]
     counts: Counter[str] = Counter(scenes=len(jobs))
     wordings: set[str] = set()
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        for spec, referrals in pool.imap(told, jobs, _CHUNK):
-            counts["objects"] += len(spec.objects)
-            counts["carried"] += sum(item.support >= 0 for item in spec.objects)
-            counts["expressions"] += len(referrals)
-            counts.update(referral.phenomenon for referral in referrals)
-            wordings.update(referral.expression for referral in referrals)
+    for spec, referrals in in_processes(told, jobs, workers, chunk=_CHUNK):
+        counts["objects"] += len(spec.objects)
+        counts["carried"] += sum(item.support >= 0 for item in spec.objects)
+        counts["expressions"] += len(referrals)
+        counts.update(referral.phenomenon for referral in referrals)
+        wordings.update(referral.expression for referral in referrals)
     counts["wordings"] = len(wordings)
     return counts
 

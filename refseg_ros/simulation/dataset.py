@@ -10,9 +10,9 @@ each scene one line with its `spec`, the visible `areas` of its objects in pixel
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
-import multiprocessing
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from refseg_ros.pools import in_processes
 from refseg_ros.simulation.renderer import TabletopRenderer
 from refseg_ros.simulation.sampling import PROFILES, sample_scene
 
@@ -56,6 +57,7 @@ def write_dataset(
 
     Raises:
         ValueError: if a number is out of range or there is no such profile.
+        RefsegError: if a process was ended from outside.
         RendererUnavailable: if no OpenGL back end can be started.
     """
     for name, value, least in (("scenes", scenes, 1), ("seed", seed, 0), ("workers", workers, 1)):
@@ -73,13 +75,13 @@ def write_dataset(
         for start in range(0, scenes, _SLICE)
     ]
     done = 0
-    # Forked children would share the parent's OpenGL state, so each worker starts afresh.
-    context = multiprocessing.get_context("spawn")
     with (
-        context.Pool(workers, start_worker, (width, height, False)) as pool,
+        contextlib.closing(
+            in_processes(_render_slice, jobs, workers, start_worker, (width, height, False))
+        ) as slices,
         (out / "scenes.jsonl").open("w", encoding="utf-8") as listing,
     ):
-        for lines in pool.imap(_render_slice, jobs):
+        for lines in slices:
             listing.writelines(line + "\n" for line in lines)
             done += len(lines)
             yield done

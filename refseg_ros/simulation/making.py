@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from refseg_ros.pools import in_processes
 from refseg_ros.simulation.benchmark import load_frame
 from refseg_ros.simulation.dataset import start_worker, worker_renderer
 from refseg_ros.simulation.expressions import benchmark_referrals
@@ -47,14 +47,15 @@ def made_records(
         count: of scenes.
         workers: processes.
         size: width and height in pixels.
+
+    Raises:
+        RefsegError: if a process was ended from outside.
+        RendererUnavailable: if no OpenGL back end can be started.
     """
     for kind in KINDS:
         (folder / kind).mkdir(parents=True, exist_ok=True)
     jobs = [(split.name, str(folder), index, size) for index in range(count)]
-    # Forked children would share the parent's OpenGL state, so each worker starts afresh.
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, start_worker, (*size, True)) as pool:
-        yield from pool.imap(_make, jobs, _CHUNK)
+    yield from in_processes(_make, jobs, workers, start_worker, (*size, True), chunk=_CHUNK)
 
 
 def _make(job: tuple[str, str, int, tuple[int, int]]) -> dict[str, Any]:
