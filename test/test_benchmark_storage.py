@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -125,6 +126,51 @@ def test_pictures_that_do_not_belong_to_the_listing_are_refused(stored: Path) ->
         open_split(stored)[2]
 
 
+def _set_field(record: dict[str, Any], *path: Any, value: object) -> None:
+    *way, last = path
+    for key in way:
+        record = record[key]
+    record[last] = value
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("referrals", 0, "targets"), [99], "a target is none of its"),
+        (("referrals", 0, "targets"), [], "do not go with the phenomenon"),
+        (("referrals", 0, "targets"), None, "not the dictionary of a Referral"),
+        (("referrals", 0, "form"), "mug", "form must be a NounPhrase, got 'mug'"),
+        (("referrals", 0, "form"), {"form": "Place"}, "not the fields of a Place"),
+        (("spec", "weather"), "rain", "'weather' is no field of a SceneSpec"),
+        (("spec", "sensor"), {"zoom": 2}, "unexpected keyword argument 'zoom'"),
+        (("spec", "objects", 0, "category"), "cloud", "category must be one of"),
+        (("areas",), [1], "visible areas"),
+    ],
+)
+def test_wrong_lines_are_refused(
+    stored: Path, path: tuple[Any, ...], value: object, message: str
+) -> None:
+    lines = (stored / "scenes.jsonl").read_text(encoding="utf-8").splitlines()
+    record = json.loads(lines[0])
+    _set_field(record, *path, value=value)
+    listing = "".join(f"{line}\n" for line in (json.dumps(record), *lines[1:])).encode()
+    manifest = json.loads((stored / "manifest.json").read_text(encoding="utf-8"))
+    manifest["sha256"] = hashlib.sha256(listing).hexdigest()
+    (stored / "scenes.jsonl").write_bytes(listing)
+    (stored / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(ConfigError, match=f"scene 0 of .*{message}"):
+        open_split(stored)[0]
+    assert open_split(stored)[1].referrals
+
+
+def test_cut_pictures_are_refused(stored: Path) -> None:
+    for index, kind in enumerate(("rgb/000000.jpg", "instances/000001.png", "depth/000002.png")):
+        path = stored / kind
+        path.write_bytes(path.read_bytes()[:-200])
+        with pytest.raises(ConfigError, match=f"scene {index} of"):
+            open_split(stored)[index]
+
+
 def test_depth_is_kept_to_the_millimetre(tmp_path: Path) -> None:
     depth = np.array([[0.5004, 1.2346], [11.9999, 70.0]], np.float32)
     write_depth(tmp_path / "d.png", depth)
@@ -145,6 +191,12 @@ def test_wrong_orders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is a file"):
         make_split("slice", tmp_path / "notes.txt", 1)
     assert (tmp_path / "notes.txt").read_text() == "mine"
+    photo = tmp_path / "data" / "rgb" / "holiday.jpg"
+    photo.parent.mkdir(parents=True)
+    photo.write_text("mine")
+    with pytest.raises(ConfigError, match=r"holds other things \(rgb/holiday\.jpg\)"):
+        make_split("slice", tmp_path / "data", 1)
+    assert photo.read_text() == "mine"
 
 
 def test_a_folder_of_another_split_is_kept(stored: Path) -> None:

@@ -22,6 +22,7 @@ from refseg_ros.evaluation.runner import run as measure_all
 from refseg_ros.evaluation.summary import TOTAL, summarise
 from refseg_ros.evaluation.targets import targets
 from refseg_ros.evaluation.timing import Cost
+from refseg_ros.simulation.benchmark import SLICE_FOLDER
 
 runner = CliRunner()
 
@@ -192,7 +193,42 @@ def test_a_file_in_place_of_a_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     code, _, err = run("--pictures", tmp_path / "file")
     assert code == 1
-    assert "--pictures: cannot make" in err
+    assert "--pictures: cannot write to" in err
+
+
+def test_a_full_device_is_told_in_one_line(
+    bench: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    code, _, err = run("--workers", 1, "--json", tmp_path / "figures.json")
+    assert code == 1
+    assert "figures.json cannot be written (No space left on device)" in err
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    code, _, err = run("--pictures", tmp_path)
+    assert code == 1
+    assert f"--pictures: cannot write to {tmp_path} (No space left on device)" in err
+
+
+def test_an_evaluation_that_fails_leaves_no_empty_file(
+    bench: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tabletop, "_source", lambda split, options: Hand(levels=(0, 0)))
+    path = tmp_path / "figures.json"
+    assert run("--workers", 1, "--json", path)[0] == 1
+    assert not path.exists()
+    path.write_text("of an earlier run", encoding="utf-8")
+    assert run("--workers", 1, "--json", path)[0] == 1
+    assert path.read_text(encoding="utf-8") == "of an earlier run"
+
+
+def test_another_split_is_not_measured_under_a_wrong_name(tmp_path: Path) -> None:
+    (tmp_path / "test").symlink_to(SLICE_FOLDER)
+    code, _, err = run("--split", "test", "--scenes", 1, "--data", tmp_path)
+    assert code == 1
+    assert "holds the split slice, not test" in err
 
 
 def test_a_missing_split_says_what_renders_it(
@@ -206,6 +242,15 @@ def test_a_missing_split_says_what_renders_it(
     assert code == 1
     assert "400 of 400 scenes are not in" in err
     assert "pip install 'refseg_ros[sim]'" in err
+
+
+def test_a_place_that_cannot_hold_a_split_is_told_in_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("mujoco")
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "rgb").write_text("mine", encoding="utf-8")
+    code, _, err = run("--split", "test", "--scenes", 1, "--data", tmp_path)
+    assert code == 1
+    assert f"--data: cannot write to {tmp_path / 'test'} (File exists)" in " ".join(err.split())
 
 
 def test_all_is_the_three_test_splits() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import json
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -224,7 +225,10 @@ def evaluate(options: TabletopOptions) -> Report:
     )
     if options.json_file:
         text = json.dumps(report.as_json(), ensure_ascii=False, allow_nan=False, indent=1)
-        options.json_file.write_text(text + "\n", encoding="utf-8")
+        try:
+            options.json_file.write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            raise _unwritable(options.json_file, error) from None
         console.print(f"wrote {options.json_file}", soft_wrap=True)
     if options.pictures:
         for path in _write_pictures(options.pictures, report, sources):
@@ -281,19 +285,25 @@ def _measured(
 def _check_places(options: TabletopOptions) -> None:
     """Makes sure that what is asked for can be written, before minutes are spent."""
     if options.json_file:
+        existed = options.json_file.exists()
         try:
             options.json_file.open("a", encoding="utf-8").close()
+            if not existed:  # an evaluation that fails leaves no empty file
+                options.json_file.unlink()
         except OSError as error:
-            raise RefsegError(
-                f"--json: {options.json_file} cannot be written ({error.strerror})"
-            ) from None
+            raise _unwritable(options.json_file, error) from None
     if options.pictures:
         try:
             options.pictures.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=options.pictures).close()
         except OSError as error:
             raise RefsegError(
-                f"--pictures: cannot make {options.pictures} ({error.strerror})"
+                f"--pictures: cannot write to {options.pictures} ({error.strerror})"
             ) from None
+
+
+def _unwritable(path: Path, error: OSError) -> RefsegError:
+    return RefsegError(f"--json: {path} cannot be written ({error.strerror})")
 
 
 def _source(split: str, options: TabletopOptions) -> TabletopSource:
@@ -305,8 +315,13 @@ def _source(split: str, options: TabletopOptions) -> TabletopSource:
 
     folder, whole = options.folder / split, get_split(split).scenes
     wanted = min(options.scenes or whole, whole)
+    stored = 0
     # Without its manifest a folder holds no split, or one whose making was interrupted.
-    stored = len(open_split(folder)) if (folder / "manifest.json").exists() else 0
+    if (folder / "manifest.json").exists():
+        found = open_split(folder)
+        if found.name != split:
+            raise RefsegError(f"--data: {folder} holds the split {found.name}, not {split}")
+        stored = len(found)
     if stored < wanted:
         _render(split, folder, stored, wanted, options.workers)
     return TabletopSource(folder, wanted)
@@ -330,6 +345,10 @@ def _render(split: str, folder: Path, stored: int, wanted: int, workers: int) ->
             )
         except RendererUnavailable as error:
             raise RefsegError(f"--split {split}: cannot be rendered here; {error}") from error
+        except OSError as error:
+            raise RefsegError(
+                f"--data: cannot write to {folder} ({error.strerror or error})"
+            ) from error
 
 
 def _progress() -> Progress:

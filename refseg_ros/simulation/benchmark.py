@@ -128,6 +128,9 @@ class TabletopSplit(Sequence[TabletopScene]):
             if list(frame.areas(len(spec.objects))) != record["areas"]:
                 raise ValueError("the visible areas of its objects are not those listed")
             referrals = tuple(Referral.from_dict(entry) for entry in record["referrals"])
+            known = range(len(spec.objects))
+            if any(target not in known for item in referrals for target in item.targets):
+                raise ValueError(f"a target is none of its {len(known)} objects")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(f"folder: scene {index} of {self._folder}: {error}") from error
         return TabletopScene(f"{self.name}_{index:04d}", spec, frame, referrals)
@@ -217,7 +220,7 @@ def make_split(
         if present != name:
             raise ConfigError(f"folder: {folder} holds the split {present}, not {name}")
         # Until the listing is whole again, nobody may take it for a split.
-        (folder / _MANIFEST).unlink()
+        (folder / _MANIFEST).unlink(missing_ok=True)
     lines = []
     for record in made_records(split, folder, count, workers, SIZE):
         lines.append(json.dumps(record, separators=(",", ":")) + "\n")

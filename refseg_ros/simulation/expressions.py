@@ -130,6 +130,8 @@ class Referral:
             raise ValueError(
                 f"phenomenon must be one of {', '.join(PHENOMENA)}, got {phenomenon!r}"
             )
+        if bool(targets) == (phenomenon == "absent"):
+            raise ValueError(f"targets {targets} do not go with the phenomenon {phenomenon!r}")
         return cls(expression, targets, phenomenon, form)
 
 

@@ -140,7 +140,7 @@ class NounPhrase:
         """
         read = _read(data)
         if not isinstance(read, NounPhrase):
-            raise ValueError(f"form must be a NounPhrase, got {data.get('form')!r}")
+            raise ValueError(f"form must be a NounPhrase, got {read!r}")
         return read
 
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Descriptions of tabletop scenes and their random sampling; everything follows from one seed."""
+"""Descriptions of tabletop scenes: what a renderer needs to know, and their JSON."""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -295,6 +295,9 @@ class SceneSpec:
         """
         data = json.loads(text)
         try:
+            unknown = sorted(set(data) - {field.name for field in fields(cls)})
+            if unknown:
+                raise ValueError(f"{unknown[0]!r} is no field of a SceneSpec")
             return cls(
                 seed=int(data["seed"]),
                 objects=tuple(ObjectSpec(**_tuples(entry)) for entry in data["objects"]),
@@ -304,7 +307,7 @@ class SceneSpec:
                 floor=SurfaceSpec(**_tuples(data["floor"])),
                 wall=SurfaceSpec(**_tuples(data["wall"])),
                 table_size=(float(data["table_size"][0]), float(data["table_size"][1])),
-                sensor=SensorSpec(**data.get("sensor", {})),
+                sensor=SensorSpec(**data["sensor"]),
             )
         except (KeyError, TypeError, IndexError, AttributeError) as error:
             raise ValueError(f"text is not the JSON of a SceneSpec: {error}") from error

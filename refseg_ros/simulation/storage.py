@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ MILLIMETRES = 1000.0
 
 _TEXT = "spec"
 _PART = ".part"
+_PICTURE = re.compile(r"\d{6}\.(jpg|png)")
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class SceneFiles:
 def check_folder(folder: Path, known: set[str]) -> None:
     """Makes sure that a folder is missing, empty, or holds nothing but known names.
 
+    In the sub-folders of `KINDS` only numbered pictures are known.
+
     Raises:
         ConfigError: if it holds other things or is no folder.
     """
@@ -66,6 +70,13 @@ def check_folder(folder: Path, known: set[str]) -> None:
         raise ConfigError(f"folder: {folder} is a file")
     names = {path.name.removesuffix(_PART) for path in folder.iterdir()} if folder.exists() else ()
     foreign = sorted(set(names) - known)
+    foreign += [
+        f"{kind}/{path.name}"
+        for kind in KINDS
+        if (folder / kind).is_dir()
+        for path in sorted((folder / kind).iterdir())
+        if not _PICTURE.fullmatch(path.name.removesuffix(_PART))
+    ]
     if foreign:
         raise ConfigError(f"folder: {folder} holds other things ({foreign[0]}); name another")
 
