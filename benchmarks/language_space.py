@@ -23,17 +23,16 @@ from refseg_ros.config import SegmenterConfig
 from refseg_ros.language import parse
 from refseg_ros.language.expression import NounPhrase
 from refseg_ros.results import Proposals
+from refseg_ros.simulation.benchmark import SIZE
+from refseg_ros.simulation.counts import unlit_frame
 from refseg_ros.simulation.expressions import PHENOMENA, Referral, benchmark_referrals
 from refseg_ros.simulation.naming import COLOUR_NAMES, NAMES
-from refseg_ros.simulation.rasteriser import rasterise
-from refseg_ros.simulation.renderer import Frame
 from refseg_ros.simulation.sampling import sample_scene
 from refseg_ros.simulation.scene import ObjectSpec
 from refseg_ros.simulation.splits import SPLITS, get_split
 from refseg_ros.spatial import Layout, Look, looks_of, place
 from refseg_ros.spatial.phrases import has_look
 
-WIDTH, HEIGHT = 640, 480
 SMALLEST = 60
 """Pixels below which an object is no candidate."""
 _CATEGORY_LOGITS, _COLOUR_LOGITS = 8.0, 6.0
@@ -78,20 +77,12 @@ def scenes(
     chosen = get_split(split)
     for seed in chosen.seeds()[:count]:
         spec = sample_scene(seed, chosen.profile)
-        seen = rasterise(spec, WIDTH, HEIGHT)
-        frame = Frame(
-            rgb=np.zeros((HEIGHT, WIDTH, 3), np.uint8),
-            depth=np.zeros((HEIGHT, WIDTH), np.float32),
-            instances=seen.instances,
-            intrinsics=np.eye(3),
-            camera_pose=spec.camera.pose(),
-            full_areas=seen.full_areas,
-        )
+        frame = unlit_frame(spec, *SIZE)
         areas = frame.areas(len(spec.objects))
         rows = [index for index, area in enumerate(areas) if area >= SMALLEST]
         if not rows:
             continue
-        masks = np.stack([seen.instances == index + 1 for index in rows])
+        masks = np.stack([frame.instances == index + 1 for index in rows])
         layout = Layout(Proposals(masks, np.ones(len(rows), np.float32)))
         referrals = benchmark_referrals(spec, frame, split)
         yield seed, [spec.objects[index] for index in rows], rows, layout, referrals
@@ -104,6 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scenes", type=int, default=60, help="so many, the first ones")
     parser.add_argument("--failures", type=int, default=40, help="so many are printed")
     options = parser.parse_args(arguments)
+    if options.scenes < 1:
+        parser.error(f"--scenes: {options.scenes} is less than 1")
     config = SegmenterConfig.from_preset("tabletop")
     asked: Counter[str] = Counter()
     right: Counter[str] = Counter()

@@ -16,6 +16,7 @@ from refseg_ros.simulation.counts import (
     END,
     count_split,
     counts_table,
+    main,
     told,
     write_table,
 )
@@ -42,6 +43,25 @@ def test_counts_of_a_part_of_a_split() -> None:
     assert counts["absent"] == sum(not r.targets for scene in scenes for r in scene.referrals)
     with pytest.raises(ConfigError, match="split must be one of"):
         count_split("nowhere")
+    with pytest.raises(ConfigError, match=r"scenes must lie in 1\.\.40 for slice, got 0"):
+        count_split("slice", scenes=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--scenes", "0"], "scenes must lie in"),
+        (["--scenes", "1", "--workers", "0"], "workers must be at least 1, got 0"),
+        (["--card", "nowhere.md"], "card: nowhere.md cannot be read"),
+    ],
+)
+def test_wrong_use_is_told_in_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 def test_the_table_replaces_what_stands_between_the_markers(tmp_path: Path) -> None:

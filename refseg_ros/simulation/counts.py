@@ -75,9 +75,14 @@ def count_split(name: str, scenes: int | None = None, workers: int = 1) -> Count
         workers: processes to count with, at least 1.
 
     Raises:
-        ConfigError: if there is no such split.
+        ConfigError: if there is no such split, or it has not so many scenes.
+        ValueError: if workers is less than 1.
     """
-    jobs = [(name, index) for index in range(get_split(name).scenes)][:scenes]
+    whole = get_split(name).scenes
+    count = whole if scenes is None else scenes
+    if not 1 <= count <= whole:
+        raise ConfigError(f"scenes must lie in 1..{whole} for {name}, got {count}")
+    jobs = [(name, index) for index in range(count)]
     counts: Counter[str] = Counter(scenes=len(jobs))
     wordings: set[str] = set()
     for spec, referrals in in_processes(told, jobs, workers, chunk=_CHUNK):
@@ -99,33 +104,60 @@ def counts_table(columns: dict[str, Counter[str]]) -> str:
     return "\n".join(lines)
 
 
+def read_around(document: Path) -> tuple[str, str]:
+    """What stands before and after the two marker lines of a document.
+
+    Raises:
+        ConfigError: if it cannot be read or has not each marker, in order.
+    """
+    try:
+        text = document.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"card: {document} cannot be read ({error})") from error
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ConfigError(f"card: {document} needs the lines {BEGIN} and {END}")
+    return before, after
+
+
 def write_table(document: Path, table: str) -> None:
     """Puts the table between the two marker lines of a document.
 
     Raises:
-        ConfigError: if the document has not each marker, in order.
+        ConfigError: as `read_around`.
+        OSError: if it cannot be written.
     """
-    before, begin, rest = document.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ConfigError(f"card: {document} needs the lines {BEGIN} and {END}")
+    before, after = read_around(document)
     document.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{after}", encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """The command `python -m refseg_ros.simulation.counts`."""
     parser = argparse.ArgumentParser(description="Count what the splits of RefTabletop hold.")
-    parser.add_argument("--scenes", type=int, help="of each split, the first ones; else all")
+    parser.add_argument("--scenes", type=int, help="first scenes of each split (default: all)")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--card", type=Path, help="document whose table to replace")
     options = parser.parse_args(arguments)
-    table = counts_table(
-        {name: count_split(name, options.scenes, options.workers) for name in COUNTED}
-    )
+    try:
+        if options.card is not None:  # said before minutes are spent
+            read_around(options.card)
+        table = counts_table(
+            {
+                name: count_split(name, _at_most(name, options.scenes), options.workers)
+                for name in COUNTED
+            }
+        )
+    except ValueError as error:
+        parser.error(str(error))
     if options.card is None:
         sys.stdout.write(table + "\n")
     else:
         write_table(options.card, table)
+
+
+def _at_most(name: str, scenes: int | None) -> int | None:
+    return None if scenes is None else min(scenes, get_split(name).scenes)
 
 
 if __name__ == "__main__":

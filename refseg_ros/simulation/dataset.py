@@ -149,6 +149,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes to render with")
     options = parser.parse_args(arguments)
     width, height = options.size
+    for name, least in (("scenes", 1), ("seed", 0), ("workers", 1)):
+        if getattr(options, name) < least:
+            parser.error(f"--{name} must be at least {least}, got {getattr(options, name)}")
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress("rendering", *columns) as progress:
         task = progress.add_task("scenes", total=options.scenes)
