@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from refseg_ros.errors import RefsegError
+from refseg_ros.evaluation import mean_iou, overall_iou, precision_at
 from refseg_ros.evaluation.measure import chance, least_area, measure, oracle_iou
+from refseg_ros.evaluation.metrics import THRESHOLDS
 from refseg_ros.evaluation.records import Question, Sample, SceneResult, pack, unpack
 from refseg_ros.evaluation.runner import run, threads
 from refseg_ros.evaluation.summary import TOTAL, summarise
@@ -111,7 +113,9 @@ def test_a_sentence_that_fails_costs_only_its_own_answer() -> None:
 
 
 def test_a_summary_adds_up() -> None:
-    summary = summarise(run(ByWord, Hand()), order=("position", "colour"))
+    results = run(ByWord, Hand())
+    answers = [answer for result in results for answer in result.answers]
+    summary = summarise(results, order=("position", "colour"))
     assert [row.phenomenon for row in summary.rows] == [
         "position",
         "colour",
@@ -144,6 +148,15 @@ def test_a_summary_adds_up() -> None:
         {"no proposal": 1 / 6, "refused": 1 / 6, "wrong proposal": 2 / 6, "error": 0}
     )
     assert summary.objects == 6
+    asked = [item for item in answers if item.phenomenon != "absent"]
+    ious = [item.iou for item in asked if item.iou is not None]
+    assert values["miou"] == pytest.approx(mean_iou(ious))
+    assert [values[f"pr{round(100 * level)}"] for level in THRESHOLDS] == pytest.approx(
+        [precision_at(ious, level) for level in THRESHOLDS]
+    )
+    assert values["oiou"] == pytest.approx(
+        overall_iou([item.intersection for item in asked], [item.union for item in asked])
+    )
     assert summary.proposals["mean_best"].value == pytest.approx((9 / 11 + 0.5) / 3)
     assert summary.proposals["per_object"].value == 1.0
 
