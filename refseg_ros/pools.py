@@ -31,8 +31,8 @@ def in_processes(
 ) -> Generator[Done, None, None]:
     """Do jobs on several processes.
 
-    Closing the iterator, an error and Ctrl-C let each process finish the chunk at hand and drop
-    the rest.
+    Closing the iterator, an error and Ctrl-C end all processes at once, so that ``work`` must be
+    safe to break off.
 
     Args:
         work: Does one job; a function of a module, since it is pickled.
@@ -54,6 +54,7 @@ def in_processes(
         raise ValueError(f"workers must be at least 1, got {workers}")
     # A fork would copy OpenGL's state and the locks of torch's threads.
     context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, context, _begin, (start, arguments))
     try:
         yield from pool.map(_Guarded(work), jobs, chunksize=chunk)
@@ -62,6 +63,10 @@ def in_processes(
             f"workers: one of {workers} processes ended early, perhaps for want of memory; "
             "try fewer"
         ) from None
+    except BaseException:
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

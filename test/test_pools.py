@@ -52,6 +52,19 @@ def test_a_worker_that_dies_is_told_of() -> None:
         list(in_processes(add, (1, 99), 1))
 
 
+def nap(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+def test_closing_does_not_wait_for_what_is_under_way() -> None:
+    naps = in_processes(nap, (0, 300), 2)
+    assert next(naps) == 0
+    began = time.monotonic()
+    naps.close()
+    assert time.monotonic() - began < 100
+
+
 def leave_word(folder: str) -> None:
     Path(folder, "worker").write_text(str(os.getpid()), encoding="utf-8")
     time.sleep(60)
