@@ -32,6 +32,7 @@ _EXAMPLES = """
 class SplitChoice(str, enum.Enum):
     """Splits of RefTabletop by name; ``all`` is the three test splits."""
 
+    VAL = "val"
     SLICE = "slice"
     TEST = "test"
     TEST_COMPOSE = "test_compose"

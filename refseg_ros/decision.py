@@ -215,7 +215,8 @@ def decide(
     """
     chosen = [item for item in candidates if item.index in placed.chosen]
     chosen.sort(key=lambda item: placed.chosen.index(item.index))
-    others = [item.score for item in candidates if item.eligible and item not in chosen]
+    own = {*placed.chosen, *placed.copies}
+    others = [item.score for item in candidates if item.eligible and item.index not in own]
     least = min(item.score for item in chosen)
     margin = max(0.0, least - max(others, default=0.0))
     size = (proposals.masks.shape[1], proposals.masks.shape[2])

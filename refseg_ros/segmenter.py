@@ -276,7 +276,7 @@ class Scene:
     @cached_property
     def layout(self) -> Layout:
         """How the proposals lie."""
-        return Layout(self.proposals)
+        return Layout(self.proposals, names=self.captions)
 
     def select(self, text: str) -> Selection:
         """Find the one thing that a sentence means, or the several.

@@ -33,6 +33,10 @@ FLATTENED: Final = 0.7
 """How much shorter a length on the table looks that leads away from the camera."""
 LOW_BAND: Final = 0.3
 """Share of a mask's height, from below, that must lie in what the thing is in or on."""
+COPY_IOU: Final = 0.4
+"""IoU from which two masks are of one thing."""
+COPY_SHARE: Final = 0.6
+"""Share of the smaller mask within the other from which, called the same, they are of one thing."""
 _LONGEST: Final = 240
 """Longer side of the masks on which overlaps are counted, in pixels."""
 
@@ -44,6 +48,7 @@ class Layout:
     Attributes:
         proposals: The candidates.
         depths: (N,) metres from the camera, 0 or NaN where unknown; None without a depth image.
+        names: What each is called, "" where that is not known; none without captions.
 
     Raises:
         ValueError: ``depths`` has another length than ``proposals``.
@@ -51,6 +56,7 @@ class Layout:
 
     proposals: Proposals
     depths: Vector | None = None
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.depths is not None and np.shape(self.depths) != (len(self.proposals),):
@@ -175,6 +181,24 @@ class Layout:
         share = share.astype(np.float64) / bands.sum((1, 2))[:, None]
         np.fill_diagonal(share, 0.0)
         return share
+
+    @cached_property
+    def copies(self) -> NDArray[np.bool_]:
+        """(N, N): whether i and j are two masks of one thing, rather than a thing and its part.
+
+        They share more than :data:`COPY_IOU`, or what is called the same lies within the other.
+        """
+        step = max(1, round(max(self.size) / _LONGEST))
+        small = self.proposals.masks[:, ::step, ::step].reshape(len(self), -1)
+        flat = small.astype(np.float32)
+        shared = flat @ flat.T
+        areas = np.maximum(np.diag(shared), 1.0)
+        alike = shared > COPY_IOU * (areas[:, None] + areas[None] - shared)
+        if self.names:
+            same = np.array([[bool(a) and a == b for b in self.names] for a in self.names])
+            alike |= same & (shared > COPY_SHARE * np.minimum(areas[:, None], areas[None]))
+        copies: NDArray[np.bool_] = alike
+        return copies
 
     def _filled(self, hull: NDArray[np.int32], step: int) -> NDArray[np.float32]:
         """An outline filled, every `step`-th pixel."""

@@ -96,7 +96,13 @@ def looks_of(
     if depth > MAX_DEPTH:
         return
     related = (item for item in phrase.relations if usable(item, vocabulary))
-    inner = [(item, False) for relation in related for item in relation.landmarks]
+    # What everything stands on is no candidate and has no look.
+    inner = [
+        (item, False)
+        for relation in related
+        if not relation.on_support
+        for item in relation.landmarks
+    ]
     inner += [
         (completed(item, phrase), True)
         for item in phrase.excluded

@@ -33,6 +33,7 @@ class Placing:
             several.
         missing: Landmarks, in words, that no candidate looks like.
         open: Why the answer is not certain, in words; "" if nothing speaks against it.
+        copies: Further masks of the chosen things, which are no rivals of theirs.
     """
 
     weights: Weights
@@ -42,6 +43,7 @@ class Placing:
     truth: float = 1.0
     missing: tuple[str, ...] = ()
     open: str = ""
+    copies: tuple[int, ...] = ()
 
     @property
     def index(self) -> int:
@@ -96,7 +98,14 @@ def place(
             raise ValueError("layout: expected at least one candidate, got none")
         reason = "; ".join(filter(None, (reason, choice.reason)))
         return Placing(found.weights, choice.eligible, (choice.index,), reason)
-    truth = float(found.held[list(found.chosen)].min())
+    chosen = list(found.chosen)
     return Placing(
-        found.weights, found.eligible, found.chosen, reason, truth, found.missing, found.open
+        found.weights,
+        found.eligible,
+        found.chosen,
+        reason,
+        float(found.held[chosen].min()),
+        found.missing,
+        found.open,
+        tuple(np.flatnonzero(layout.copies[chosen].any(0)).tolist()),
     )

@@ -33,6 +33,10 @@ HOLDS: Final = 0.5
 """Truth from which something holds: of the best for one thing, by itself for a set."""
 ON_TABLE_TOO: Final = 0.3
 """Truth that a thing is on the table although it stands on another thing."""
+STRICTNESS: Final = 3
+"""Power of an exclusion: "the duck that is not red" is no red duck, however good a duck it is."""
+LEVELLING: Final = 0.05
+"""Power of a share among candidates that look alike."""
 _CEILING: Final = 1e-300
 
 
@@ -109,8 +113,11 @@ class Weigher:
         held = self._held(phrase, notes, missing, depth)
         truth = held * self._graded(phrase, look, notes)
         alike = look.shares >= self.closeness * look.shares.max()
+        if np.ptp(truth) > 0.0:
+            look = replace(look, shares=self._levelled(look.shares))
         best = truth[alike].max()
         members = np.flatnonzero(alike & (truth >= HOLDS * best))
+        members = self._distinct(look.shares * truth, members)
         members = self._grouped(phrase, look.shares * truth, members)
         orders = self._orders(phrase, members, depth)
         if phrase.is_plural or (phrase.count or 1) > 1:
@@ -160,7 +167,7 @@ class Weigher:
         for excluded in phrase.excluded:
             fits = self._fits(completed(excluded, phrase), depth)
             if fits is not None:
-                held *= 1.0 - fits
+                held *= (1.0 - fits) ** STRICTNESS
                 notes.append(f"without what is {in_words(excluded)}")
         return held
 
@@ -234,6 +241,24 @@ class Weigher:
         related = self.relations and any(self._usable(item) for item in phrase.relations)
         ordered = phrase.superlatives or phrase.ordinal is not None
         return bool(phrase.directions or phrase.sizes or ordered or related)
+
+    def _levelled(self, shares: Vector) -> Vector:
+        """Shares among which what looks alike differs little, so that what else is said decides.
+
+        Of two red mugs a matcher finds one redder, by a factor that says nothing of which is the
+        big one. Around ``closeness`` times the greatest share the weight falls to 0.
+        """
+        ratios = np.maximum(shares / max(shares.max(), _CEILING), 1e-12)
+        weights = ratios**LEVELLING / (1.0 + self.closeness / ratios)
+        return share_out(weights)
+
+    def _distinct(self, weights: Vector, members: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Of masks of one thing the best, so that each thing is counted once."""
+        kept: list[int] = []
+        for index in members[np.argsort(-weights[members], kind="stable")].tolist():
+            if not self.layout.copies[index, kept].any():
+                kept.append(index)
+        return np.sort(np.array(kept, np.intp))
 
     def _grouped(
         self, phrase: NounPhrase, weights: Vector, members: NDArray[np.intp]
