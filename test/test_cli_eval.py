@@ -258,6 +258,18 @@ def test_all_is_the_three_test_splits() -> None:
 
     assert _splits([SplitChoice.ALL]) == ("test", "test_compose", "test_shift")
     assert _splits([SplitChoice.TEST, SplitChoice.SLICE, SplitChoice.TEST]) == ("slice", "test")
+    assert _splits([SplitChoice.SLICE, SplitChoice.VAL]) == ("val", "slice")
+
+
+def test_the_validation_split_can_be_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(
+        "refseg_ros.evaluation.tabletop.evaluate", lambda options: asked.append(options.splits)
+    )
+    code, _, err = run("--split", "val", "--data", tmp_path)
+    assert (code, asked) == (0, [("val",)]), err
 
 
 def test_targets_are_held_against_their_split() -> None:

@@ -245,3 +245,26 @@ def test_a_known_thing_left_aside_makes_the_answer_unsure() -> None:
     expression = parse("the mug and the ball")
     assert unused(expression, {"mug", "ball"}).matters
     assert not unused(expression, {"mug"}).matters
+
+
+def test_a_second_mask_of_the_chosen_thing_is_no_rival() -> None:
+    weights, everyone = np.array([0.45, 0.44, 0.11]), np.ones(3, np.bool_)
+    config = DecisionConfig(min_margin=0.1)
+    alone = _decide("the mug", Placing(weights, everyone, (0,), "", copies=(0, 1)), config)
+    assert alone.status is Status.SELECTED
+    # 0.45 minus the 0.11 of the third; the 0.44 is of the same thing.
+    assert alone.margin == pytest.approx(0.34)
+    assert alone.mask.tolist() == [[True, False, False]]
+    rival = _decide("the mug", Placing(weights, everyone, (0,), "", copies=(0,)), config)
+    assert rival.status is Status.AMBIGUOUS
+    assert rival.margin == pytest.approx(0.01)
+
+
+def test_of_what_everything_stands_on_no_look_is_asked() -> None:
+    for text in ("the mug directly on the table", "the mug on the table"):
+        assert refusal(parse(text), 3, {"mug"}) is None
+    # What stands there must still be known.
+    refused = refusal(parse("the pot directly on the table"), 3, {"mug"})
+    assert refused is not None
+    assert refused[0] is Status.NOT_FOUND
+    assert "'pot'" in refused[1]

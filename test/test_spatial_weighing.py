@@ -125,9 +125,10 @@ def test_exclusion_takes_its_fit_away() -> None:
     wanted = {item.look: excluded for item, _ in looks_of(expression.target)}
     assert list(wanted) == ["red mug"]
     found = place(Look(np.full(2, 0.5), np.ones(2)), expression, wanted, where, "extreme")
-    # Halves times 1 - 0.8 and 1 - 0.25.
-    assert found.weights == pytest.approx([0.2 / 0.95, 0.75 / 0.95])
-    assert found.truth == pytest.approx(0.75)
+    # Halves times (1 - 0.8)^3 = 0.2^3 and (1 - 0.25)^3 = 0.75^3.
+    total = 0.008 + 0.421875
+    assert found.weights == pytest.approx([0.008 / total, 0.421875 / total])
+    assert found.truth == pytest.approx(0.421875)
     assert "'red'" in found.reason
 
 
@@ -150,7 +151,8 @@ def test_a_landmark_that_nothing_looks_like_is_missing() -> None:
 
 
 def test_a_relation_that_holds_for_nothing_is_told_by_its_truth() -> None:
-    found = choose("the book in the bowl", NAMES, SCENE)
+    names = [*NAMES[:5], "blue ball"]
+    found = choose("the red book in the bowl", names, SCENE)
     assert found.chosen == (2,)
     assert found.truth < 0.02
 
