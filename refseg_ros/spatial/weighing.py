@@ -31,6 +31,8 @@ from refseg_ros.spatial.relations import distances, on_the_table, relation_suppo
 
 HOLDS: Final = 0.5
 """Truth from which something holds: of the best for one thing, by itself for a set."""
+SEEN: Final = 0.1
+"""How well a landmark must be looked like by some candidate to be there at all."""
 ON_TABLE_TOO: Final = 0.3
 """Truth that a thing is on the table although it stands on another thing."""
 STRICTNESS: Final = 3
@@ -200,7 +202,7 @@ class Weigher:
         for landmark in relation.landmarks:
             look = self._look(landmark)
             weighed = self.weigh(landmark, depth=depth + 1)
-            missing += [landmark.text] if look.fits.max() < HOLDS else []
+            missing += [landmark.text] if look.fits.max() < SEEN else []
             missing += weighed.missing
             if relation.kind is not RelationKind.BETWEEN and len(weighed.chosen) > 1:
                 several = True
