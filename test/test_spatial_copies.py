@@ -13,12 +13,16 @@ from refseg_ros.spatial import Layout, Look, Placing, place
 Box = tuple[int, int, int, int]
 
 
-def overlapping(*boxes: Box, names: tuple[str, ...] = ()) -> Layout:
-    """Candidates that fill boxes (x0, y0, x1, y1) of 100 x 100 pixels and hide nothing."""
+def overlapping(*boxes: Box, names: tuple[str, ...] = (), level: bool = False) -> Layout:
+    """Candidates that fill boxes (x0, y0, x1, y1) of 100 x 100 pixels and hide nothing.
+
+    If level, all of them are a metre from the camera.
+    """
     masks = np.zeros((len(boxes), 100, 100), np.bool_)
     for index, (x0, y0, x1, y1) in enumerate(boxes):
         masks[index, y0:y1, x0:x1] = True
-    return Layout(Proposals(masks, np.ones(len(boxes), np.float32)), names=names)
+    depths = np.ones(len(boxes)) if level else None
+    return Layout(Proposals(masks, np.ones(len(boxes), np.float32)), depths, names)
 
 
 def of(text: str, shares: list[float], where: Layout) -> Placing:
@@ -103,12 +107,11 @@ def test_copies_of_what_is_chosen_are_told() -> None:
     assert of("the two mugs on the right", ALIKE, ROW).copies == (1, 2, 3)
 
 
-# A mug of 10 x 10 pixels beside one of 20 x 20, as near to the camera.
-SIZES = overlapping((10, 45, 20, 55), (60, 40, 80, 60))
+# A mug of 10 x 10 pixels beside one of 20 x 20.
+SIZES = overlapping((10, 45, 20, 55), (60, 40, 80, 60), level=True)
 
 
 def test_what_is_said_of_size_decides_among_what_looks_alike() -> None:
-    # 4 / 9 to 1: the size alone would not make up for a look that is nine times as likely.
     shares = [0.9, 0.1]
     found = of("the big mug", shares, SIZES)
     assert found.chosen == (1,)
