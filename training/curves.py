@@ -13,7 +13,7 @@ from refseg_ros.errors import WeightsError
 from training.common import LOG, RUNS, command
 
 _WIDE, _HIGH, _MARGIN = 420, 200, 46
-_COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b")
+_COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#e377c2")
 _BESIDES = ("step", "minutes", "rate")
 
 Curve = list[tuple[float, float]]

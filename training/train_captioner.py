@@ -250,7 +250,7 @@ def train(options: argparse.Namespace) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """The command ``python -m training.train_captioner``."""
-    made = parser(__doc__ or "", "captioner", minutes=55, batch=64, lr=1.5e-3)
+    made = parser(__doc__ or "", "captioner", minutes=41, batch=64, lr=1.5e-3)
     made.add_argument("--teacher", type=Path, default=RUNS / "clip", help="a training of CLIP")
     options = made.parse_args(arguments)
     command(lambda: train(options))

@@ -261,7 +261,7 @@ def train(options: argparse.Namespace) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """The command ``python -m training.train_sam``."""
-    options = parser(__doc__ or "", "sam", minutes=80, batch=8, lr=2e-3).parse_args(arguments)
+    options = parser(__doc__ or "", "sam", minutes=75, batch=8, lr=2e-3).parse_args(arguments)
     command(lambda: train(options))
 
 
