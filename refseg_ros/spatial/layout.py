@@ -36,7 +36,7 @@ LOW_BAND: Final = 0.3
 COPY_IOU: Final = 0.4
 """IoU from which two masks are of one thing."""
 COPY_SHARE: Final = 0.6
-"""Share of the smaller mask within the other from which, called the same, they are of one thing."""
+"""Share of the smaller mask inside the other from which, called the same, they are one thing."""
 _LONGEST: Final = 240
 """Longer side of the masks on which overlaps are counted, in pixels."""
 
