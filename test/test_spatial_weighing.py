@@ -150,6 +150,18 @@ def test_a_landmark_that_nothing_looks_like_is_missing() -> None:
     assert found.missing == ("cube",)
 
 
+@pytest.mark.parametrize(("fit", "missing"), [(0.09, ("cube",)), (0.11, ()), (0.4, ())])
+def test_a_landmark_that_something_comes_near_to_is_there(
+    fit: float, missing: tuple[str, ...]
+) -> None:
+    expression = parse("the mug left of the cube")
+    wanted = {"cube": Look(np.array([0.1, 0.9]), np.array([0.01, fit]))}
+    where = layout(around(20, 50), around(60, 50))
+    found = place(Look(np.full(2, 0.5), np.ones(2)), expression, wanted, where, "extreme")
+    assert found.chosen == (0,)
+    assert found.missing == missing
+
+
 def test_a_relation_that_holds_for_nothing_is_told_by_its_truth() -> None:
     names = [*NAMES[:5], "blue ball"]
     found = choose("the red book in the bowl", names, SCENE)
