@@ -91,6 +91,7 @@ def test_the_text_encoder_knows_every_word_of_the_benchmark() -> None:
     # What the slice happens not to say: the tables from which expressions are made.
     source = Path(phrasing.__file__).read_text(encoding="utf-8")
     tables = source[source.index("_NUMBERS: Final") : source.index("class Speaker")]
+    tables = re.sub(r"\{\w*\}", " ", tables)  # the names of what is put in are not said
     quoted = {word for text in re.findall(r'"([^"]*)"', tables) for word in words.pieces(text)}
     assert len(quoted) > 60
     assert quoted - {"hand", "bare"} <= set(words.clip_words())
