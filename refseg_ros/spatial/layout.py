@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from refseg_ros.proposals.prune import intersections
 from refseg_ros.results import Proposals
 
 Vector = NDArray[np.float64]
@@ -99,6 +100,11 @@ class Layout:
         return np.stack([self.centres[:, 0], rows], 1)
 
     @property
+    def _step(self) -> int:
+        """Every how many pixels masks are looked at where overlaps are counted."""
+        return max(1, round(max(self.size) / _LONGEST))
+
+    @property
     def measured(self) -> bool:
         """Whether the depth of every candidate is known."""
         depths = self.depths
@@ -174,7 +180,7 @@ class Layout:
         1 for what lies in a bowl or stands on a book. What stands behind is hidden where the other
         begins, so that none of it lies within; what stands in front reaches below the outline.
         """
-        step = max(1, round(max(self.size) / _LONGEST))
+        step = self._step
         within = np.stack([self._filled(hull, step) for hull in self.hulls])
         bands = np.stack([self._low(k, step) for k in range(len(self))])
         share = bands.reshape(len(self), -1) @ within.reshape(len(self), -1).T
@@ -188,10 +194,7 @@ class Layout:
 
         They share more than :data:`COPY_IOU`, or what is called the same lies within the other.
         """
-        step = max(1, round(max(self.size) / _LONGEST))
-        small = self.proposals.masks[:, ::step, ::step].reshape(len(self), -1)
-        flat = small.astype(np.float32)
-        shared = flat @ flat.T
+        shared = intersections(self.proposals.masks[:, :: self._step, :: self._step])
         areas = np.maximum(np.diag(shared), 1.0)
         alike = shared > COPY_IOU * (areas[:, None] + areas[None] - shared)
         if self.names:
