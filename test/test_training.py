@@ -92,7 +92,7 @@ def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make_options(out: Path, **changes: object) -> argparse.Namespace:
-    values = {"out": out, "minutes": 1.0, "lr": 0.1, "batch": 1, "seed": 0, "threads": 1}
+    values = {"out": out, "steps": 60, "lr": 0.1, "batch": 1, "seed": 0, "threads": 1}
     return argparse.Namespace(**{**values, **changes})
 
 
@@ -117,18 +117,18 @@ def test_a_training_goes_down_and_continues(tmp_path: Path) -> None:
     spent = descend(other, make_options(tmp_path))
     assert (spent.step, spent.used) == (60, 60.0)
     torch.testing.assert_close(other.state_dict(), model.state_dict())
-    more = descend(other, make_options(tmp_path, minutes=2.0))
+    more = descend(other, make_options(tmp_path, steps=120))
     assert more.step == 120
     assert not list(tmp_path.glob("*.part"))
 
 
 @pytest.mark.usefixtures("ticking")
 def test_the_log_has_curves_and_forgets_what_was_not_saved(tmp_path: Path) -> None:
-    def descend_to(minutes: float) -> list[dict[str, float]]:
+    def descend_to(steps: int) -> list[dict[str, float]]:
         model = nn.Linear(4, 1)
         training = Training(
             {"model": model},
-            make_options(tmp_path, minutes=minutes),
+            make_options(tmp_path, steps=steps),
             lambda: {"mIoU": 0.75},
             weight_decay=0,
             warm_up=1,
@@ -137,19 +137,19 @@ def test_the_log_has_curves_and_forgets_what_was_not_saved(tmp_path: Path) -> No
             training.descend((model(torch.ones(1, 4)) ** 2).mean())
         return [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
 
-    first = descend_to(1.0)
+    first = descend_to(60)
     assert first[-1] == {"step": 60, "minutes": 1.0, "mIoU": 0.75}
     losses = [line["loss"] for line in first if "loss" in line]
     assert losses
     late, cut = json.dumps({"step": 61, "minutes": 1.02, "loss": 9.0}) + "\n", '{"step": 6'
     with (tmp_path / "log.jsonl").open("a") as log:
         log.write(late + cut)
-    second = descend_to(2.0)
+    second = descend_to(120)
     assert second[: len(first)] == first
     assert second[-1]["step"] == 120
     assert 9.0 not in [line.get("loss") for line in second]
     (tmp_path / "ck.pt").unlink()
-    assert descend_to(1.0)[0]["step"] < 60
+    assert descend_to(60)[0]["step"] < 60
 
 
 @pytest.mark.usefixtures("ticking")
@@ -165,7 +165,7 @@ def test_measuring_leaves_the_mode_of_the_network(tmp_path: Path) -> None:
     )
     for _ in training:
         assert model.training
-        training.used += 60
+        training.step += 60
     assert seen == [False]
     assert model.training
 
@@ -193,7 +193,7 @@ def test_the_rate_rises_and_falls() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"batch": 0}, {"minutes": math.nan}, {"minutes": 0}, {"lr": -1.0}, {"seed": -1}]
+    "change", [{"batch": 0}, {"lr": math.nan}, {"steps": 0}, {"lr": -1.0}, {"seed": -1}]
 )
 def test_impossible_options_are_named(change: dict[str, float], data: Path) -> None:
     with pytest.raises(ConfigError, match=next(iter(change))):
@@ -302,11 +302,10 @@ def test_scripts_train_continue_export_and_evaluate(
         common_options = ["--data", str(data), "--out", str(runs / name), "--batch", "2"]
         if name == "captioner":
             common_options += ["--teacher", str(runs / "clip")]
-        script.main([*common_options, "--minutes", "0.0001"])
-        first = common.read_checkpoint(runs / name)
-        assert first["step"] >= 1
-        script.main([*common_options, "--minutes", str(first["used"] / 60 + 0.0001)])
-        assert common.read_checkpoint(runs / name)["step"] > first["step"]
+        script.main([*common_options, "--steps", "1"])
+        assert common.read_checkpoint(runs / name)["step"] == 1
+        script.main([*common_options, "--steps", "2"])
+        assert common.read_checkpoint(runs / name)["step"] == 2
     export.main(["--runs", str(runs), "--out", str(out)])
     bundled = Path(str(weights.resolve("bundled:")))
     for folder in ("sam", "clip", "captioner"):

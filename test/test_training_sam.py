@@ -225,3 +225,28 @@ def test_muon_turns_filters_as_it_turns_rows(form: torch.memory_format) -> None:
     # Half precision within the optimiser leaves them a little different.
     assert torch.cosine_similarity(steps[0], steps[1], dim=0) > 0.9
     assert steps.norm() > 0.1
+
+
+def test_things_that_touch_are_found() -> None:
+    instances = np.zeros((5, 8), np.uint8)
+    instances[1:3, 1:3] = 1
+    instances[3, 1:3] = 2  # below it
+    instances[1, 5] = 3  # alone
+    instances[4, 4], instances[3, 3] = 4, 5  # 5 lies right of 2; 4 touches at a corner only
+    assert views.touching(instances) == {1, 2, 5}
+
+
+def test_second_clicks_beside_a_thing_lie_on_its_neighbour_more_often_than_not() -> None:
+    small = np.zeros((60, 80), np.uint8)
+    small[10:40, 10:40], small[15:35, 40:60] = 1, 2
+    depth, _ = views._depths(small)
+    rng = np.random.default_rng(0)
+    hits = {1: 0, 0: 0}
+    for _ in range(300):
+        points, labels = views._prompt(small, depth, 1, Prompt.CLICKS, rng)
+        (x, y), label = points[1], int(labels[1])
+        on = int(small[int(y), int(x)])
+        assert (on == 1) == (label == 1)
+        hits[0] += label == 0 and on == 2
+        hits[1] += label == 0
+    assert 0.6 < hits[0] / hits[1] < 0.95

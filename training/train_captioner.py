@@ -215,7 +215,7 @@ def to_pixels(processor: Any, images: NDArray[np.float32]) -> Tensor:
 
 
 def train(options: argparse.Namespace) -> None:
-    """Train until the budget is spent."""
+    """Train to the last step."""
     scenes, held_out = begin(options)
     bank = open_bank(options.data / "train", scenes)
     model, processor = build_captioner(), build_processor()
@@ -250,7 +250,7 @@ def train(options: argparse.Namespace) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """The command ``python -m training.train_captioner``."""
-    made = parser(__doc__ or "", "captioner", minutes=41, batch=64, lr=1.5e-3)
+    made = parser(__doc__ or "", "captioner", steps=4600, batch=64, lr=1.5e-3)
     made.add_argument("--teacher", type=Path, default=RUNS / "clip", help="a training of CLIP")
     options = made.parse_args(arguments)
     command(lambda: train(options))

@@ -177,7 +177,7 @@ def contrastive_loss(
 
 
 def train(options: argparse.Namespace) -> None:
-    """Train until the budget is spent."""
+    """Train to the last step."""
     scenes, held_out = begin(options)
     bank = open_bank(options.data / "train", scenes)
     write_merges(options.out / MERGES)
@@ -218,7 +218,7 @@ def wrap(model: Any, tokenizer: Any) -> ClipEncoder:
 
 def main(arguments: list[str] | None = None) -> None:
     """The command ``python -m training.train_clip``."""
-    options = parser(__doc__ or "", "clip", minutes=28, batch=96, lr=1.5e-3).parse_args(arguments)
+    options = parser(__doc__ or "", "clip", steps=2400, batch=96, lr=1.5e-3).parse_args(arguments)
     command(lambda: train(options))
 
 

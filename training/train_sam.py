@@ -47,7 +47,7 @@ ARCHITECTURE = {
 _PROMPTS = 5
 _AFFINITY_CELLS = 160
 _FRAMES_FROM = 0.85
-"""Share of the budget after which whole frames are seen in place of windows."""
+"""Share of the steps after which whole frames are seen in place of windows."""
 _FRAME_HEIGHT = FRAME * 3 // 4
 _WINDOWS_A_FRAME = 4
 _WHOLE = 0.2  # of the steps on frames
@@ -80,7 +80,7 @@ def random_batch(scenes: Scenes, rng: np.random.Generator, count: int, spent: fl
         count: How many windows, or a quarter as many frames.
         spent: The share of the training that is over.
     """
-    kind = Prompt(int(rng.choice(3, p=(0.76, 0.12, 0.12))))
+    kind = Prompt(int(rng.choice(3, p=(0.62, 0.26, 0.12))))
     size, prompts, window = WINDOW, _PROMPTS, sam_decoding.WINDOW
     if spent >= _FRAMES_FROM:
         size, prompts = (_FRAME_HEIGHT, FRAME), 2 * _PROMPTS
@@ -234,7 +234,7 @@ def figures(sam: Sam, held_out: Scenes) -> dict[str, float]:
 
 
 def train(options: argparse.Namespace) -> None:
-    """Train until the budget is spent."""
+    """Train to the last step."""
     scenes, held_out = begin(options)
     sam = build_sam()
     sam.image_encoder.to(memory_format=torch.channels_last)
@@ -261,7 +261,7 @@ def train(options: argparse.Namespace) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """The command ``python -m training.train_sam``."""
-    options = parser(__doc__ or "", "sam", minutes=75, batch=8, lr=2e-3).parse_args(arguments)
+    options = parser(__doc__ or "", "sam", steps=7500, batch=8, lr=2e-3).parse_args(arguments)
     command(lambda: train(options))
 
 
