@@ -61,6 +61,13 @@ class ProposalConfig:
         0.5, "seeds: how likely a place shows a thing for it to be a prompt", low=0, high=1
     )
     max_seeds: int = _option(48, "seeds: most prompts of each of the two rounds", low=1, high=1024)
+    seed_rivals: int = _option(
+        0,
+        "seeds: how many of its nearest neighbours each is told apart from, by a negative click on "
+        "the other; 0 saves the third round",
+        low=0,
+        high=16,
+    )
     refine: bool = _option(
         False, "seeds: draw outlines again where the colours of the image's own pixels change"
     )

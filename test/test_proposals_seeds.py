@@ -119,6 +119,36 @@ def test_seeds_are_the_summits_where_things_are_seen(proposer: SeedProposer) -> 
     assert len(seeds) <= CONFIG.max_seeds
 
 
+def test_rivals_are_the_nearest_seeds_that_are_near_enough() -> None:
+    # The input's side is 128 pixels, and a fifth of it is 25.6.
+    seeds = np.array([[10, 10], [30, 10], [10, 35], [10, 12], [90, 90]], np.float32)
+    config = replace(CONFIG, seed_rivals=2)
+    pairs = SeedProposer(small_sam(), config, CPU)._rivals(seeds)  # type: ignore[arg-type]
+    assert pairs.tolist() == [
+        [[10, 10], [10, 12]],
+        [[10, 10], [30, 10]],
+        [[30, 10], [10, 10]],
+        [[30, 10], [10, 12]],
+        [[10, 35], [10, 12]],
+        [[10, 35], [10, 10]],
+        [[10, 12], [10, 10]],
+        [[10, 12], [30, 10]],
+    ]
+    none = SeedProposer(small_sam(), CONFIG, CPU)  # type: ignore[arg-type]
+    assert none._rivals(seeds).shape == (0, 2, 2)
+    assert none._rivals(seeds[:0]).shape == (0, 2, 2)
+
+
+def test_a_negative_click_changes_the_mask(proposer: SeedProposer) -> None:
+    with torch.inference_mode():
+        encoded = proposer._encode(noise(96, 128))
+        points = np.array([[[40, 40], [60, 40]]], np.float32)
+        alone = proposer._answers(encoded, points[:, :1])
+        told = proposer._answers(encoded, points)
+    assert alone.logits.shape[1:] == told.logits.shape[1:]
+    assert not np.array_equal(alone.logits[:1], told.logits[:1])
+
+
 def test_no_seed_no_proposal(proposer: SeedProposer) -> None:
     blind = SeedProposer(small_sam(), replace(CONFIG, seed_thresh=1.0), CPU)  # type: ignore[arg-type]
     image = noise(48, 64)

@@ -4,7 +4,8 @@
 The image is encoded once. Each local maximum of the predicted distance to the edge, where the
 head sees a thing, is a prompt; masks are kept by segment-anything's own measures, predicted IoU
 and stability (Kirillov et al. 2023, appendix B). Where the head sees things that no kept mask
-covers there is a second round.
+covers there is a second round, and a third tells things apart that lie on, in or before one
+another: a click on the one with a negative click on the other.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ _PADDED_TO = 32  # the encoder's deepest stride
 _MASK_STRIDE = STRIDE // FINER
 _MARGIN = 3  # cells about a mask that are drawn with it
 _EMPTY = -32.0  # logit of what lies outside a window
+_NEAR = 0.2  # share of the input's side within which a seed is a rival of another
 
 
 @dataclass(frozen=True)
@@ -118,10 +120,12 @@ class SeedProposer:
         with torch.inference_mode():
             encoded = self._encode(image)
             seeds = self._peaks(encoded.shows, encoded.depth)
-            kept = self._pruned(self._answers(encoded, seeds), pixels)
+            kept = self._pruned(self._answers(encoded, seeds[:, None]), pixels)
             more = self._peaks(_left(encoded.shows, kept), encoded.depth)
-            if len(more):
-                kept = self._pruned(_join(kept, self._answers(encoded, more)), pixels)
+            rivals = self._rivals(np.concatenate([seeds, more]))
+            for clicks in (more[:, None], rivals):
+                if len(clicks):
+                    kept = self._pruned(_join(kept, self._answers(encoded, clicks)), pixels)
         found = self._drawn(image, kept, encoded.scale)
         logger.debug("%d and %d seeds, %d proposals", len(seeds), len(more), len(found))
         return found
@@ -157,20 +161,38 @@ class SeedProposer:
         cells = np.stack([columns[order], rows[order]], 1).astype(np.float32)
         return np.asarray((cells + 0.5) * SEED_STRIDE, np.float32)
 
+    def _rivals(self, seeds: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(P, 2, 2) float32: each of (N, 2) seeds, with each of the nearest other ones."""
+        apart = np.linalg.norm(seeds[:, None] - seeds[None], axis=2)
+        np.fill_diagonal(apart, np.inf)
+        nearest = np.argsort(apart, 1, kind="stable")[:, : self._config.seed_rivals]
+        one = np.repeat(np.arange(len(seeds)), nearest.shape[1])
+        other = nearest.ravel()
+        near = apart[one, other] <= _NEAR * self._encoder.img_size
+        return np.stack([seeds[one[near]], seeds[other[near]]], 1)
+
     def _answers(self, encoded: _Encoded, points: NDArray[np.float32]) -> _Masks:
-        """The good masks of points, brought from their windows to the whole grid."""
+        """The good masks of clicks, brought from their windows to the whole grid.
+
+        Args:
+            encoded: The image.
+            points: (N, 1 or 2, 2) x, y in pixels of the input: a click on the thing, and one
+                beside it.
+        """
         grid = tuple(-(-side * SEED_STRIDE // _MASK_STRIDE) for side in encoded.shows.shape)
         if not len(points):
             return _Masks(np.zeros((0, *grid), np.float32), *np.zeros((2, 0), np.float32))
         device = self._device.torch_device
         given = torch.from_numpy(points).to(device)
-        labels = torch.ones(len(points), 1, device=device)
+        labels = torch.ones(points.shape[:2], device=device)
+        labels[:, 1:] = 0
         # Half precision would blur places, so prompts are embedded outside of it.
         prompts, _ = self._sam.prompt_encoder(
-            points=(given[:, None], labels), boxes=None, masks=None
+            points=(given, labels), boxes=None, masks=None
         )
         embedding = encoded.embedding
-        first, size = corners((given / STRIDE).long(), (embedding.shape[2], embedding.shape[3]))
+        shape = (embedding.shape[2], embedding.shape[3])
+        first, size = corners((given[:, 0] / STRIDE).long(), shape)
         same = torch.zeros(len(points), dtype=torch.int64, device=device)
         with self._device.precision():
             logits, quality = decode(
