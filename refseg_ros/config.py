@@ -63,8 +63,8 @@ class ProposalConfig:
     max_seeds: int = _option(48, "seeds: most prompts of each of the two rounds", low=1, high=1024)
     seed_rivals: int = _option(
         0,
-        "seeds: how many of its nearest neighbours each is told apart from, by a negative click on "
-        "the other; 0 saves the third round",
+        "seeds: how many of its nearest neighbours each is told from, by a negative click on the "
+        "other; 0 saves the third round",
         low=0,
         high=16,
     )

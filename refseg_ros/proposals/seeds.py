@@ -187,9 +187,7 @@ class SeedProposer:
         labels = torch.ones(points.shape[:2], device=device)
         labels[:, 1:] = 0
         # Half precision would blur places, so prompts are embedded outside of it.
-        prompts, _ = self._sam.prompt_encoder(
-            points=(given, labels), boxes=None, masks=None
-        )
+        prompts, _ = self._sam.prompt_encoder(points=(given, labels), boxes=None, masks=None)
         embedding = encoded.embedding
         shape = (embedding.shape[2], embedding.shape[3])
         first, size = corners((given[:, 0] / STRIDE).long(), shape)
