@@ -170,7 +170,13 @@ class DecisionConfig:
     """When to refuse. The paper always answers; a robot must not."""
 
     min_match: float = _option(
-        -math.inf, "smallest V logit of the best candidate; below it NOT_FOUND"
+        -math.inf, "smallest match V + C of the best candidate, in logits; below it NOT_FOUND"
+    )
+    caption_match: float = _option(
+        0.0,
+        "C: logits that a candidate's match gains if its caption names the kind and colour that "
+        "were said, and loses if it names another; 0 leaves captions out of it",
+        low=0,
     )
     min_margin: float = _option(
         0.0, "smallest lead of the best over the second, in score share; below it AMBIGUOUS", low=0

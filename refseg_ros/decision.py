@@ -255,7 +255,7 @@ def _mismatch(
     config: DecisionConfig,
 ) -> str:
     """Why the best there is is not what was asked for; "" if it may be."""
-    match = chosen[0].terms["V"]
+    match = chosen[0].terms["V"] + chosen[0].terms.get("C", 0.0)
     if says_how_it_looks(expression) and match < config.min_match:
         return (
             f"nothing looks like it: the best candidate matches at {match:.1f} logits, and at "

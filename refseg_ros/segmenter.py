@@ -30,7 +30,8 @@ from refseg_ros.errors import ImageError
 from refseg_ros.language import ReferringExpression, noun_phrases, parse
 from refseg_ros.matching import Matcher, SceneFeatures, ScoreTable, shares
 from refseg_ros.matching.crops import region_images
-from refseg_ros.matching.looks import plausible, score_looks
+from refseg_ros.matching.looks import match, plausible, score_looks
+from refseg_ros.matching.naming import agreements
 from refseg_ros.matching.tas import Tas
 from refseg_ros.proposals import Proposer
 from refseg_ros.proposals.making import make_proposer
@@ -304,9 +305,7 @@ class Scene:
             return Selection.none(text, *refused, self.size, seconds=watch.total())
         with torch.inference_mode(), self.segmenter.device.precision():
             with watch.stage("match"):
-                table = self.segmenter.matcher.score(
-                    self.features, expression, self.segmenter.clip
-                )
+                table = self._score(expression)
             with watch.stage("spatial"):
                 placed = self._place(expression, table, known)
         candidates = rank(table, placed, self.proposals, self.captions)
@@ -314,20 +313,36 @@ class Scene:
             expression, candidates, placed, self.proposals, config.decision, watch.total(), aside
         )
 
+    def _score(self, expression: ReferringExpression) -> ScoreTable:
+        """The method's scores, and beside them what captions add to the match or take from it."""
+        table = self.segmenter.matcher.score(self.features, expression, self.segmenter.clip)
+        weight = self.segmenter.config.decision.caption_match
+        if not weight:
+            return table
+        named = weight * agreements(self.features.named, expression.target)
+        return replace(table, terms={**table.terms, "C": named})
+
     def _place(
         self, expression: ReferringExpression, table: ScoreTable, known: Collection[str] | None
     ) -> Placing:
         """Turn logits into shares and apply what the sentence says of place."""
         config = self.segmenter.config
         weights = shares(table.total, config.score.normalise)
-        fits = plausible(table.terms["V"], config.decision.min_match)
+        decision = config.decision
+        fits = plausible(match(table.terms), decision.min_match)
         if config.spatial.absolute == "extreme" and not says_how_it_looks(expression):
             # "the leftmost thing": what a matcher makes of "thing" is noise.
             weights = self.proposals.quality.clip(1e-3).astype(np.float64)
             fits = np.ones(len(weights))
         resolved = config.spatial.relations or config.spatial.absolute == "extreme"
         wanted = looks_of(expression.target, known) if resolved else ()
-        looks = score_looks(wanted, self.features, self.segmenter.clip, config.decision.min_match)
+        looks = score_looks(
+            wanted,
+            self.features,
+            self.segmenter.clip,
+            decision.min_match,
+            decision.caption_match,
+        )
         return place(
             Look(weights, fits),
             expression,

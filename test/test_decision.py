@@ -94,6 +94,16 @@ def test_what_looks_like_nothing_is_refused_with_its_candidates() -> None:
     assert "9.0" in selection.reason
 
 
+def test_what_captions_add_to_the_match_may_save_or_refuse_it() -> None:
+    for added, status in ((1.5, Status.SELECTED), (-1.5, Status.NOT_FOUND)):
+        table = ScoreTable({"V": LOGITS, "C": np.full(3, added)}, LOGITS)
+        placed = _placed([0.1, 0.8, 0.1], 1)
+        candidates = rank(table, placed, PROPOSALS, ("a", "b", "c"))
+        config = DecisionConfig(min_match=8.5)
+        found = decide(parse("the mug"), candidates, placed, PROPOSALS, config, {})
+        assert found.status is status
+
+
 def test_a_match_is_not_asked_of_words_that_name_no_look() -> None:
     config = DecisionConfig(min_match=9.0)
     assert _decide("the leftmost thing", _placed([0, 1, 0], 1), config).status is Status.SELECTED

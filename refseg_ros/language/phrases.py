@@ -30,12 +30,18 @@ def same_thing(a: str, b: str) -> bool:
         a: A noun phrase, "the red mugs".
         b: Another one.
     """
-    keys = _keys(a)
-    return bool(keys & _keys(b))
+    return bool(kinds(a) & kinds(b))
 
 
-def _keys(phrase: str) -> frozenset[str]:
-    """Names under which a phrase's head is known: its lemma, its group, its two-word group."""
+def kinds(phrase: str) -> frozenset[str]:
+    """Names of the kinds of thing that a noun phrase names: two phrases that share one are alike.
+
+    Args:
+        phrase: "the red mugs".
+
+    Returns:
+        Its lemma, its group, or its two-word group; nothing for a phrase without a head noun.
+    """
     head = head_noun(phrase)
     if not head:
         return frozenset()

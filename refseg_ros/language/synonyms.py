@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Groups of nouns that name the same kind of thing in a household; data only."""
+"""Groups of nouns that name the same kind of thing in a household, and of colours; data only."""
 
 from __future__ import annotations
 
@@ -59,3 +59,22 @@ GROUP_OF: Final = {
     name: members[0] for members in (group.split(", ") for group in _GROUPS) for name in members
 }
 """Lemma, or two lemmas with a space, to the name of its group."""
+
+_COLOURS: Final = (
+    "red, crimson, scarlet",
+    "orange",
+    "yellow, golden, gold",
+    "green, lime",
+    "blue, navy, azure",
+    "purple, violet",
+    "pink, rose",
+    "brown",
+    "white",
+    "black",
+    "grey, gray, silver",
+)
+
+COLOUR_OF: Final = {
+    name: members[0] for members in (group.split(", ") for group in _COLOURS) for name in members
+}
+"""Colour word to the basic colour that it is a shade of; only where people seldom differ."""

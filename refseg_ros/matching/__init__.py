@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from refseg_ros.language import ReferringExpression
+from refseg_ros.matching.naming import Naming
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ class SceneFeatures:
     phrases: tuple[str, ...]
     phrase_features: torch.Tensor
     logit_scale: float
+
+    @cached_property
+    def named(self) -> tuple[Naming, ...]:
+        """What its caption calls each region, read once for all expressions."""
+        return tuple(Naming.of_caption(caption) for caption in self.captions)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from refseg_ros.language.expression import NounPhrase
 from refseg_ros.matching import SceneFeatures, TextEncoder, shares
+from refseg_ros.matching.naming import agreements
 from refseg_ros.spatial.relations import logistic
 from refseg_ros.spatial.weighing import Look
 
@@ -24,11 +25,20 @@ BASIC_COLOURS: Final = (
 Logits = NDArray[np.float64]
 
 
+def match(terms: Mapping[str, Logits]) -> Logits:
+    """How well candidates match by all that was seen of them, (N,) logits.
+
+    Args:
+        terms: V, and C (what captions add or take) where it is weighed, (N,) logits each.
+    """
+    return terms["V"] + terms["C"] if "C" in terms else terms["V"]
+
+
 def plausible(logits: Logits, min_match: float) -> Logits:
     """Whether each candidate looks like a text at all: 0.5 at ``min_match`` logits.
 
     Args:
-        logits: (N,) V of the candidates.
+        logits: (N,) :func:`match` of the candidates.
         min_match: :attr:`DecisionConfig.min_match`; -inf for anything.
     """
     if math.isinf(min_match):
@@ -41,14 +51,16 @@ def score_looks(
     features: SceneFeatures,
     encoder: TextEncoder,
     min_match: float,
+    caption_match: float = 0.0,
 ) -> Mapping[str, Look]:
-    """Compare the candidates with phrases by V alone.
+    """Compare the candidates with phrases by V; whether they fit at all, with captions too.
 
     Args:
         wanted: Phrases, and whether each is of something that must not be.
         features: Of N candidates.
         encoder: The CLIP that made ``features``.
         min_match: Logits from which a candidate looks like a text.
+        caption_match: :attr:`DecisionConfig.caption_match`.
 
     Returns:
         By :attr:`NounPhrase.look`: shares among the candidates, and how surely each fits. For what
@@ -70,9 +82,12 @@ def score_looks(
     table = (features.logit_scale * encoded @ features.regions.T).double().numpy()
     logits = dict(zip(texts, table, strict=True))
     looks = {}
-    for look, (_, denied) in phrases.items():
+    for look, (phrase, denied) in phrases.items():
         own = logits[look]
-        fits = plausible(own, min_match)
+        matched = own
+        if caption_match:
+            matched = own + caption_match * agreements(features.named, phrase)
+        fits = plausible(matched, min_match)
         if denied and contrasts[look]:
             columns = np.stack([own, *(logits[text] for text in contrasts[look])])
             fits = fits * np.exp(own - columns.max(0)) / np.exp(columns - columns.max(0)).sum(0)
