@@ -37,6 +37,7 @@ from refseg_ros.proposals import Proposer
 from refseg_ros.proposals.making import make_proposer
 from refseg_ros.results import Proposals, Selection
 from refseg_ros.spatial import Layout, Look, Placing, looks_of, place
+from refseg_ros.spatial.space import Space, check_depth, measure
 from refseg_ros.weights import bundled_vocabulary, resolve
 
 logger = logging.getLogger(__name__)
@@ -146,11 +147,20 @@ class Segmenter:
         """Preset, device and precision in words: ``tabletop on cpu (float32)``."""
         return f"{self.config.name} on {self.device}"
 
-    def observe(self, image: Image) -> Scene:
+    def observe(
+        self,
+        image: Image,
+        depth: NDArray[np.float32] | None = None,
+        intrinsics: NDArray[np.float64] | None = None,
+    ) -> Scene:
         """Compute all that does not depend on a sentence.
 
         Args:
             image: (H, W, 3) uint8 RGB, at least one pixel.
+            depth: (H, W) metres along the optical axis, registered to the image; 0, NaN and
+                infinity are unknown. With it, sizes and what is near, behind or tall are measured.
+            intrinsics: (3, 3) camera matrix in pixels, rectified; with depth and this, they are
+                measured along the table.
 
         Returns:
             A scene to ask as often as wanted; with no proposals it answers NOT_FOUND.
@@ -160,6 +170,8 @@ class Segmenter:
             ImageError: Another shape or type.
         """
         image = _checked(image)
+        if depth is not None:
+            check_depth(depth, (image.shape[0], image.shape[1]), intrinsics)
         watch = Stopwatch()
         with self._observing, torch.inference_mode(), self.device.precision():
             with watch.stage("proposals"):
@@ -173,7 +185,11 @@ class Segmenter:
                 caption = self._caption(image) if whole else ""
             with watch.stage("texts"):
                 features = self._features(regions, caption, captions)
-        return Scene(self, image, proposals, features, watch.total())
+            space = None
+            if depth is not None:
+                with watch.stage("depth"):
+                    space = measure(proposals, depth, intrinsics)
+        return Scene(self, image, proposals, features, watch.total(), space)
 
     def region_features(self, image: Image, proposals: Proposals) -> torch.Tensor:
         """CLIP features of the black-background crops.
@@ -248,6 +264,7 @@ class Scene:
         proposals: Candidate masks; their rows are the candidates' indices.
         features: What the matcher compares expressions with.
         seconds: Wall-clock seconds of each stage of observing.
+        space: Where the candidates are in space; None without a depth image.
     """
 
     segmenter: Segmenter = field(repr=False)
@@ -255,6 +272,7 @@ class Scene:
     proposals: Proposals = field(repr=False)
     features: SceneFeatures = field(repr=False)
     seconds: Mapping[str, float]
+    space: Space | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -277,7 +295,10 @@ class Scene:
     @cached_property
     def layout(self) -> Layout:
         """How the proposals lie."""
-        return Layout(self.proposals, names=self.captions)
+        space = self.space
+        if space is None:
+            return Layout(self.proposals, names=self.captions)
+        return Layout(self.proposals, space.depths, self.captions, space.ground, space.tall)
 
     def select(self, text: str) -> Selection:
         """Find the one thing that a sentence means, or the several.

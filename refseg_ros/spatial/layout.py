@@ -50,6 +50,9 @@ class Layout:
         proposals: The candidates.
         depths: (N,) metres from the camera, 0 or NaN where unknown; None without a depth image.
         names: What each is called, "" where that is not known; none without captions.
+        ground: (N, 2) metres on the table, to the right and away from the camera; None where no
+            table was measured.
+        tall: (N,) metres above the table; None likewise.
 
     Raises:
         ValueError: ``depths`` has another length than ``proposals``.
@@ -58,6 +61,8 @@ class Layout:
     proposals: Proposals
     depths: Vector | None = None
     names: tuple[str, ...] = ()
+    ground: Matrix | None = None
+    tall: Vector | None = None
 
     def __post_init__(self) -> None:
         if self.depths is not None and np.shape(self.depths) != (len(self.proposals),):
@@ -142,11 +147,13 @@ class Layout:
 
     @cached_property
     def tallness(self) -> Vector:
-        """(N,) how far each stands up, in a common unit: area² / width³.
+        """(N,) how far each stands up, in a common unit: measured, else area² / width³.
 
         The height of a box holds the depth of what stands in it; the mean height of a mask's
         columns, twice, beside its width holds less of it.
         """
+        if self.tall is not None:
+            return self.tall
         areas = self.proposals.areas.astype(np.float64)
         tall: Vector = areas**2 / self.widths**3 / self.scales
         return tall

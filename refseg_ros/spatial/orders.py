@@ -84,7 +84,7 @@ def _measured(measure: Measure, phrase: NounPhrase, layout: Layout) -> Vector:
         return _lengths(layout)
     if measure is Measure.WIDTH:
         return layout.widths / layout.scales
-    if measure is Measure.HEIGHT and not phrase.head:
+    if measure is Measure.HEIGHT and (layout.tall is not None or not phrase.head):
         return layout.tallness
     if measure is Measure.HEIGHT:
         # Of one kind the taller is the bigger too, which foreshortening disturbs less.

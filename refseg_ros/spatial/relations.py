@@ -40,6 +40,9 @@ LEVEL_SCALE: Final = 0.01
 """Difference of rows of centres that tells which of two things is in the other."""
 DEPTH_SCALE: Final = 0.03
 """Scale of the logistic over a difference of depths, in metres."""
+AWAY: Final = 0.03
+"""Metres along the table from which on a thing is behind another, where that was measured."""
+AWAY_SCALE: Final = 0.008
 ASIDE: Final = 0.3
 """How far beside the line from one landmark to the other "between" still holds, in its length."""
 ASIDE_SCALE: Final = 0.05
@@ -178,10 +181,12 @@ def _directed(kind: RelationKind) -> Callable[[Layout], Matrix]:
 
 
 def _by_depth(kind: RelationKind, sign: float) -> Callable[[Layout], Matrix]:
-    """By depth where both depths are known, else by the picture."""
+    """On the table where that was measured, else by depths, else by the picture."""
     in_picture = _directed(kind)
 
     def holds(layout: Layout) -> Matrix:
+        if layout.ground is not None:
+            return _along_the_table(layout.ground, sign)
         seen = in_picture(layout)
         if layout.depths is None:
             return seen
@@ -191,6 +196,14 @@ def _by_depth(kind: RelationKind, sign: float) -> Callable[[Layout], Matrix]:
         return np.where(known[:, None] & known[None], by_depth, seen)
 
     return holds
+
+
+def _along_the_table(ground: Matrix, sign: float) -> Matrix:
+    """(N, N): far enough from the camera (or, sign -1, towards it), and mostly that way."""
+    across, along = np.moveaxis(ground[:, None] - ground[None], -1, 0)
+    ratio = np.abs(across) / np.maximum(sign * along, 1e-9)
+    enough = logistic((sign * along - AWAY) / AWAY_SCALE)
+    return enough * logistic((SLANT - np.minimum(ratio, 1e3)) / SLANT_SCALE)
 
 
 def _seated(layout: Layout) -> Matrix:
