@@ -172,4 +172,3 @@ def _chunk(tokens: Sequence[str], start: int) -> tuple[int, int]:
         if tokens[index] not in _PLACES | lexicon.ARTICLES and not is_adjective(tokens[index])
     ]
     return stop, nouns[-1] + 1 if nouns else stop
-

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from refseg_ros.config import LanguageConfig
 from refseg_ros.language.entities import Entity, find_entity, head_phrase
@@ -24,7 +24,7 @@ class LanguageTools:
         synonyms_name: What it is, in a word or two.
     """
 
-    parser: SentenceParser = OwnParser()
+    parser: SentenceParser = field(default_factory=OwnParser)
     synonyms: SynonymRule = same_thing
     synonyms_name: str = "own groups"
 

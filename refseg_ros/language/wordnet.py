@@ -78,8 +78,8 @@ class WordNet:
             if (place / "index.noun").is_file():
                 return cls(place)
         raise ConfigError(
-            f"language.synonyms: no index.noun of WordNet in {', '.join(map(str, places))}; get it "
-            "with `apt install wordnet-base` or `python -m nltk.downloader wordnet`, name its "
+            f"language.synonyms: no index.noun of WordNet in {', '.join(map(str, places))}; get "
+            "it with `apt install wordnet-base` or `python -m nltk.downloader wordnet`, name its "
             "folder as wordnet:DIR, or take language.synonyms: own"
         )
 
@@ -137,7 +137,9 @@ class _Lines:
         try:
             self._text = "\n" + path.read_text(encoding="utf-8")
         except (OSError, KeyError, UnicodeDecodeError) as error:
-            raise ConfigError(f"language.synonyms: cannot read WordNet's {path}: {error}") from error
+            raise ConfigError(
+                f"language.synonyms: cannot read WordNet's {path}: {error}"
+            ) from error
         self._path = path
         self._counted = name.startswith("index.")
 

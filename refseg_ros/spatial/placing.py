@@ -72,9 +72,9 @@ def place(
         layout: Of the N candidates.
         absolute: "released": the half or quadrant that the paper's code chooses for ``entity``,
             weights untouched, and else only relations. "rectifier": the same by the positions of
-            ``expression``. "extreme": everything that :class:`Weigher` knows; "the mug on the left" is
-            the leftmost mug wherever the mugs stand. "off": as that without positions, sizes and
-            orders of the thing meant.
+            ``expression``. "extreme": everything that :class:`Weigher` knows; "the mug on the
+            left" is the leftmost mug wherever the mugs stand. "off": as that without positions,
+            sizes and orders of the thing meant.
         closeness: Share of the greatest from which another candidate counts as of the same look.
         relations: Whether relations are weighed.
         entity: "released": what the sentence is about; None leaves the best.

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The spatial rectifier of TAS: best candidate of the half or quadrant that the sentence names.
 
-Suo et al., Findings of EMNLP 2023. :func:`rectify_released` follows the released code to the letter.
-:func:`rectify` is the same geometry driven by our parse of whole tokens, and only by positions of
-the thing meant, never by "left of" another thing.
+Suo et al., Findings of EMNLP 2023. :func:`rectify_released` follows the released code to the
+letter. :func:`rectify` is the same geometry driven by our parse of whole tokens, and only by
+positions of the thing meant, never by "left of" another thing.
 """
 
 from __future__ import annotations

@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The released TAS step by step, on arrays whose answers are worked out beside them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hand_made import Blocks, segmenter
+
+from refseg_ros.config import ScoreConfig, SegmenterConfig
+from refseg_ros.language import parse
+from refseg_ros.language.entities import Entity, EntityRelation
+from refseg_ros.matching import SceneFeatures, shares
+from refseg_ros.matching.crops import blur, pad_evenly, region_images
+from refseg_ros.matching.tas import Tas
+from refseg_ros.proposals.prune import drop_contained, prune
+from refseg_ros.results import Proposals, Status
+from refseg_ros.spatial.rectifier import integer_centroids, rectify_released, said_part
+
+# --- crops ---------------------------------------------------------------------------------------
+
+IMAGE = np.arange(1, 36, dtype=np.uint8).reshape(5, 7, 1).repeat(3, 2)
+"""Row r, column c holds 7 r + c + 1."""
+
+
+def _proposal(*pixels: tuple[slice | int, slice | int]) -> Proposals:
+    mask = np.zeros((5, 7), bool)
+    for where in pixels:
+        mask[where] = True
+    return Proposals(mask[None], np.ones(1, np.float32))
+
+
+def test_a_released_crop_loses_the_last_row_and_column() -> None:
+    # Columns 1 to 3 of rows 0 to 4, the corner at (1, 2) missing: SAM's box is x 1, y 0, w 2,
+    # h 4. It is padded by (4 - 2) // 2 = 1 on the left and on the right.
+    proposals = _proposal((slice(0, 5), slice(1, 4)))
+    proposals.masks[0, 1, 2] = False
+    (crop,) = region_images(IMAGE, proposals, crop="released")
+    assert crop[..., 2].tolist() == [[0, 2, 3, 0], [0, 9, 0, 0], [0, 16, 17, 0], [0, 23, 24, 0]]
+    (whole,) = region_images(IMAGE, proposals, crop="whole")
+    assert whole.shape == (5, 5, 3)
+    assert whole[4, :, 0].tolist() == [0, 30, 31, 32, 0]
+
+
+def test_the_background_of_a_released_caption_crop_is_blurred_and_its_padding_black() -> None:
+    # Row 2, columns 0 to 3, and (1, 1): box x 0, y 1, w 3, h 1; padding (3 - 1) // 2 = 1.
+    proposals = _proposal((2, slice(0, 4)), (1, 1))
+    (crop,) = region_images(IMAGE, proposals, blur_kernel=3, crop="released")
+    behind = blur(IMAGE, 3)[1, :, 0].tolist()
+    assert crop[..., 0].tolist() == [[0, 0, 0], [behind[0], 9, behind[2]], [0, 0, 0]]
+
+
+def test_a_released_crop_is_one_short_of_a_square_where_sides_differ_by_an_odd_number() -> None:
+    # 3 columns by 6 rows differ by 3: one pixel on both sides.
+    assert pad_evenly(np.ones((6, 3, 3), np.uint8)).shape == (6, 5, 3)
+    assert pad_evenly(np.ones((2, 5, 3), np.uint8))[:, 0, 0].tolist() == [0, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [((3, 4), [[26]]), ((slice(0, 3), 6), [[7], [14]]), ((4, slice(1, 4)), [[30, 31]])],
+)
+def test_a_box_without_width_or_height_is_taken_one_pixel_wide(
+    where: tuple[slice | int, slice | int], expected: list[list[int]]
+) -> None:
+    (crop,) = region_images(IMAGE, _proposal(where), crop="released")
+    assert crop[..., 0].tolist() == expected
+
+
+def test_an_unknown_crop_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected whole or released, got 'half'"):
+        list(region_images(IMAGE, _proposal((0, 0)), crop="half"))
+
+
+def test_the_blur_is_opencvs_of_75_pixels() -> None:
+    # An edge at 150. sigma = 0.3 · ((75 - 1) / 2 - 1) + 0.8 = 11.6: 12 pixels in, 84 % of the
+    # normal density's mass is white. 38 pixels out none is seen.
+    image = np.zeros((1, 301, 3), np.uint8)
+    image[0, 150:] = 255
+    blurred = blur(image, 75)[0, :, 0]
+    assert blurred[161] == pytest.approx(255 * 0.84, abs=2)
+    assert blurred[138] == pytest.approx(255 * 0.16, abs=2)
+    assert not blurred[:113].any()
+
+
+# --- pruning -------------------------------------------------------------------------------------
+
+
+def test_an_overlap_of_four_tenths_stays_and_more_goes() -> None:
+    masks = np.zeros((2, 1, 20), bool)
+    masks[0, 0, :5], masks[1, 0, 3:20] = True, True
+    # 2 of the smaller one's 5 pixels.
+    assert drop_contained(masks, 0.4).tolist() == [0, 1]
+    masks[1, 0, 2] = True
+    assert drop_contained(masks, 0.4).tolist() == [1]
+
+
+def test_a_mask_of_2000_pixels_stays_and_one_of_1999_goes_before_it_can_remove() -> None:
+    masks = np.zeros((3, 100, 100), bool)
+    masks[0, :40, :50] = masks[1, 50:90, :50] = masks[2, 50:90, 50:] = True
+    masks[1, 50, 0] = False
+    config = SegmenterConfig.from_preset("paper").proposals
+    kept = prune(
+        Proposals(masks, np.ones(3, np.float32)),
+        min_area=config.min_area,
+        max_area=config.max_area,
+        overlap=config.overlap,
+        duplicate_iou=config.duplicate_iou,
+    )
+    assert kept.areas.tolist() == [2000, 2000]
+    assert kept.boxes[1].tolist() == [50, 50, 100, 90]
+
+
+# --- scores --------------------------------------------------------------------------------------
+
+
+class Table:
+    """Looks vectors up; what it does not know raises."""
+
+    def __init__(self, **vectors: list[float]) -> None:
+        self.vectors = {name.replace("_", " "): vector for name, vector in vectors.items()}
+
+    def encode_texts(self, texts: list[str]) -> torch.Tensor:
+        return torch.tensor([self.vectors[text] for text in texts])
+
+    def unknown_words(self, words: object) -> tuple[str, ...]:
+        return ()
+
+
+def _features(phrases: dict[str, list[float]] | list[tuple[str, list[float]]]) -> SceneFeatures:
+    pairs = list(phrases.items()) if isinstance(phrases, dict) else phrases
+    return SceneFeatures(
+        regions=torch.tensor([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]]),
+        captions=("", "", ""),
+        caption_features=torch.tensor([[0.8, 0.6], [1.0, 0.0], [0.0, 1.0]]),
+        caption="",
+        phrases=tuple(name for name, _ in pairs),
+        phrase_features=torch.tensor([vector for _, vector in pairs]).reshape(-1, 2),
+        logit_scale=100.0,
+    )
+
+
+def test_the_scores_of_three_candidates() -> None:
+    # V = 100 · (1, .6, 0); P = 100 · (.8, 1, 0). The distractors (0, 1) and, said twice, (1, 0)
+    # give means of 100/3 · (0 + 1 + 1, .8 + .6 + .6, 1 + 0 + 0); "a mug" is the target.
+    phrases = [("a bowl", [0.0, 1.0]), ("a book", [1.0, 0.0])]
+    features = _features([*phrases, ("a mug", [1.0, 0.0]), ("a book", [1.0, 0.0])])
+    encoder = Table(the_red_mug=[1.0, 0.0])
+    table = Tas(ScoreConfig()).score(features, parse("the red mug"), encoder)
+    np.testing.assert_allclose(table.terms["V"], [100, 60, 0], atol=1e-4)
+    np.testing.assert_allclose(table.terms["P"], [80, 100, 0], atol=1e-4)
+    negatives = np.array([200, 200, 100]) / 3
+    np.testing.assert_allclose(table.terms["N"], negatives, atol=1e-4)
+    expected = np.array([108, 70, 0]) - 0.7 * negatives
+    np.testing.assert_allclose(table.total, expected, atol=1e-4)
+    # 61.33, 23.33, -23.33: min-max leaves 1, 46.67 / 84.67 and 0.
+    weights = np.exp([1.0, 46.6667 / 84.6667, 0.0])
+    np.testing.assert_allclose(shares(table.total, "minmax"), weights / weights.sum(), atol=1e-5)
+
+
+def test_the_whole_sentence_is_compared_in_lower_case() -> None:
+    encoder = Table(please_pick_up_the_red_mug=[1.0, 0.0])
+    expression = parse("  Please pick up the\nRED mug ")
+    table = Tas(ScoreConfig()).score(_features({}), expression, encoder)
+    np.testing.assert_allclose(table.terms["V"], [100, 60, 0], atol=1e-4)
+
+
+def test_without_a_distractor_n_is_zero() -> None:
+    for phrases in ({}, {"a mug": [1.0, 0.0]}):
+        encoder = Table(the_red_mug=[1.0, 0.0])
+        table = Tas(ScoreConfig()).score(_features(phrases), parse("the red mug"), encoder)
+        assert table.terms["N"].tolist() == [0, 0, 0]
+        np.testing.assert_allclose(table.total, [108, 70, 0], atol=1e-4)
+
+
+def test_one_candidate_and_equal_ones_have_weights() -> None:
+    assert shares(np.array([7.0]), "minmax").tolist() == [1.0]
+    assert shares(np.array([7.0, 7.0]), "minmax").tolist() == [0.5, 0.5]
+
+
+# --- rectifier -----------------------------------------------------------------------------------
+
+# Medians: row 50, column 40.   0: TL   1: TR   2: on both, so BR   3: BL   4: BR
+CENTROIDS = np.array([[10, 10], [20, 90], [50, 40], [80, 20], [90, 70]])
+WEIGHTS = [0.10, 0.15, 0.30, 0.20, 0.25]
+
+
+def _superlative(sentence: str) -> Entity:
+    return Entity(sentence, "man", "man", superlatives=(("left",),))
+
+
+def _relation(sentence: str, words: str, other: str) -> Entity:
+    relation = EntityRelation(tuple(words.split()), other)
+    return Entity(sentence, "man", "man", relations=(relation,), chunks=("man", other))
+
+
+def _names(entity: Entity | None) -> str:
+    return " ".join(direction.value for direction in said_part(entity))
+
+
+@pytest.mark.parametrize(
+    ("sentence", "part"),
+    [
+        ("left man", "left"), ("western man", "left"), ("rightmost man", "right"),
+        ("eastern man", "right"), ("top man", "top"), ("man above", "top"), ("man below", "bottom"),
+        ("top left man", "top left"), ("north east man", "top right"),
+        ("man below left", "bottom left"), ("man underneath right", "bottom right"),
+        ("top right left man", "top left"), ("top man below", "top"),
+        # Words that the paper does not know.
+        ("bottom man", ""), ("lower man", ""), ("middle man", ""), ("biggest man", ""),
+        ("man under", ""),
+        # Parts of words.
+        ("man with laptop", "top"), ("bright man", "right"), ("man with beast", "right"),
+    ],
+)  # fmt: skip
+def test_superlatives_by_parts_of_words(sentence: str, part: str) -> None:
+    assert _names(_superlative(sentence)) == part
+
+
+@pytest.mark.parametrize(
+    ("sentence", "words", "other", "part"),
+    [
+        ("man on the left", "on left", "the left", "left"),
+        ("man on the left", "on left", "man", "left"),
+        ("man left of woman", "left of", "woman", ""),
+        ("man above the top", "above", "the top", ""),
+        ("man in the top", "in top", "the top", "top"),
+        ("man at the right by the stop sign", "at right", "the right", "top right"),
+        ("man on the right under it", "on right", "the right", "bottom right"),
+        ("man on the right underneath", "on right", "the right", "bottom right"),
+        ("man on the right at the bottom", "on right", "the right", "right"),
+        ("man at the top left", "at top left", "the top left", "top left"),
+        ("man in the south east", "in south", "the south east", "bottom right"),
+        # The first direction ends the search, also where it is not allowed.
+        ("man left of the right", "left of right", "the right", ""),
+        ("man by the woman", "by", "the woman", ""),
+        ("man bigger than left", "bigger", "man", ""),
+    ],
+)
+def test_relations_by_connecting_words(sentence: str, words: str, other: str, part: str) -> None:
+    assert _names(_relation(sentence, words, other)) == part
+
+
+def test_entities_that_are_not_rectified() -> None:
+    assert said_part(None) == ()
+    assert said_part(Entity("left man", "man", "man")) == ()
+    both = Entity(
+        "left man", "man", "man", (EntityRelation((), "man"),), (("left",),), chunks=("man",)
+    )
+    assert said_part(both) == ()
+    other_head = Entity("left man", "man", "left man", superlatives=(("left",),))
+    assert said_part(other_head) == ()
+    unknown = Entity("man on the left", "man", "man", (EntityRelation(("left",), "man"),))
+    assert said_part(unknown) == ()
+
+
+def test_the_last_relation_that_says_a_place_counts() -> None:
+    first, second = EntityRelation(("left",), "the left"), EntityRelation(("right",), "the right")
+    third = EntityRelation((), "the left")
+    entity = Entity("man", "man", "man", (first, second, third), (), ("the left", "the right"))
+    assert _names(entity) == "right"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "index", "eligible"),
+    [
+        ("top left man", 0, [0]),
+        ("top right man", 1, [1]),
+        ("left man below", 3, [3]),
+        ("right man below", 2, [2, 4]),
+        ("left man", 3, [0, 3]),
+        ("right man", 2, [1, 2, 4]),
+        ("top man", 1, [0, 1]),
+        ("man below", 2, [2, 3, 4]),
+        ("man", 2, [0, 1, 2, 3, 4]),
+    ],
+)
+def test_halves_and_quadrants(sentence: str, index: int, eligible: list[int]) -> None:
+    found = rectify_released(WEIGHTS, CENTROIDS, _superlative(sentence))
+    assert found.index == index
+    assert np.flatnonzero(found.eligible).tolist() == eligible
+
+
+def test_of_equal_quadrants_the_right_or_bottom_one_and_in_one_the_first() -> None:
+    corners = [[0, 0], [0, 9], [9, 0], [9, 9], [9, 9]]
+    for sentence, index in [("top", 1), ("below", 3), ("left", 2), ("right", 3)]:
+        assert rectify_released([0.2] * 5, corners, _superlative(sentence)).index == index
+
+
+def test_an_empty_quadrant_has_no_weight_and_the_best_of_all() -> None:
+    falling = [[10, 10], [20, 20], [30, 30]]
+    found = rectify_released([0.2, 0.3, 0.5], falling, _superlative("top right"))
+    assert found.index == 2
+    assert found.eligible.all()
+    assert "top right" in found.reason
+    # Of the top half only the left quadrant has candidates.
+    assert rectify_released([0.2, 0.3, 0.5], falling, _superlative("top")).index == 0
+
+
+def test_one_candidate_is_bottom_right_and_kept() -> None:
+    for sentence in ("top left", "left", "right"):
+        found = rectify_released([1.0], [[5, 5]], _superlative(sentence))
+        assert found.index == 0
+        assert found.eligible.tolist() == [True]
+    assert rectify_released([], np.zeros((0, 2)), _superlative("left")).index is None
+
+
+def test_centroids_are_rounded_down() -> None:
+    masks = np.zeros((2, 6, 6), bool)
+    masks[0, 2, [0, 1, 4]] = True  # column 5 / 3
+    masks[1, [1, 5], 3] = masks[1, 4, 0] = True  # row 10 / 3, column 2
+    assert integer_centroids(masks).tolist() == [[2, 1], [3, 2]]
+
+
+# --- the whole -----------------------------------------------------------------------------------
+
+# Medians of the centroids: row 45, column 95.
+SCENE = (
+    ("red", (10, 10, 40, 40)),
+    ("blue", (80, 30, 110, 60)),
+    ("red", (150, 60, 190, 90)),
+)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "index"),
+    [
+        ("red block", 0),
+        ("red block on the right", 2),
+        # "right" is a superlative here, and "red" a relation without words: both, so nothing.
+        ("red block on right", 0),
+        ("blue block", 1),
+    ],
+)
+def test_the_paper_preset_from_image_to_mask(sentence: str, index: int) -> None:
+    blocks = Blocks(*SCENE)
+    selection = segmenter(blocks, "paper").observe(blocks.image).select(sentence)
+    assert selection.status is Status.SELECTED
+    assert selection.index == index
+    np.testing.assert_array_equal(selection.mask, blocks.proposals.masks[index])
+
+
+def test_the_paper_preset_takes_negatives_from_the_whole_images_caption() -> None:
+    blocks = Blocks(*SCENE)
+    scene = segmenter(blocks, "paper").observe(blocks.image)
+    # Red covers the most: 900 and 1600 pixels.
+    assert scene.features.caption == "a red block"
+    assert scene.features.phrases == ("a red block",)
+    # Crops are SAM's boxes: 29 by 29 pixels, and 39 by 29 with 5 pixels above and below.
+    assert scene.segmenter.clip.shapes == [(29, 29, 3), (29, 29, 3), (39, 39, 3)]
