@@ -14,7 +14,9 @@ from refseg_ros.language import wordnet as module
 from refseg_ros.language.tools import LanguageTools
 from refseg_ros.language.wordnet import WordNet, WordNetRule
 
-LICENCE = "  1 This software and database is being provided to you, the LICENSEE, by  \n  2 dog  \n"
+LICENCE = (
+    "  1 This software and database is being provided to you, the LICENSEE, by  \n  2 dog  \n"
+)
 FILES = {
     # lemma pos synsets pointers [symbols] senses tagged offset…
     "index.noun": """\

@@ -203,7 +203,8 @@ def _names(entity: Entity | None) -> str:
     ("sentence", "part"),
     [
         ("left man", "left"), ("western man", "left"), ("rightmost man", "right"),
-        ("eastern man", "right"), ("top man", "top"), ("man above", "top"), ("man below", "bottom"),
+        ("eastern man", "right"), ("top man", "top"), ("man above", "top"),
+        ("man below", "bottom"),
         ("top left man", "top left"), ("north east man", "top right"),
         ("man below left", "bottom left"), ("man underneath right", "bottom right"),
         ("top right left man", "top left"), ("top man below", "top"),
