@@ -28,7 +28,7 @@ from refseg_ros.config import SegmenterConfig
 from refseg_ros.decision import Unused, decide, rank, refusal, says_how_it_looks, unused
 from refseg_ros.errors import ImageError
 from refseg_ros.language import ReferringExpression, parse
-from refseg_ros.language.tools import LanguageTools
+from refseg_ros.language.tools import LanguageTools, plain
 from refseg_ros.matching import Matcher, SceneFeatures, ScoreTable, shares
 from refseg_ros.matching.crops import region_images
 from refseg_ros.matching.looks import plausible, score_looks
@@ -313,7 +313,8 @@ class Scene:
         aside = Unused()
         if config.score.text == "phrase":
             aside = unused(expression, known, sets=config.spatial.absolute == "extreme")
-        refused = refusal(expression, len(self.proposals), known, aside)
+        any_words = config.score.text == "sentence" and bool(plain(text))
+        refused = refusal(expression, len(self.proposals), known, aside, any_words)
         if refused is not None:
             return Selection.none(text, *refused, self.size, seconds=watch.total())
         with torch.inference_mode(), self.segmenter.device.precision():

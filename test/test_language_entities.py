@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import spacy
+from hand_made import Blocks, segmenter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc
@@ -234,3 +235,19 @@ def test_what_is_active_is_told() -> None:
     tools = LanguageTools(SpacyParser(PARSES.__getitem__, "spaCy en_core_web_trf"))
     assert tools.description == "noun chunks by spaCy en_core_web_trf, synonyms by own groups"
     assert tools.head_phrase("A man on the  LEFT side") == "a man"
+
+
+def test_a_segmenter_rectifies_by_the_parse_that_it_is_given() -> None:
+    # For us "left" hangs on the preposition; here it is said to hang on "block" itself.
+    text = "block on the left"
+    flat = doc("block/NOUN/0/ROOT", "on/ADP/0/prep", "the/DET/3/det", "left/ADV/0/advmod")
+    captions = doc("a/DET/2/det", "red/ADJ/2/amod", "block/NOUN/2/ROOT")
+    blocks = Blocks(
+        ("red", (150, 10, 190, 50)), ("red", (10, 10, 40, 40)), ("red", (90, 60, 110, 80))
+    )
+    parser = SpacyParser({text: flat, "a red block": captions}.__getitem__, "spaCy test")
+    theirs = segmenter(blocks, "paper", language=LanguageTools(parser))
+    ours = segmenter(blocks, "paper")
+    assert "noun chunks by spaCy test" in theirs.description
+    assert theirs.observe(blocks.image).select(text).index == 0
+    assert ours.observe(blocks.image).select(text).index == 1

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 import torch
 from hand_made import Blocks, segmenter
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from refseg_ros.config import ScoreConfig, SegmenterConfig
 from refseg_ros.language import parse
 from refseg_ros.language.entities import Entity, EntityRelation
+from refseg_ros.language.tools import plain
 from refseg_ros.matching import SceneFeatures, shares
 from refseg_ros.matching.crops import blur, pad_evenly, region_images
 from refseg_ros.matching.tas import Tas
@@ -340,6 +343,35 @@ def test_the_paper_preset_from_image_to_mask(sentence: str, index: int) -> None:
     assert selection.status is Status.SELECTED
     assert selection.index == index
     np.testing.assert_array_equal(selection.mask, blocks.proposals.masks[index])
+
+
+@pytest.mark.parametrize("sentence", ["him", "it", "the other one", "please", "?"])
+def test_the_paper_preset_answers_whatever_is_said(sentence: str) -> None:
+    blocks = Blocks(*SCENE)
+    selection = segmenter(blocks, "paper").observe(blocks.image).select(sentence)
+    assert selection.status is Status.SELECTED
+
+
+def test_the_paper_preset_refuses_silence_and_an_empty_image() -> None:
+    blocks = Blocks(*SCENE)
+    selection = segmenter(blocks, "paper").observe(blocks.image).select("  ")
+    assert selection.status is Status.ERROR
+    nothing = Blocks()
+    selection = segmenter(nothing, "paper").observe(nothing.image).select("him")
+    assert selection.status is Status.NOT_FOUND
+
+
+PAPER = segmenter(Blocks(*SCENE), "paper").observe(Blocks(*SCENE).image)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.text(max_size=300))
+def test_any_text_is_answered_with_finite_scores(text: str) -> None:
+    selection = PAPER.select(text)
+    assert selection.status in (Status.SELECTED, Status.ERROR)
+    assert selection.status.has_target == bool(plain(text))
+    for candidate in selection.candidates:
+        assert np.isfinite([candidate.score, *candidate.terms.values()]).all()
 
 
 def test_the_paper_preset_takes_negatives_from_the_whole_images_caption() -> None:
