@@ -81,10 +81,10 @@ def test_synsets_of_all_parts_of_speech(
     assert list(WordNet(folder).synsets(word)) == synsets
 
 
-def test_endings_are_taken_off_again_while_nothing_is_found(folder: Path) -> None:
-    # "mugses" → "mugs" (ses → s) and "mugse" (s); neither is there; then "mugs" → "mug".
-    assert WordNet(folder).synsets("mugses") == (("noun", 500), ("noun", 510))
-    assert WordNet(folder).synsets("ses" * 60) == ()
+def test_an_ending_is_taken_off_once(folder: Path) -> None:
+    # "mugses" is "mugs" (ses → s) or "mugse" (s), neither of which is there.
+    assert WordNet(folder).synsets("mugses") == ()
+    assert WordNet(folder).synsets("mugs") == (("noun", 500), ("noun", 510))
 
 
 @pytest.mark.parametrize(

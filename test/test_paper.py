@@ -10,6 +10,8 @@ from hand_made import Blocks, segmenter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from refseg_ros.backbones.device import Device
+from refseg_ros.backbones.sam import load_sam
 from refseg_ros.config import ScoreConfig, SegmenterConfig
 from refseg_ros.language import parse
 from refseg_ros.language.entities import Entity, EntityRelation
@@ -18,8 +20,10 @@ from refseg_ros.matching import SceneFeatures, shares
 from refseg_ros.matching.crops import blur, pad_evenly, region_images
 from refseg_ros.matching.tas import Tas
 from refseg_ros.proposals.prune import drop_contained, prune
+from refseg_ros.proposals.sam import SamProposer
 from refseg_ros.results import Proposals, Status
 from refseg_ros.spatial.rectifier import integer_centroids, rectify_released, said_part
+from refseg_ros.weights import resolve
 
 # --- crops ---------------------------------------------------------------------------------------
 
@@ -85,6 +89,25 @@ def test_the_blur_is_opencvs_of_75_pixels() -> None:
     assert blurred[161] == pytest.approx(255 * 0.84, abs=2)
     assert blurred[138] == pytest.approx(255 * 0.16, abs=2)
     assert not blurred[:113].any()
+
+
+# --- proposals -----------------------------------------------------------------------------------
+
+
+def test_the_generator_is_set_as_released() -> None:
+    config = SegmenterConfig.from_preset("paper").proposals
+    # The network does not matter here: the bundled one, whose kind is that of the published.
+    sam = load_sam(str(resolve("bundled:sam/config.json")),
+                   resolve("bundled:sam/model.safetensors"), torch.device("cpu"))  # fmt: skip
+    generator = SamProposer(sam, config, Device.from_name("cpu"))._generator
+    (grid,) = generator.point_grids
+    # 8 by 8 points, the first in the middle of the first of 8 cells.
+    assert grid.shape == (64, 2)
+    assert grid[0].tolist() == [1 / 16, 1 / 16]
+    assert (generator.pred_iou_thresh, generator.stability_score_thresh) == (0.7, 0.7)
+    assert (generator.min_mask_region_area, generator.crop_n_layers) == (800, 0)
+    assert (generator.points_per_batch, generator.stability_score_offset) == (64, 1.0)
+    assert generator.box_nms_thresh == 0.7
 
 
 # --- pruning -------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import os
 import sys
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -104,29 +104,14 @@ class WordNet:
         return tuple(map(int, fields[-int(fields[2]) :])) if fields else ()
 
     def _forms(self, word: str, part: str) -> tuple[str, ...]:
-        """Base forms that WordNet has; endings are taken off again while it has none."""
-        if exception := self._exceptions[part].line(word):
-            return self._known((word, *exception[1:]), part)
-        forms: tuple[str, ...] = (word,)
-        shorter = _detached(forms, part)
-        known = self._known((word, *shorter), part)
-        while shorter and not known:
-            shorter = _detached(shorter, part)
-            known = self._known(shorter, part)
-        return known
-
-    def _known(self, forms: Iterable[str], part: str) -> tuple[str, ...]:
+        """The word and its base forms, those that WordNet has as a part of speech."""
+        shorter = (
+            word[: len(word) - len(ending)] + base
+            for ending, base in _ENDINGS[part]
+            if word.endswith(ending)
+        )
+        forms = (word, *(self._exceptions[part].line(word)[1:] or shorter))
         return tuple(form for form in dict.fromkeys(forms) if self._index[part].line(form))
-
-
-def _detached(forms: Iterable[str], part: str) -> tuple[str, ...]:
-    shorter = (
-        form[: len(form) - len(ending)] + base
-        for form in forms
-        for ending, base in _ENDINGS[part]
-        if form.endswith(ending)
-    )
-    return tuple(dict.fromkeys(shorter))
 
 
 class _Lines:
