@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -31,9 +31,14 @@ def _option(
     low: float = -math.inf,
     high: float = math.inf,
     choices: tuple[Any, ...] = (),
+    holds: str = "",
 ) -> Any:
-    """A dataclass field that carries its own description and allowed values."""
-    metadata = {"help": help_text, "low": low, "high": high, "choices": choices}
+    """A dataclass field that carries its own description and allowed values.
+
+    A choice ``name:WHAT`` stands for any text that begins with ``name:`` and goes on; ``holds``
+    is what a text, or each of several, must contain.
+    """
+    metadata = {"help": help_text, "low": low, "high": high, "choices": choices, "holds": holds}
     return field(default=default, metadata=metadata)
 
 
@@ -120,7 +125,7 @@ class CaptionConfig:
 
 @dataclass(frozen=True)
 class ScoreConfig:
-    """The weights of S = V + p·P − n·N (algorithm of TAS), in CLIP logits."""
+    """S = V + p·P − n·N in CLIP logits (TAS, section 3), and what mends its terms."""
 
     positive: float = _option(0.1, "weight of the caption score P; 0 turns captions off", low=0)
     negative: float = _option(0.7, "weight of the distractor score N; 0 turns it off", low=0)
@@ -129,18 +134,74 @@ class ScoreConfig:
         "what names the distractors: the caption of the whole image, or those of the regions",
         choices=("caption", "regions"),
     )
-    negative_prompt: str = _option("a photo of {}", "prompt of a distractor; {} is its phrase")
+    negative_prompt: str = _option(
+        "a photo of {}", "prompt of a distractor; {} is its phrase", holds="{}"
+    )
     text: str = _option(
         "sentence",
-        "what is compared with the crop: the whole sentence, or the head noun phrase alone, in "
-        "the singular and without sizes",
+        "what is compared with the crop: the whole sentence as it was given, or the head noun "
+        "phrase alone, in the singular and without sizes",
         choices=("sentence", "phrase"),
     )
+    crop: str = _option(
+        "released",
+        "released: without the mask's last row and column and padded by whole pixels on both "
+        "sides, as the paper's code has it; whole: the tight box, padded to a square",
+        choices=("released", "whole"),
+    )
     blur_kernel: int = _option(75, "Gaussian kernel of the caption crops, odd pixels", low=1)
+    templates: tuple[str, ...] = _option(
+        (),
+        "prompts of V, {} being the text: their features are averaged; none compares the text",
+        holds="{}",
+    )
+    caption_top: int = _option(
+        0,
+        "P only for this many candidates, the best by V; the others get the least P of those. "
+        "0 is all",
+        low=0,
+    )
+    distinctive: bool = _option(
+        False,
+        "draw P towards its mean where a caption fits other candidates as well as its own",
+    )
+    distractor_filter: bool = _option(
+        False,
+        "distractors by lemma and head, each once: no abstract words, nothing that may be the "
+        "thing meant, no landmark of a relation",
+    )
+    distractor_cosine: float = _option(
+        1.0,
+        "distractor_filter: text features with a higher cosine to those of the thing meant are "
+        "no distractors; 1 keeps all",
+        low=-1,
+        high=1,
+    )
     normalise: str = _option(
         "minmax",
         "paper: min-max to [0, 1], then softmax; logits: softmax of the logits themselves",
         choices=("minmax", "logits"),
+    )
+    temperature: float = _option(
+        1.0, "logits: what logits are divided by before the softmax", low=0.01, high=1000
+    )
+
+
+@dataclass(frozen=True)
+class LanguageConfig:
+    """What takes captions and sentences apart where the paper asks spaCy and WordNet."""
+
+    chunks: str = _option(
+        "own",
+        "noun phrases of captions and of the target, and the rectifier's entities: by our rules, "
+        "or by an installed spaCy model (the paper: spacy:en_core_web_trf)",
+        choices=("own", "spacy:MODEL"),
+    )
+    synonyms: str = _option(
+        "own",
+        "which distractors are the target: own lemmas and groups, or the paper's count of shared "
+        "WordNet synsets, from where WordNet is found or from a folder",
+        choices=("own", "wordnet", "wordnet:DIR"),
     )
 
 
@@ -149,10 +210,10 @@ class SpatialConfig:
     """What position words do."""
 
     absolute: str = _option(
-        "rectifier",
-        "rectifier: the paper's half or quadrant; extreme: positions, sizes, orders, exclusions "
-        "and sets; or off",
-        choices=("rectifier", "extreme", "off"),
+        "released",
+        "released: half or quadrant, by the rules of the paper's code; rectifier: the same by "
+        "our parser's positions; extreme: positions, sizes, orders, exclusions and sets; or off",
+        choices=("released", "rectifier", "extreme", "off"),
     )
     closeness: float = _option(
         CLOSENESS,
@@ -202,6 +263,7 @@ class SegmenterConfig:
     clip: ClipConfig = field(default_factory=ClipConfig)
     captions: CaptionConfig = field(default_factory=CaptionConfig)
     score: ScoreConfig = field(default_factory=ScoreConfig)
+    language: LanguageConfig = field(default_factory=LanguageConfig)
     spatial: SpatialConfig = field(default_factory=SpatialConfig)
     decision: DecisionConfig = field(default_factory=DecisionConfig)
 
@@ -278,6 +340,10 @@ def _build(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:
 
 
 def _check(value: Any, hint: Any, rule: Mapping[str, Any], where: str) -> Any:
+    if get_origin(hint) is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ConfigError(f"{where}: expected a list, got {value!r}")
+        return tuple(_check(item, get_args(hint)[0], rule, where) for item in value)
     kind = (get_args(hint) or (hint,))[0]
     if kind is float and type(value) is int:
         value = float(value)
@@ -287,6 +353,15 @@ def _check(value: Any, hint: Any, rule: Mapping[str, Any], where: str) -> Any:
         raise ConfigError(
             f"{where}: {value} is out of range; allowed is {rule['low']} to {rule['high']}"
         )
-    if rule["choices"] and value not in rule["choices"]:
+    if rule["choices"] and not any(_is_choice(value, choice) for choice in rule["choices"]):
         raise ConfigError(f"{where}: {value!r} is not one of {', '.join(rule['choices'])}")
+    if rule["holds"] and rule["holds"] not in value:
+        raise ConfigError(f"{where}: {value!r} does not contain {rule['holds']}")
     return value
+
+
+def _is_choice(value: str, choice: str) -> bool:
+    name, colon, _ = choice.partition(":")
+    if not colon:
+        return value == choice
+    return value.startswith(f"{name}:") and len(value) > len(name) + 1

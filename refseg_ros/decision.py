@@ -30,6 +30,7 @@ def refusal(
     count: int,
     vocabulary: Collection[str] | None,
     aside: Unused | None = None,
+    any_words: bool = False,
 ) -> tuple[Status, str] | None:
     """Why a question cannot be answered before anything is scored, if so.
 
@@ -38,12 +39,13 @@ def refusal(
         count: Number of proposals.
         vocabulary: Head nouns that the models know; None for any.
         aside: What of the sentence will not be used.
+        any_words: Whether any words will do, as where whole sentences are compared with crops.
 
     Returns:
         Status and reason, or None when scoring makes sense.
     """
     target = expression.target
-    if expression.is_empty:
+    if expression.is_empty and not any_words:
         if not expression.text.strip():
             return Status.ERROR, "the expression is empty; say what to look for"
         if target.anaphora is not None:

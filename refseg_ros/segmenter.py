@@ -27,7 +27,8 @@ from refseg_ros.backbones.sam import load_sam
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.decision import Unused, decide, rank, refusal, says_how_it_looks, unused
 from refseg_ros.errors import ImageError
-from refseg_ros.language import ReferringExpression, noun_phrases, parse
+from refseg_ros.language import ReferringExpression, parse
+from refseg_ros.language.tools import LanguageTools, plain
 from refseg_ros.matching import Matcher, SceneFeatures, ScoreTable, shares
 from refseg_ros.matching.crops import region_images
 from refseg_ros.matching.looks import match, plausible, score_looks
@@ -75,6 +76,7 @@ class Segmenter:
         proposer: Proposer,
         clip: ClipEncoder,
         captioner: Captioner | None,
+        language: LanguageTools | None = None,
     ) -> None:
         """Put loaded parts together; most callers want :meth:`from_preset`.
 
@@ -84,11 +86,13 @@ class Segmenter:
             proposer: Finds masks.
             clip: Encodes crops and texts.
             captioner: Describes crops; None when neither P nor N is weighed.
+            language: Noun chunks, synonyms and the released rectifier's entities; ours if None.
         """
         self.config = config
         self.device = device
         self.clip = clip
-        self.matcher: Matcher = Tas(config.score)
+        self.language = language or LanguageTools()
+        self.matcher: Matcher = Tas(config.score, self.language)
         self._proposer = proposer
         self._captioner = captioner
         # segment-anything keeps the image that it looks at in its predictor.
@@ -115,8 +119,10 @@ class Segmenter:
         Raises:
             WeightsError: As :meth:`from_preset`; all checkpoints are looked for before the
                 first is loaded.
+            ConfigError: A parser or WordNet is asked for that is not installed.
         """
         clip, captions = config.clip, config.captions
+        language = LanguageTools.load(config.language)
         captioned = bool(config.score.positive or config.score.negative)
         sam_weights = resolve(config.proposals.checkpoint)
         clip_weights = resolve(clip.checkpoint) if clip.checkpoint else None
@@ -137,15 +143,18 @@ class Segmenter:
                 batch_size=captions.batch_size,
             )
         proposer = make_proposer(sam, config.proposals, device)
-        segmenter = cls(config, device, proposer, encoder, captioner)
+        segmenter = cls(config, device, proposer, encoder, captioner, language)
         seconds = time.perf_counter() - started
         logger.info("loaded %s in %.1f s", segmenter.description, seconds)
         return segmenter
 
     @property
     def description(self) -> str:
-        """Preset, device and precision in words: ``tabletop on cpu (float32)``."""
-        return f"{self.config.name} on {self.device}"
+        """Preset, device, precision and language in words.
+
+        ``tabletop on cpu (float32), noun chunks by own rules, synonyms by own groups``
+        """
+        return f"{self.config.name} on {self.device}, {self.language.description}"
 
     def observe(
         self,
@@ -201,7 +210,8 @@ class Segmenter:
         Returns:
             (N, D) float32 on the CPU, L2-normalised.
         """
-        return self.clip.encode_images(list(region_images(image, proposals)))
+        crops = region_images(image, proposals, crop=self.config.score.crop)
+        return self.clip.encode_images(list(crops))
 
     @property
     def has_captions(self) -> bool:
@@ -217,7 +227,8 @@ class Segmenter:
         """
         if self._captioner is None:
             return ("",) * len(proposals)
-        crops = region_images(image, proposals, self.config.score.blur_kernel)
+        score = self.config.score
+        crops = region_images(image, proposals, score.blur_kernel, score.crop)
         return tuple(self._captioner.caption(list(crops)))
 
     def image_caption(self, image: Image) -> str:
@@ -237,8 +248,11 @@ class Segmenter:
     ) -> SceneFeatures:
         phrases: tuple[str, ...] = ()
         if self.config.score.negative:
-            by_region = self.config.score.distractors == "regions"
-            phrases = noun_phrases(", ".join(captions) if by_region else caption)
+            chunks = self.language.parser.noun_chunks
+            if self.config.score.distractors == "regions":
+                phrases = tuple(dict.fromkeys(chunks(", ".join(captions))))
+            else:
+                phrases = chunks(caption)
         template = self.config.score.negative_prompt
         prompts = [template.replace("{}", phrase) for phrase in phrases]
         described = list(captions) if self.config.score.positive else []
@@ -321,7 +335,8 @@ class Scene:
         aside = Unused()
         if config.score.text == "phrase":
             aside = unused(expression, known, sets=config.spatial.absolute == "extreme")
-        refused = refusal(expression, len(self.proposals), known, aside)
+        any_words = config.score.text == "sentence" and bool(plain(text))
+        refused = refusal(expression, len(self.proposals), known, aside, any_words)
         if refused is not None:
             return Selection.none(text, *refused, self.size, seconds=watch.total())
         with torch.inference_mode(), self.segmenter.device.precision():
@@ -348,7 +363,7 @@ class Scene:
     ) -> Placing:
         """Turn logits into shares and apply what the sentence says of place."""
         config = self.segmenter.config
-        weights = shares(table.total, config.score.normalise)
+        weights = shares(table.total, config.score.normalise, config.score.temperature)
         decision = config.decision
         fits = plausible(match(table.terms), decision.min_match)
         if config.spatial.absolute == "extreme" and not says_how_it_looks(expression):
@@ -357,6 +372,8 @@ class Scene:
             fits = np.ones(len(weights))
         resolved = config.spatial.relations or config.spatial.absolute == "extreme"
         wanted = looks_of(expression.target, known) if resolved else ()
+        released = config.spatial.absolute == "released"
+        entity = self.segmenter.language.entity(expression.text) if released else None
         looks = score_looks(
             wanted,
             self.features,
@@ -372,6 +389,7 @@ class Scene:
             config.spatial.absolute,
             config.spatial.closeness,
             config.spatial.relations,
+            entity,
         )
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,41 @@ def test_the_paper_preset_is_the_published_procedure() -> None:
     assert (proposals.fill_area, proposals.min_area, proposals.overlap) == (800, 2000, 0.4)
     assert (config.score.positive, config.score.negative) == (0.1, 0.7)
     assert (config.score.blur_kernel, config.score.normalise) == (75, "minmax")
-    assert config.spatial.absolute == "rectifier"
+    assert (config.score.crop, config.score.text) == ("released", "sentence")
+    assert (config.score.distractors, config.score.negative_prompt) == (
+        "caption",
+        "a photo of {}",
+    )
+    assert config.spatial.absolute == "released"
     assert not config.spatial.relations
+    assert (proposals.prompts, proposals.max_side, proposals.refine) == ("grid", 0, False)
+    assert (proposals.points_per_batch, proposals.stability_score_offset) == (64, 1.0)
+    assert (proposals.box_nms_thresh, proposals.max_area, proposals.duplicate_iou) == (0.7, 1, 1)
+    assert (config.captions.num_beams, config.captions.max_new_tokens) == (5, 30)
+    assert config.clip.model == "ViT-B-32-quickgelu"
+    assert config.decision.min_match == -math.inf
+    assert (config.decision.min_margin, config.decision.known_words) == (0.0, False)
+
+
+def test_every_correction_is_off_in_the_paper_preset() -> None:
+    config = SegmenterConfig.from_preset("paper")
+    score = config.score
+    assert (score.caption_top, score.distinctive, score.templates) == (0, False, ())
+    assert (score.distractor_filter, score.distractor_cosine) == (False, 1.0)
+    assert score.temperature == 1.0
+    assert (config.language.chunks, config.language.synonyms) == ("own", "own")
+
+
+def test_texts_with_a_colon_and_lists_are_read() -> None:
+    config = SegmenterConfig.from_mapping(
+        {
+            "language": {"chunks": "spacy:en_core_web_sm", "synonyms": "wordnet:/data/wordnet"},
+            "score": {"templates": ["a photo of {}", "{}"]},
+        }
+    )
+    assert config.language.chunks == "spacy:en_core_web_sm"
+    assert config.language.synonyms == "wordnet:/data/wordnet"
+    assert config.score.templates == ("a photo of {}", "{}")
 
 
 @pytest.mark.parametrize(
@@ -41,6 +75,16 @@ def test_the_paper_preset_is_the_published_procedure() -> None:
         ({"score": 3}, ["score", "mapping", "3"]),
         ({"score": {"positive": float("nan")}}, ["score.positive", "nan"]),
         ({"spatial": {"absolute": "up"}}, ["spatial.absolute", "'up'", "rectifier", "off"]),
+        ({"language": {"chunks": "spacy"}}, ["language.chunks", "'spacy'", "own, spacy:MODEL"]),
+        ({"language": {"chunks": "spacy:"}}, ["language.chunks", "'spacy:'"]),
+        ({"language": {"synonyms": "nltk"}}, ["language.synonyms", "own, wordnet, wordnet:DIR"]),
+        ({"language": {"synonyms": "wordnet:"}}, ["language.synonyms", "'wordnet:'"]),
+        ({"score": {"crop": "tight"}}, ["score.crop", "'tight'", "released, whole"]),
+        ({"score": {"templates": "a {}"}}, ["score.templates", "list", "'a {}'"]),
+        ({"score": {"templates": ["a photo"]}}, ["score.templates", "'a photo'", "{}"]),
+        ({"score": {"templates": [3]}}, ["score.templates", "str", "3"]),
+        ({"score": {"negative_prompt": "a"}}, ["score.negative_prompt", "'a'", "{}"]),
+        ({"score": {"temperature": 0}}, ["score.temperature", "0.0", "0.01"]),
         ({"proposals": {"points_per_side": 0}}, ["points_per_side", "0", "1 to 64"]),
         ({"proposals": {"points_per_side": 8.5}}, ["points_per_side", "int", "8.5"]),
     ],

@@ -17,7 +17,7 @@ from refseg_ros.backbones.device import Device
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import ConfigError, ImageError, WeightsError
 from refseg_ros.evaluation import mask_iou
-from refseg_ros.language import noun_phrases
+from refseg_ros.language import noun_chunks, noun_phrases
 from refseg_ros.segmenter import Scene
 from refseg_ros.simulation.bundle import bundled_scenes
 from refseg_ros.simulation.expressions import Referral
@@ -228,7 +228,9 @@ def test_an_unknown_device_is_named(name: str) -> None:
 
 
 def test_the_description_says_what_it_took(segmenter: Segmenter) -> None:
-    assert segmenter.description == "tabletop on cpu (float32)"
+    assert segmenter.description == (
+        "tabletop on cpu (float32), noun chunks by own rules, synonyms by own groups"
+    )
 
 
 def test_distractors_come_from_the_regions_or_from_the_whole_image(segmenter: Segmenter) -> None:
@@ -245,7 +247,7 @@ def test_distractors_come_from_the_regions_or_from_the_whole_image(segmenter: Se
         scene = segmenter.observe(image)
     finally:
         segmenter.config = preset
-    assert scene.features.phrases == noun_phrases(scene.features.caption)
+    assert scene.features.phrases == noun_chunks(scene.features.caption)
     assert scene.caption == scene.features.caption == by_region.caption
 
 

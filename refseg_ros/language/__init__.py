@@ -15,7 +15,13 @@ from refseg_ros.language.expression import (
 )
 from refseg_ros.language.nouns import head_noun
 from refseg_ros.language.parser import parse
-from refseg_ros.language.phrases import SynonymRule, is_abstract, noun_phrases, same_thing
+from refseg_ros.language.phrases import (
+    SynonymRule,
+    is_abstract,
+    noun_chunks,
+    noun_phrases,
+    same_thing,
+)
 from refseg_ros.language.tokens import lemma
 
 __all__ = [
@@ -31,6 +37,7 @@ __all__ = [
     "head_noun",
     "is_abstract",
     "lemma",
+    "noun_chunks",
     "noun_phrases",
     "parse",
     "same_thing",

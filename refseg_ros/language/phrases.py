@@ -7,7 +7,7 @@ from typing import Protocol
 
 from refseg_ros.language import lexicon
 from refseg_ros.language.grammar import Item, Kind, scan
-from refseg_ros.language.nouns import head_noun, is_adjective
+from refseg_ros.language.nouns import head_noun, is_adjective, unique
 from refseg_ros.language.synonyms import GROUP_OF
 from refseg_ros.language.tokens import CLAUSE_END, COMMA, lemma, normalise, tokenise
 
@@ -57,8 +57,8 @@ def is_abstract(phrase: str) -> bool:
     return not head or head in lexicon.ABSTRACT
 
 
-def noun_phrases(caption: str) -> tuple[str, ...]:
-    """Noun phrases of a caption, each once, in order, with their articles and in lower case.
+def noun_chunks(caption: str) -> tuple[str, ...]:
+    """Noun phrases of a caption as often as said, in order, with articles and in lower case.
 
     As in the published method nothing is filtered: see :func:`is_abstract` and :func:`same_thing`.
 
@@ -68,15 +68,20 @@ def noun_phrases(caption: str) -> tuple[str, ...]:
     Returns:
         Its noun phrases: ("a red mug", "a blue bowl", "a book", "a table").
     """
-    found: dict[str, None] = {}
+    found: list[str] = []
     sentence: list[str] = []
     for token in [*tokenise(normalise(caption)[0]), CLAUSE_END]:
         if token == CLAUSE_END:
-            found.update(dict.fromkeys(_phrases_of(sentence)))
+            found += _phrases_of(sentence)
             sentence = []
         else:
             sentence.append(token)
     return tuple(found)
+
+
+def noun_phrases(caption: str) -> tuple[str, ...]:
+    """Those of :func:`noun_chunks`, each once."""
+    return unique(noun_chunks(caption))
 
 
 _INSIDE = (Kind.WORD, Kind.NUMBER, Kind.ORDINAL)

@@ -30,7 +30,8 @@ class SceneFeatures:
         captions: N captions of the blurred crops; empty strings when captions are off.
         caption_features: (N, D) float32 L2-normalised text features of the captions, or (0, D).
         caption: Caption of the whole image; empty when no score needs it.
-        phrases: Noun phrases of that caption, or of all captions of regions (`distractors`).
+        phrases: Noun phrases of that caption as often as it has them, or of all captions of
+            regions, each once (`distractors`).
         phrase_features: (len(phrases), D) float32 L2-normalised text features of the prompts
             made from them.
         logit_scale: CLIP's learned scale; cosines times this are logits.
@@ -82,16 +83,19 @@ class Matcher(Protocol):
         """Score the proposals; pure, never NaN."""
 
 
-def shares(total: NDArray[np.float64], normalise: str) -> NDArray[np.float64]:
+def shares(
+    total: NDArray[np.float64], normalise: str, temperature: float = 1.0
+) -> NDArray[np.float64]:
     """Scores as shares that sum to one.
 
     Args:
         total: (N,) finite logits.
         normalise: ``minmax`` stretches to [0, 1] before the softmax, as TAS does (the largest
             share is then at most e times the smallest); ``logits`` takes them as they are.
+        temperature: Of ``logits``: what they are divided by, above 0.
 
     Returns:
-        (N,) float64; empty for N = 0.
+        (N,) float64; empty for N = 0. Equal totals, of which TAS makes NaN, share alike.
     """
     if not total.size:
         return total
@@ -99,5 +103,7 @@ def shares(total: NDArray[np.float64], normalise: str) -> NDArray[np.float64]:
     if normalise == "minmax":
         span = total.max() - total.min()
         shifted = shifted / span if span > 0 else np.zeros_like(shifted)
+    else:
+        shifted = shifted / temperature
     exponentials: NDArray[np.float64] = np.exp(shifted)
     return exponentials / exponentials.sum()

@@ -27,6 +27,16 @@ def pad_to_square(image: Image) -> Image:
     return square
 
 
+def pad_evenly(image: Image) -> Image:
+    """Pad an (h, w, 3) image with black by as many whole pixels on both sides, as TAS does.
+
+    Where height and width differ by an odd number the result is one pixel short of a square.
+    """
+    height, width = image.shape[:2]
+    across, down = max(0, height - width) // 2, max(0, width - height) // 2
+    return np.pad(image, ((down, down), (across, across), (0, 0)))
+
+
 def blur(image: Image, kernel: int) -> Image:
     """Gaussian blur with OpenCV's own sigma for the kernel: 11.6 px for the paper's 75.
 
@@ -39,7 +49,9 @@ def blur(image: Image, kernel: int) -> Image:
     return np.asarray(cv2.GaussianBlur(image, (side, side), 0), np.uint8)
 
 
-def region_images(image: Image, proposals: Proposals, blur_kernel: int = 0) -> Iterator[Image]:
+def region_images(
+    image: Image, proposals: Proposals, blur_kernel: int = 0, crop: str = "whole"
+) -> Iterator[Image]:
     """Square crops, one a proposal: the image inside the mask, outside it black or blurred.
 
     A black background gives TAS's CLIP crop, a blurred one its caption crop.
@@ -48,14 +60,24 @@ def region_images(image: Image, proposals: Proposals, blur_kernel: int = 0) -> I
         image: (H, W, 3) uint8 RGB.
         proposals: N proposals of that image.
         blur_kernel: Of the blurred copy of the image outside the mask; 0 for black.
+        crop: ``whole``: the tight box of the mask, padded to a square. ``released``: that of
+            TAS's code, whose boxes are as wide as the distance of the first and the last pixel
+            and so lose the last column and row; a box of no width or height, of which that code
+            makes no image, is taken one pixel wide or high. Padded by :func:`pad_evenly`.
 
     Yields:
-        (s, s, 3) uint8, the tight box of the mask padded with black to a square.
+        (s, s, 3) uint8; one side may be s - 1 if ``released``.
+
+    Raises:
+        ValueError: ``crop`` is unknown.
     """
+    if crop not in ("whole", "released"):
+        raise ValueError(f"crop: expected whole or released, got {crop!r}")
+    pad, lost = (pad_evenly, 1) if crop == "released" else (pad_to_square, 0)
     behind = blur(image, blur_kernel) if blur_kernel and len(proposals) else None
     for mask, box in zip(proposals.masks, proposals.boxes, strict=True):
         x0, y0, x1, y1 = (int(value) for value in box)
-        window = np.s_[y0:y1, x0:x1]
+        window = np.s_[y0 : max(y0 + 1, y1 - lost), x0 : max(x0 + 1, x1 - lost)]
         inside = mask[window][..., None]
         outside = np.uint8(0) if behind is None else behind[window]
-        yield pad_to_square(np.where(inside, image[window], outside))
+        yield pad(np.where(inside, image[window], outside))

@@ -3,39 +3,62 @@
 
 S_i = V_i + p · P_i − n · N_i, with cosines in CLIP logits: V compares the masked crop with the
 sentence, P the crop's caption with the sentence, N the crop with the other things that the
-whole image's caption names.
+whole image's caption names. What departs from the released code is a switch of
+:class:`refseg_ros.config.ScoreConfig`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from refseg_ros.config import ScoreConfig
-from refseg_ros.language import ReferringExpression, same_thing
+from refseg_ros.language import ReferringExpression
+from refseg_ros.language.tools import LanguageTools, plain
 from refseg_ros.matching import SceneFeatures, ScoreTable, TextEncoder
+from refseg_ros.matching.corrections import averaged, distinctiveness, draw_to_mean, keep_top
+from refseg_ros.matching.distractors import proper_distractors, unlike
 
 
 @dataclass(frozen=True)
 class Tas:
-    """The TAS scores under a configuration."""
+    """The TAS scores under a configuration.
+
+    Attributes:
+        config: Weights and corrections.
+        language: Which phrases of a caption name the target itself.
+    """
 
     config: ScoreConfig
+    language: LanguageTools = field(default_factory=LanguageTools)
 
     def text(self, expression: ReferringExpression) -> str:
-        """What is compared with crops and captions: the sentence, or the look of its head."""
-        if self.config.text == "phrase" and expression.target.look:
-            return expression.target.look
-        return expression.referring
+        """What is compared with crops and captions.
+
+        The whole sentence in lower case, command and all; or if ``text`` is "phrase" the look of
+        its head, or the referring part where there is none.
+        """
+        if self.config.text == "phrase":
+            return expression.target.look or expression.referring
+        return plain(expression.text)
+
+    def target(self, expression: ReferringExpression) -> str:
+        """The phrase whose synonyms are no distractors."""
+        if self.config.text == "phrase":
+            return expression.head_phrase or expression.referring
+        return self.language.head_phrase(expression.text)
 
     def distractors(
         self, features: SceneFeatures, expression: ReferringExpression
     ) -> NDArray[np.int64]:
         """Rows of ``features.phrases`` that name something other than the target."""
-        target = expression.head_phrase or expression.referring
-        others = [not same_thing(phrase, target) for phrase in features.phrases]
+        if self.config.distractor_filter:
+            return proper_distractors(features.phrases, expression)
+        target = self.target(expression)
+        others = [not self.language.synonyms(phrase, target) for phrase in features.phrases]
         return np.flatnonzero(others)
 
     def score(
@@ -53,18 +76,42 @@ class Tas:
             distractor N is 0 for all, where the released code gives NaN.
         """
         config, scale = self.config, features.logit_scale
-        count = len(features.regions)
-        sentence = encoder.encode_texts([self.text(expression)])[0]
+        text = self.text(expression)
+        prompts = [template.replace("{}", text) for template in config.templates] or [text]
+        plainly = [text] if config.positive and config.templates else []
+        encoded = encoder.encode_texts(prompts + plainly)
+        sentence = averaged(encoded[: len(prompts)]) if config.templates else encoded[0]
         terms = {"V": (scale * features.regions @ sentence).double().numpy()}
         total = terms["V"].copy()
         if config.positive:
-            terms["P"] = (scale * features.caption_features @ sentence).double().numpy()
+            terms["P"] = self._positive(features, encoded[-1], terms["V"])
             total += config.positive * terms["P"]
         if config.negative:
-            rows = self.distractors(features, expression)
-            terms["N"] = np.zeros(count)
-            if rows.size:
-                others = features.phrase_features[rows]
-                terms["N"] = (scale * features.regions @ others.T).mean(1).double().numpy()
+            terms["N"] = self._negative(features, expression, encoder)
             total -= config.negative * terms["N"]
         return ScoreTable(terms, total)
+
+    def _positive(
+        self, features: SceneFeatures, sentence: torch.Tensor, match: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        scale, captions = features.logit_scale, features.caption_features
+        positive: NDArray[np.float64] = (scale * captions @ sentence).double().numpy()
+        if self.config.distinctive:
+            weights = distinctiveness(captions, features.regions, scale)
+            positive = draw_to_mean(positive, weights)
+        return keep_top(positive, match, self.config.caption_top)
+
+    def _negative(
+        self, features: SceneFeatures, expression: ReferringExpression, encoder: TextEncoder
+    ) -> NDArray[np.float64]:
+        config = self.config
+        rows = self.distractors(features, expression)
+        if config.distractor_filter and config.distractor_cosine < 1 and rows.size:
+            prompt = config.negative_prompt.replace("{}", self.target(expression))
+            target = encoder.encode_texts([prompt])[0]
+            rows = unlike(rows, features.phrase_features, target, config.distractor_cosine)
+        if not rows.size:
+            return np.zeros(len(features.regions))
+        logits = features.logit_scale * features.regions @ features.phrase_features[rows].T
+        mean: NDArray[np.float64] = logits.mean(1).double().numpy()
+        return mean

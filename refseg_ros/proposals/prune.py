@@ -41,7 +41,8 @@ def drop_contained(masks: BoolMasks, overlap: float) -> NDArray[np.int64]:
         return np.zeros(0, np.int64)
     shared = intersections(masks)
     areas = np.diag(shared)
-    over = shared / np.minimum(areas[:, None], areas[None, :]) > overlap
+    smallest = np.minimum(areas[:, None], areas[None, :])
+    over = shared.astype(np.float64) / smallest > overlap
     order = np.arange(len(masks))
     smaller = (areas[:, None] < areas[None, :]) | (
         (areas[:, None] == areas[None, :]) & (order[:, None] > order[None, :])

@@ -7,7 +7,7 @@ from refseg_ros.spatial.layout import Layout
 from refseg_ros.spatial.phrases import looks_of, usable_relations
 from refseg_ros.spatial.placing import Placing, place
 from refseg_ros.spatial.position import position_prior, size_prior
-from refseg_ros.spatial.rectifier import Rectification, rectify
+from refseg_ros.spatial.rectifier import Rectification, rectify, rectify_released
 from refseg_ros.spatial.relations import relation_support
 from refseg_ros.spatial.weighing import Look, Weigher
 
@@ -21,6 +21,7 @@ __all__ = [
     "place",
     "position_prior",
     "rectify",
+    "rectify_released",
     "relation_support",
     "size_prior",
     "usable_relations",

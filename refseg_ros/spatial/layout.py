@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from refseg_ros.proposals.prune import intersections
 from refseg_ros.results import Proposals
+from refseg_ros.spatial.rectifier import integer_centroids
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -87,6 +88,11 @@ class Layout:
     def centres(self) -> Matrix:
         """(N, 2) x, y of the masks' centres of mass in pixels."""
         return self.proposals.centroids[:, ::-1].astype(np.float64) + 0.5
+
+    @cached_property
+    def integer_centroids(self) -> NDArray[np.int64]:
+        """(N, 2) row, column of the masks' centres of mass in whole pixels, as TAS has them."""
+        return integer_centroids(self.proposals.masks)
 
     @cached_property
     def widths(self) -> Vector:

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refseg_ros.language import ReferringExpression
+from refseg_ros.language.entities import Entity
 from refseg_ros.language.expression import NounPhrase
 from refseg_ros.spatial.layout import Layout
 from refseg_ros.spatial.position import CLOSENESS
-from refseg_ros.spatial.rectifier import rectify
+from refseg_ros.spatial.rectifier import rectify, rectify_released
 from refseg_ros.spatial.weighing import Look, Weigher, share_out
 
 Weights = NDArray[np.float64]
@@ -59,6 +60,7 @@ def place(
     absolute: str,
     closeness: float = CLOSENESS,
     relations: bool = True,
+    entity: Entity | None = None,
 ) -> Placing:
     """Weigh candidates by all that is said of them beside their looks, and choose.
 
@@ -68,12 +70,14 @@ def place(
         looks: By :attr:`NounPhrase.look`, how they look beside landmarks and exclusions, those of
             :func:`phrases.looks_of`; a relation whose landmark is missing here changes nothing.
         layout: Of the N candidates.
-        absolute: "rectifier": the paper's half or quadrant, weights untouched, and else only
-            relations. "extreme": everything that :class:`Weigher` knows; "the mug on the left" is
-            the leftmost mug wherever the mugs stand. "off": as that without positions, sizes and
-            orders of the thing meant.
+        absolute: "released": the half or quadrant that the paper's code chooses for ``entity``,
+            weights untouched, and else only relations. "rectifier": the same by the positions of
+            ``expression``. "extreme": everything that :class:`Weigher` knows; "the mug on the
+            left" is the leftmost mug wherever the mugs stand. "off": as that without positions,
+            sizes and orders of the thing meant.
         closeness: Share of the greatest from which another candidate counts as of the same look.
         relations: Whether relations are weighed.
+        entity: "released": what the sentence is about; None leaves the best.
 
     Returns:
         The placing.
@@ -83,8 +87,10 @@ def place(
     """
     if not len(layout):
         raise ValueError("layout: expected at least one candidate, got none")
-    if absolute not in ("rectifier", "extreme", "off"):
-        raise ValueError(f"absolute: expected rectifier, extreme or off, got {absolute!r}")
+    if absolute not in ("released", "rectifier", "extreme", "off"):
+        raise ValueError(
+            f"absolute: expected released, rectifier, extreme or off, got {absolute!r}"
+        )
     phrase = expression.target
     if absolute != "extreme":
         phrase = NounPhrase(text=phrase.text, head=phrase.head, relations=phrase.relations)
@@ -92,10 +98,12 @@ def place(
     weigher = Weigher(layout, looks, plain, closeness, relations)
     found = weigher.weigh(phrase, replace(target, shares=share_out(target.shares)))
     reason = "; ".join(found.notes)
-    if absolute == "rectifier" and expression.directions:
+    choice = None
+    if absolute == "released":
+        choice = rectify_released(found.weights, layout.integer_centroids, entity)
+    elif absolute == "rectifier" and expression.directions:
         choice = rectify(found.weights, layout.proposals.centroids, expression.directions)
-        if choice.index is None:
-            raise ValueError("layout: expected at least one candidate, got none")
+    if choice is not None and choice.index is not None:
         reason = "; ".join(filter(None, (reason, choice.reason)))
         return Placing(found.weights, choice.eligible, (choice.index,), reason)
     chosen = list(found.chosen)

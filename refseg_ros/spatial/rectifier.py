@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """The spatial rectifier of TAS: best candidate of the half or quadrant that the sentence names.
 
-The published procedure (Suo et al., EMNLP 2023), driven by a parse of whole tokens instead of
-substrings, and only by positions of the thing meant, never by "left of" another thing.
+Suo et al., Findings of EMNLP 2023. :func:`rectify_released` follows the released code to the
+letter. :func:`rectify` is the same geometry driven by our parse of whole tokens, and only by
+positions of the thing meant, never by "left of" another thing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from refseg_ros.language import Direction
+from refseg_ros.language.entities import ABOVE, BELOW, LEFT, RIGHT, Entity, EntityRelation
+from refseg_ros.results import BoolMasks
 
 
 @dataclass(frozen=True)
@@ -104,3 +108,138 @@ def rectify(
     count = int(inside.sum())
     reason = f"best of the {count} of {len(scores)} candidates that lie {part}"
     return Rectification(best(scores, inside), inside, reason)
+
+
+def integer_centroids(masks: BoolMasks) -> NDArray[np.int64]:
+    """Mean row and column of masks, rounded down as in the released code.
+
+    Args:
+        masks: (N, H, W) bool, none empty.
+
+    Returns:
+        (N, 2) row, column in pixels.
+    """
+    areas = np.maximum(masks.sum((1, 2), dtype=np.int64), 1)
+    rows = masks.sum(2, dtype=np.int64) @ np.arange(masks.shape[1])
+    columns = masks.sum(1, dtype=np.int64) @ np.arange(masks.shape[2])
+    centroids: NDArray[np.int64] = np.stack([rows // areas, columns // areas], axis=1)
+    return centroids
+
+
+Part = tuple[Direction, ...]
+"""A half of the picture, or a quadrant: vertical before horizontal."""
+_TOP, _BOTTOM, _LEFT, _RIGHT = (
+    Direction.TOP,
+    Direction.BOTTOM,
+    Direction.LEFT,
+    Direction.RIGHT,
+)
+
+
+def said_part(entity: Entity | None) -> Part:
+    """Where the released rules look for an entity.
+
+    They act where the entity's head is the target phrase, and there are either superlatives or
+    relations but not both. Superlatives: by parts of words anywhere in the sentence ("laptop" says
+    top). Relations: by the first connecting word that is a direction, if the other entity is
+    called as the head or its text contains that word ("the left"), with parts of words for the
+    other axis. Of several relations the last that says anything counts.
+
+    Args:
+        entity: Of the sentence; None if there is none.
+
+    Returns:
+        A half or quadrant; () leaves the choice as it is.
+    """
+    if entity is None or entity.head != entity.target:
+        return ()
+    if entity.superlatives and not entity.relations:
+        return _part_of_words(entity.sentence)
+    part: Part = ()
+    if entity.relations and not entity.superlatives:
+        for relation in entity.relations:
+            if relation.other in entity.chunks:
+                part = _part_of_relation(relation, entity) or part
+    return part
+
+
+def _contains(sentence: str, words: frozenset[str]) -> bool:
+    """Whether any of the words is in the sentence, be it inside another word."""
+    return any(word in sentence for word in words)
+
+
+def _across(sentence: str) -> Part:
+    if _contains(sentence, LEFT):
+        return (_LEFT,)
+    return (_RIGHT,) if _contains(sentence, RIGHT) else ()
+
+
+def _part_of_words(sentence: str) -> Part:
+    down = frozenset(("below", "south", "underneath"))
+    vertical: Part = (_TOP,) if _contains(sentence, ABOVE) else ()
+    if not vertical and _contains(sentence, down):
+        vertical = (_BOTTOM,)
+    return vertical + _across(sentence)
+
+
+def _part_of_relation(relation: EntityRelation, entity: Entity) -> Part:
+    word = next((word for word in relation.words if word in LEFT | RIGHT | ABOVE | BELOW), "")
+    if not word or (relation.other != entity.head and word not in relation.other):
+        return ()
+    if word in ABOVE | BELOW:
+        return ((_TOP,) if word in ABOVE else (_BOTTOM,)) + _across(entity.sentence)
+    horizontal = (_LEFT,) if word in LEFT else (_RIGHT,)
+    if _contains(entity.sentence, ABOVE):
+        return (_TOP, *horizontal)
+    return (_BOTTOM, *horizontal) if _contains(entity.sentence, BELOW) else horizontal
+
+
+_QUADRANTS: Final = ((_TOP, _LEFT), (_BOTTOM, _LEFT), (_TOP, _RIGHT), (_BOTTOM, _RIGHT))
+
+
+def rectify_released(
+    weights: ArrayLike, centroids: ArrayLike, entity: Entity | None
+) -> Rectification:
+    """Choose as the released code does: the best of the half or quadrant of :func:`said_part`.
+
+    The borders are the medians of the candidates' centroids; what lies on one is bottom or right.
+    A quadrant without candidates stands with weight 0 and the best candidate of all. A half takes
+    the better of its quadrants: of equals the right one, or the bottom one.
+
+    Args:
+        weights: (N,) finite scores; only their order counts, and that they are positive.
+        centroids: (N, 2) row, column, see :func:`integer_centroids`.
+        entity: Of the sentence; None if there is none.
+
+    Returns:
+        The choice.
+
+    Raises:
+        ValueError: The shapes do not agree, or a number is not finite.
+    """
+    scores, places = check_candidates(weights, centroids)
+    everything = np.ones(len(scores), np.bool_)
+    if not len(scores):
+        return Rectification(None, everything, "there are no candidates")
+    overall = best(scores, everything)
+    part = said_part(entity)
+    if not part:
+        return Rectification(overall, everything, "")
+    low, right = places[:, 0] >= np.median(places[:, 0]), places[:, 1] >= np.median(places[:, 1])
+    inside = np.zeros(len(scores), np.bool_)
+    index, leading = overall, -np.inf
+    for vertical, horizontal in _QUADRANTS:
+        if not {vertical, horizontal}.issuperset(part):
+            continue
+        quadrant = (low == (vertical is _BOTTOM)) & (right == (horizontal is _RIGHT))
+        inside |= quadrant
+        own = best(scores, quadrant) if quadrant.any() else overall
+        weight = scores[own] if quadrant.any() else 0.0
+        if weight >= leading:
+            index, leading = own, weight
+    name = " ".join(direction.value for direction in part)
+    if not inside[index]:
+        reason = f"no candidate lies {name}, so the position was ignored"
+        return Rectification(index, everything, reason)
+    reason = f"best of the {inside.sum()} of {len(scores)} candidates that lie {name}"
+    return Rectification(index, inside, reason)
