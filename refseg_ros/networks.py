@@ -10,13 +10,18 @@ from refseg_ros.backbones.captioner import Captioner
 from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.sam import load_sam
-from refseg_ros.config import CaptionConfig, ClipConfig, ProposalConfig
+from refseg_ros.config import CaptionConfig, ClipConfig, ProposalConfig, SegmenterConfig
 from refseg_ros.proposals import Proposer
 from refseg_ros.proposals.making import make_proposer
 from refseg_ros.weights import resolve
 
 if TYPE_CHECKING:
     from segment_anything.modeling import Sam
+
+
+def uses_captions(config: SegmenterConfig) -> bool:
+    """Whether any score of a configuration needs a captioner."""
+    return bool(config.score.positive or config.score.negative)
 
 
 class Networks:
@@ -35,26 +40,22 @@ class Networks:
         self._captioners: dict[CaptionConfig, Captioner] = {}
 
     @staticmethod
-    def find(
-        proposals: ProposalConfig, clip: ClipConfig, captions: CaptionConfig | None
-    ) -> None:
+    def find(config: SegmenterConfig) -> None:
         """Look for all files before the first is loaded.
 
         Args:
-            proposals: Names segment-anything's checkpoint.
-            clip: Names CLIP's.
-            captions: Names the captioner's; None if none is used.
+            config: Names them; the captioner's only if :func:`uses_captions`.
 
         Raises:
             WeightsError: A checkpoint is missing; the message says how to get it.
         """
-        resolve(proposals.checkpoint)
-        if clip.checkpoint:
-            resolve(clip.checkpoint)
-        if ":" in clip.model:
-            resolve(clip.model)
-        if captions is not None:
-            resolve(captions.model)
+        resolve(config.proposals.checkpoint)
+        if config.clip.checkpoint:
+            resolve(config.clip.checkpoint)
+        if ":" in config.clip.model:
+            resolve(config.clip.model)
+        if uses_captions(config):
+            resolve(config.captions.model)
 
     def proposer(self, config: ProposalConfig) -> Proposer:
         """What finds masks.
@@ -82,9 +83,7 @@ class Networks:
         if config not in self._clips:
             model: str | Path = resolve(config.model) if ":" in config.model else config.model
             weights = resolve(config.checkpoint) if config.checkpoint else None
-            self._clips[config] = ClipEncoder.load(
-                model, weights, device=self.device.torch_device
-            )
+            self._clips[config] = ClipEncoder.load(model, weights, device=self.device.torch_device)
         return self._clips[config]
 
     def captioner(self, config: CaptionConfig) -> Captioner:

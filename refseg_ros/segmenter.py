@@ -31,7 +31,7 @@ from refseg_ros.matching import Matcher, SceneFeatures, ScoreTable, shares
 from refseg_ros.matching.crops import region_images
 from refseg_ros.matching.looks import plausible, score_looks
 from refseg_ros.matching.tas import Tas
-from refseg_ros.networks import Networks
+from refseg_ros.networks import Networks, uses_captions
 from refseg_ros.proposals import Proposer
 from refseg_ros.results import Proposals, Selection
 from refseg_ros.spatial import Layout, Look, Placing, looks_of, place
@@ -120,16 +120,15 @@ class Segmenter:
             WeightsError: As :meth:`from_preset`; all checkpoints are looked for before the
                 first is loaded.
         """
-        captioned = bool(config.score.positive or config.score.negative)
         networks = networks or Networks(device)
-        networks.find(config.proposals, config.clip, config.captions if captioned else None)
+        networks.find(config)
         started = time.perf_counter()
         segmenter = cls(
             config,
             device,
             networks.proposer(config.proposals),
             networks.clip(config.clip),
-            networks.captioner(config.captions) if captioned else None,
+            networks.captioner(config.captions) if uses_captions(config) else None,
         )
         seconds = time.perf_counter() - started
         logger.info("loaded %s in %.1f s", segmenter.description, seconds)

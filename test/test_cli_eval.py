@@ -37,7 +37,7 @@ def run(*arguments: object) -> tuple[int, str, str]:
 def bench(monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes the place of networks and splits; measuring, tables and files are real."""
     monkeypatch.setattr(tabletop, "SegmenterLoader", lambda config, device: ByWord)
-    monkeypatch.setattr(tabletop, "_source", lambda split, options: Hand())
+    monkeypatch.setattr(tabletop, "source_of", lambda split, options: Hand())
     monkeypatch.setattr(tabletop, "_order", lambda: ("category", "colour"))
     monkeypatch.setattr(
         tabletop, "components", lambda observer, sample: {"caption_accuracy": (3, 4)}
@@ -156,14 +156,14 @@ def test_examples_come_in_turn_and_from_different_scenes() -> None:
 def test_a_split_of_which_nothing_can_be_observed_is_an_error(
     bench: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tabletop, "_source", lambda split, options: Hand(levels=(0, 0)))
+    monkeypatch.setattr(tabletop, "source_of", lambda split, options: Hand(levels=(0, 0)))
     code, _, err = run("--workers", 1)
     assert code == 1
     assert "slice: no scene could be observed; ValueError: a black [picture]" in err
 
 
 def test_one_failing_scene_is_reported(bench: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tabletop, "_source", lambda split, options: Hand(levels=(90, 0)))
+    monkeypatch.setattr(tabletop, "source_of", lambda split, options: Hand(levels=(90, 0)))
     code, out, _ = run("--workers", 1)
     assert code == 0
     assert "failed   scene_1: ValueError: a black [picture]" in out
@@ -215,7 +215,7 @@ def test_a_full_device_is_told_in_one_line(
 def test_an_evaluation_that_fails_leaves_no_empty_file(
     bench: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(tabletop, "_source", lambda split, options: Hand(levels=(0, 0)))
+    monkeypatch.setattr(tabletop, "source_of", lambda split, options: Hand(levels=(0, 0)))
     path = tmp_path / "figures.json"
     assert run("--workers", 1, "--json", path)[0] == 1
     assert not path.exists()

@@ -56,11 +56,13 @@ class Ablation:
         rows: At least two, in the order of the table.
         compare: Names of the two rows that the summary holds against each other: the one that is
             taken as given, and the one that should be better.
+        labels: What the summary calls these two.
     """
 
     source: str
     rows: tuple[AblationRow, ...]
     compare: tuple[str, str]
+    labels: tuple[str, str]
 
 
 def read_ablation(path: Path | None = None) -> Ablation:
@@ -100,7 +102,8 @@ def _read(path: Path, source: str) -> Ablation:
     for number, entry in enumerate(entries, 1):
         row = _row(entry, rows, base, goal, f"{where}: row {number}")
         rows[row.name] = row
-    return Ablation(source, tuple(rows.values()), _compare(plan, list(rows), where))
+    pair, labels = _compare(plan, list(rows), where)
+    return Ablation(source, tuple(rows.values()), pair, labels)
 
 
 def _preset(plan: Mapping[str, Any], key: str, where: str) -> SegmenterConfig | None:
@@ -114,14 +117,24 @@ def _preset(plan: Mapping[str, Any], key: str, where: str) -> SegmenterConfig | 
         raise ConfigError(f"{where}: {key}: {error}") from error
 
 
-def _compare(plan: Mapping[str, Any], names: Sequence[str], where: str) -> tuple[str, str]:
-    pair = plan.get("compare", [names[0], names[-1]])
-    listed = isinstance(pair, list) and len(pair) == 2 and all(item in names for item in pair)
-    if not listed or pair[0] == pair[1]:
+def _compare(
+    plan: Mapping[str, Any], names: Sequence[str], where: str
+) -> tuple[tuple[str, str], tuple[str, str]]:
+    """The two rows that are held against each other, and what they are called."""
+    ends = {names[0]: names[0], names[-1]: names[-1]}
+    pair = plan.get("compare", ends)
+    if not (
+        isinstance(pair, Mapping)
+        and len(pair) == 2
+        and all(isinstance(label, str) for label in pair)
+        and len({row for row in pair.values() if row in names}) == 2
+    ):
         raise ConfigError(
-            f"{where}: compare: expected two of the rows {', '.join(names)}, got {pair!r}"
+            f"{where}: compare: expected a mapping of two labels to two of the rows "
+            f"{', '.join(names)}, got {pair!r}"
         )
-    return pair[0], pair[1]
+    (first, one), (second, other) = pair.items()
+    return (one, other), (first, second)
 
 
 def _row(
@@ -141,7 +154,7 @@ def _row(
     where = f"{where} ({name})"
     if name in before:
         raise ConfigError(f"{where}: name: {name!r} is the name of an earlier row")
-    start = entry.get("from", next(reversed(before), ""))
+    start = entry.get("from", list(before)[-1] if before else "")
     if start not in before and (before or "from" in entry):
         known = ", ".join(before) or "none"
         raise ConfigError(f"{where}: from: no earlier row {start!r}; there are {known}")

@@ -58,13 +58,19 @@ class Prepare(Protocol[T_co]):
 
 
 @dataclass(frozen=True)
-class _Measuring:
-    """Readies for :func:`run`."""
+class Measuring:
+    """Readies for measuring one observer.
+
+    Attributes:
+        load: Makes what is evaluated.
+        components: As of :func:`refseg_ros.evaluation.measure.measure`.
+    """
 
     load: Loader
-    components: Components | None
+    components: Components | None = None
 
     def __call__(self) -> Callable[[Sample], SceneResult]:
+        """Load the networks."""
         observer = self.load()
         return lambda sample: measure(observer, sample, self.components)
 
@@ -107,7 +113,7 @@ def run(
         ValueError: ``workers`` is less than 1.
         RefsegError: The split or the networks cannot be read, or a worker died.
     """
-    return over_samples(_Measuring(load, components), source, workers=workers, progress=progress)
+    return over_samples(Measuring(load, components), source, workers=workers, progress=progress)
 
 
 def over_samples(

@@ -179,6 +179,17 @@ class VariantsLoader:
     configs: tuple[SegmenterConfig, ...]
     device: str = "auto"
 
+    def find(self) -> None:
+        """Look for all files, and load nothing.
+
+        Raises:
+            ConfigError: The device is not there.
+            WeightsError: A checkpoint is missing.
+        """
+        Device.from_name(self.device)
+        for config in self.configs:
+            Networks.find(config)
+
     def __call__(self) -> Variants:
         """Load the networks.
 
