@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 ONE_TABLE = 118
-"""Columns of characters from which all figures stand in one table; two tables below."""
+"""Columns of characters from which all figures but ECE stand in one table; two tables below."""
+WITH_ECE = 124
+"""Columns of characters from which ECE stands there too."""
+NARROWEST = 80
+"""Columns of characters that the narrower tables need."""
 _NAME = "row"
 _NOTE = (
     "groups: Pr@50 %; absent ref'd: % of the absent objects that were refused; false rej.: % of "
@@ -116,7 +120,8 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         "ablation"
     )
     if console.width >= ONE_TABLE:
-        every = (*_MAIN, *_GROUPS, *_REFUSAL, _DIFFERENCE)
+        ece = [_ECE] if console.width >= WITH_ECE else []
+        every = (*_MAIN, *_GROUPS, *_REFUSAL, *ece, _DIFFERENCE)
         console.print(_table(comparison, every, title, _NOTE))
     else:
         main = (*_MAIN, _ECE, *_REFUSAL, _DIFFERENCE)
@@ -175,7 +180,7 @@ def _colour(figure: Figure | None) -> str:
 
 def _pair_table(comparison: Comparison) -> Table:
     table = _plain("", "")
-    table.padding = (0, 1)
+    table.padding = (0, 1, 0, 0)
     table.add_column("Pr@50 %", no_wrap=True)
     for head in ("n", *comparison.labels):
         table.add_column(escape(head), justify="right")

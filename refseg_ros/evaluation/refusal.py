@@ -78,11 +78,20 @@ class Curve:
 
     @property
     def best(self) -> Point:
-        """The fewest false accepts with at most 5 % false rejects; else the least sum of both."""
+        """The fewest false accepts with at most 5 % false rejects; else the least sum of both.
+
+        Of neighbours that are equally good the middle one.
+        """
         good = [point for point in self.points if point.rejects <= MOST_REJECTS]
-        if good:
-            return min(good, key=lambda point: (point.accepts, point.rejects))
-        return min(self.points, key=lambda point: point.accepts + point.rejects)
+
+        def cost(point: Point) -> tuple[float, float]:
+            total = point.accepts + point.rejects
+            return (point.accepts, point.rejects) if good else (total, point.accepts)
+
+        points = good or self.points
+        least = min(map(cost, points))
+        equal = [point for point in points if cost(point) == least]
+        return equal[len(equal) // 2]
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""

@@ -12,7 +12,7 @@ from rich.console import Console
 from refseg_ros import __version__
 from refseg_ros.errors import RefsegError
 from refseg_ros.evaluation.ablation import Ablation, leaves, plain
-from refseg_ros.evaluation.ablation_tables import markdown, print_comparison, print_rows
+from refseg_ros.evaluation.ablation_tables import NARROWEST, markdown, print_comparison, print_rows
 from refseg_ros.evaluation.bootstrap import LEVEL, RESAMPLES
 from refseg_ros.evaluation.comparing import Comparison, compare
 from refseg_ros.evaluation.records import Answer, SceneResult
@@ -105,6 +105,7 @@ def evaluate_ablation(options: TabletopOptions, ablation: Ablation) -> AblationR
         RefsegError: Something is missing, cannot be written, or nothing could be answered.
     """
     console = Console(highlight=False)
+    console.width = max(console.width, NARROWEST)
     check_places(options)
     sources = {split: source_of(split, options) for split in options.splits}
     prepare = VariantsLoader(tuple(row.config for row in ablation.rows), options.device)
