@@ -21,6 +21,8 @@ from refseg_ros.evaluation.records import ABSENT, Answer, SceneResult
 
 BINS = 15
 """Bins of scores, as in Guo et al."""
+SIMULATED = 500
+"""Draws behind the error that chance alone makes."""
 PLURAL = "plural"
 """Phenomenon whose score is a sum over several candidates, and no probability of one."""
 
@@ -55,6 +57,8 @@ class Calibration:
         score: Mean score.
         right: Share that is right.
         ece: Expected calibration error over :data:`BINS` bins of equal width.
+        chance: What ``ece`` would be on average if every score were the probability that its
+            answer is right: so much comes from having no more than ``n`` answers.
         ece_mass: The same over bins of equally many answers; those of one score stay together.
         brier: Brier score.
         bins: Of equal width, all of them.
@@ -64,6 +68,7 @@ class Calibration:
     score: Figure
     right: Figure
     ece: Figure
+    chance: float
     ece_mass: Figure
     brier: Figure
     bins: tuple[Bin, ...]
@@ -73,6 +78,7 @@ class Calibration:
         figures = ("score", "right", "ece", "ece_mass", "brier")
         return {
             "n": self.n,
+            "chance": self.chance,
             **{name: getattr(self, name).as_json() for name in figures},
             "bins": [dict(vars(item)) for item in self.bins],
         }
@@ -125,6 +131,7 @@ def calibrate(
         score=draws.ratio(total(score), total(one)),
         right=draws.ratio(total(right), total(one)),
         ece=_error(scene, score, right, edges, draws),
+        chance=chance_error(score, edges),
         ece_mass=_error(scene, score, right, equal_mass(score), draws),
         brier=draws.ratio(total((score - right) ** 2), total(one)),
         bins=_bins(score, right, edges),
@@ -168,6 +175,23 @@ def calibration_error(score: Array, right: Array, edges: Array) -> float:
     return float(np.abs(gaps).sum() / len(score))
 
 
+def chance_error(score: Array, edges: Array) -> float:
+    """Mean calibration error of answers that are right with the probability of their score.
+
+    Args:
+        score: (N,) in [0, 1], N ≥ 1.
+        edges: Of the bins, as of :func:`bin_of`.
+
+    Returns:
+        The mean over :data:`SIMULATED` draws, always the same ones for the same scores.
+    """
+    rng = np.random.default_rng(0)
+    drawn = (rng.uniform(size=score.shape) < score for _ in range(SIMULATED))
+    return float(
+        np.mean([calibration_error(score, right.astype(float), edges) for right in drawn])
+    )
+
+
 def _error(
     scene: NDArray[np.int64], score: Array, right: Array, edges: Array, draws: Resampler
 ) -> Figure:
@@ -175,7 +199,8 @@ def _error(
 
     Chance alone makes bins disagree, so the error of a sample lies above that of the population,
     and that of a resample above that of the sample, by about as much. The basic interval, which
-    reflects the resamples' at the estimate, takes that out; the percentile one would add it.
+    reflects the resamples' at the estimate, takes most of that out; the percentile one would add
+    it. Near 0 some is left: compare the estimate with :attr:`Calibration.chance`.
     """
     estimate = calibration_error(score, right, edges)
     cells = scene * (len(edges) - 1) + bin_of(score, edges)

@@ -177,8 +177,8 @@ def _scores(summary: Summary) -> str:
     if found is None:
         return ""
     figures = (
-        f"ECE {number_interval(found.ece)}, equal mass {number_interval(found.ece_mass)}, "
-        f"Brier {number_interval(found.brier)}, n = {found.n}"
+        f"ECE {number_interval(found.ece)}, {found.chance:.3f} by chance alone, equal mass "
+        f"{number_interval(found.ece_mass)}, Brier {number_interval(found.brier)}, n = {found.n}"
     )
     return (
         f"<h3>Score as a probability <span>{escape(figures)}</span></h3>"
