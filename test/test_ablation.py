@@ -62,10 +62,13 @@ def test_the_paper_on_bundled_models_is_the_paper_but_for_the_networks() -> None
 
 
 def test_a_row_differs_from_the_row_before_or_from_a_named_one(tmp_path: Path) -> None:
+    fifth = {"name": "five", "what": "back", "restore": ["score.text", "score.negative"]}
     third = {"name": "three", "what": "a branch", "from": "one", "adopt": ["score.negative"]}
     fourth = {"name": "four", "what": "another", "changes": {"score": {"text": "phrase"}}}
-    ablation = read(tmp_path, base="paper", goal="tabletop", rows=[FIRST, SECOND, third, fourth])
-    one, two, three, four = ablation.rows
+    ablation = read(
+        tmp_path, base="paper", goal="tabletop", rows=[FIRST, SECOND, third, fourth, fifth]
+    )
+    one, two, three, four, five = ablation.rows
     preset = SegmenterConfig.from_preset("tabletop")
     assert differences(SegmenterConfig.from_preset("paper"), one.config) == {}
     assert one.changes == {}
@@ -73,9 +76,10 @@ def test_a_row_differs_from_the_row_before_or_from_a_named_one(tmp_path: Path) -
     assert three.config.score.positive == one.config.score.positive
     assert three.changes == {"score.negative": preset.score.negative}
     assert four.config.score.negative == preset.score.negative
+    assert five.changes == {"score.text": "sentence", "score.negative": 0.7}
     assert (one.start, two.start, three.start, four.start) == ("", "one", "one", "three")
-    assert ablation.compare == ablation.labels == ("one", "four")
-    assert [row.config.name for row in ablation.rows] == ["one", "two", "three", "four"]
+    assert ablation.compare == ablation.labels == ("one", "five")
+    assert [row.config.name for row in ablation.rows] == [*("one", "two", "three", "four", "five")]
 
 
 def test_without_a_base_rows_start_from_the_defaults(tmp_path: Path) -> None:
@@ -94,7 +98,10 @@ def test_without_a_base_rows_start_from_the_defaults(tmp_path: Path) -> None:
         ({"rows": [FIRST, "two"]}, ["row 2", "got 'two'"]),
         ({"rows": [FIRST, {"name": "two"}]}, ["row 2: what", "line of text", "None"]),
         ({"rows": [FIRST, {**SECOND, "name": " "}]}, ["row 2: name", "' '"]),
-        ({"rows": [FIRST, {**SECOND, "change": {}}]}, ["row 2: 'change'", "adopt, changes"]),
+        (
+            {"rows": [FIRST, {**SECOND, "change": {}}]},
+            ["row 2: 'change'", "adopt, changes, from, name, restore"],
+        ),
         ({"rows": [FIRST, {**SECOND, "name": "one"}]}, ["row 2 (one): name", "earlier row"]),
         ({"rows": [FIRST, {**SECOND, "from": "three"}]}, ["from", "'three'", "there are one"]),
         ({"rows": [{**FIRST, "from": "two"}, SECOND]}, ["row 1 (one): from", "are none"]),

@@ -22,7 +22,7 @@ from refseg_ros.errors import ConfigError
 BUNDLED = "tabletop"
 """Name of the ablation that ships with the package."""
 _PLAN = ("base", "compare", "goal", "rows")
-_ROW = ("adopt", "changes", "from", "name", "what")
+_ROW = ("adopt", "changes", "from", "name", "restore", "what")
 
 Values = dict[str, Any]
 
@@ -163,8 +163,9 @@ def _row(
     if not isinstance(changes, Mapping):
         raise ConfigError(f"{where}: changes: expected a mapping of fields, got {changes!r}")
     values = _merged(dataclasses.asdict(origin), changes)
-    for field in _adopted(entry, where):
-        _adopt(values, field, goal, where)
+    for key, source in (("restore", base), ("adopt", goal)):
+        for field in _fields(entry, key, where):
+            _take(values, field, source, f"{where}: {key}")
     try:
         config = SegmenterConfig.from_mapping({**values, "name": name, "description": ""})
     except ConfigError as error:
@@ -190,22 +191,23 @@ def _merged(values: Values, changes: Mapping[str, Any]) -> Values:
     return merged
 
 
-def _adopted(entry: Mapping[str, Any], where: str) -> list[str]:
-    fields = entry.get("adopt", [])
+def _fields(entry: Mapping[str, Any], key: str, where: str) -> list[str]:
+    fields = entry.get(key, [])
     if not isinstance(fields, list) or not all(isinstance(item, str) for item in fields):
-        raise ConfigError(f"{where}: adopt: expected a list of field names, got {fields!r}")
+        raise ConfigError(f"{where}: {key}: expected a list of field names, got {fields!r}")
     return fields
 
 
-def _adopt(values: Values, field: str, goal: SegmenterConfig | None, where: str) -> None:
-    """Set a dotted field to what it is in the goal."""
-    if goal is None:
-        raise ConfigError(f"{where}: adopt: {field!r}: the file names no preset as its goal")
-    known = leaves(goal)
+def _take(values: Values, field: str, source: SegmenterConfig | None, where: str) -> None:
+    """Set a dotted field to what it is in another configuration."""
+    if source is None:
+        raise ConfigError(f"{where}: {field!r}: the file names no preset as its goal")
+    known = leaves(source)
     if field not in known:
-        raise ConfigError(f"{where}: adopt: {field!r}: unknown; known are {', '.join(known)}")
+        raise ConfigError(f"{where}: {field!r}: unknown; known are {', '.join(known)}")
     stage, _, name = field.partition(".")
-    values[stage] = {**values[stage], name: known[field]}
+    if isinstance(values[stage], dict):  # else the check names it
+        values[stage] = {**values[stage], name: known[field]}
 
 
 def leaves(config: SegmenterConfig) -> Values:

@@ -154,10 +154,10 @@ def _print_calibration(console: Console, summary: Summary) -> None:
     present, everything = (summary.calibration.get(name) for name in ("present", "all"))
     if present is not None:
         console.print(
-            f"score as a probability   ECE {number_interval(present.ece)}, {present.chance:.3f} by "
-            f"chance alone, equal mass {number_interval(present.ece_mass)}, Brier "
-            f"{number_interval(present.brier)}; mean score {number(present.score)}, right "
-            f"{number(present.right)}, n = {present.n}"
+            f"score as a probability   ECE {number_interval(present.ece)}, "
+            f"{present.chance:.3f} by chance alone, equal mass "
+            f"{number_interval(present.ece_mass)}, Brier {number_interval(present.brier)}; "
+            f"mean score {number(present.score)}, right {number(present.right)}, n = {present.n}"
         )
     if everything is not None and present is not None and everything.n > present.n:
         console.print(
