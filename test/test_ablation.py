@@ -153,3 +153,16 @@ def test_a_file_that_is_no_ablation_is_refused(tmp_path: Path, text: str) -> Non
 
 def test_bounds_that_are_infinite_become_null() -> None:
     assert [plain(value) for value in (-float("inf"), 1.5, "a", True)] == [None, 1.5, "a", True]
+
+
+def test_the_file_in_the_documentation_is_an_ablation(tmp_path: Path) -> None:
+    page = Path(__file__).parent.parent / "docs" / "benchmark.md"
+    text = page.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    (tmp_path / "documented.yaml").write_text(text, encoding="utf-8")
+    ablation = read_ablation(tmp_path / "documented.yaml")
+    assert ablation.labels == ("paper", "mine")
+    assert ablation.rows[-1].changes == {
+        "score.text": "phrase",
+        "score.positive": 0.2,
+        "score.negative": 0.7,
+    }

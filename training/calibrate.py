@@ -161,19 +161,21 @@ def look_cases(
 ) -> list[tuple[NDArray[np.float64], int]]:
     """Logits of the candidates, and the true one, of sentences that looks alone decide.
 
-    Sentences whose target no proposal covers with IoU >= 0.5 are left out: none of the candidates
-    is the true one.
+    Several masks of the true thing are one candidate, the best of them, as they are no rivals of
+    one another. Sentences whose target no proposal covers with IoU >= 0.5 are left out: none of
+    the candidates is the true one.
     """
     found = []
     for case in cases:
         if case.kind not in GROUPS["look"] or not len(case.scene.proposals):
             continue
-        ious = mask_ious(case.scene.proposals.masks, case.truth)
-        if ious.max() < 0.5:
+        right = mask_ious(case.scene.proposals.masks, case.truth) >= 0.5
+        if not right.any():
             continue
         with torch.inference_mode():
-            table = segmenter.matcher.score(case.scene.features, parse(case.text), segmenter.clip)
-        found.append((table.total, int(ious.argmax())))
+            features, expression = case.scene.features, parse(case.text)
+            total = segmenter.matcher.score(features, expression, segmenter.clip).total
+        found.append((np.append(total[~right], total[right].max()), int((~right).sum())))
     return found
 
 
