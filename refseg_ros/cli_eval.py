@@ -55,9 +55,9 @@ def tabletop(
     rows: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE]",
-            help="With --ablation: a YAML file of rows. [default: the bundled one, from SAM+CLIP "
-            "to the preset tabletop]",
+            metavar="FILE",
+            help="With --ablation: a YAML file of rows; without it the bundled ones, from "
+            "SAM+CLIP to the preset tabletop.",
             show_default=False,
         ),
     ] = None,
