@@ -29,7 +29,7 @@ from refseg_ros import Segmenter
 from refseg_ros.errors import RefsegError
 from refseg_ros.evaluation.records import Observed
 from refseg_ros.evaluation.runner import threads
-from refseg_ros.evaluation.tabletop import TabletopSource
+from refseg_ros.evaluation.tabletop_source import TabletopSource
 from refseg_ros.evaluation.timing import THREADS, WARM_UP, cores, machine, time_first_answers
 
 

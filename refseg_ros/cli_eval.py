@@ -26,6 +26,10 @@ _EXAMPLES = """
   refseg eval tabletop --split all --json figures.json --pictures out/pictures
 
   refseg eval tabletop --split test --scenes 50 --preset my.yaml
+
+  refseg eval tabletop --split test --ablation --markdown ablation.md
+
+  refseg eval tabletop --ablation my_rows.yaml
 """
 
 
@@ -47,6 +51,16 @@ def _options() -> None:
 
 @eval_app.command(epilog=_EXAMPLES)
 def tabletop(
+    context: typer.Context,
+    rows: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE",
+            help="With --ablation: a YAML file of rows; without it the bundled ones, from "
+            "SAM+CLIP to the preset tabletop.",
+            show_default=False,
+        ),
+    ] = None,
     split: Annotated[
         list[SplitChoice] | None,
         typer.Option(
@@ -58,6 +72,20 @@ def tabletop(
     preset: Annotated[
         str, typer.Option(help="A preset (see `refseg presets`) or a YAML file.")
     ] = "tabletop",
+    ablation: Annotated[
+        bool,
+        typer.Option(
+            "--ablation",
+            help="Measure configurations side by side, each a step from the one before, in one "
+            "run and one table.",
+        ),
+    ] = False,
+    curve: Annotated[
+        bool,
+        typer.Option(
+            "--curve", help="Also false accepts against false rejects as the threshold moves."
+        ),
+    ] = False,
     scenes: Annotated[
         int | None, typer.Option(min=1, help="Only so many scenes of each split, the first ones.")
     ] = None,
@@ -77,6 +105,10 @@ def tabletop(
         Path | None,
         typer.Option(help="Write a page with the best, worst and random answers to this folder."),
     ] = None,
+    markdown: Annotated[
+        Path | None,
+        typer.Option(help="With --ablation: write the tables in Markdown to this file."),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -92,7 +124,8 @@ def tabletop(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what is done.")] = False,
 ) -> None:
     """RefTabletop: rendered table scenes with expressions of thirteen phenomena."""
-    from refseg_ros.evaluation.tabletop import TabletopOptions, evaluate
+    _check_use(context, ablation)
+    from refseg_ros.evaluation.tabletop_source import TabletopOptions
     from refseg_ros.evaluation.timing import cores
 
     set_up_logging(verbose)
@@ -103,12 +136,41 @@ def tabletop(
         data=data,
         json_file=json_file,
         pictures=pictures,
+        markdown=markdown,
+        curve=curve,
         workers=workers or cores(),
         device=device,
         seed=seed,
     )
     with one_line_errors():
-        evaluate(options)
+        if ablation:
+            from refseg_ros.evaluation.ablation import read_ablation
+            from refseg_ros.evaluation.tabletop_ablation import evaluate_ablation
+
+            evaluate_ablation(options, read_ablation(rows))
+        else:
+            from refseg_ros.evaluation.tabletop import evaluate
+
+            evaluate(options)
+
+
+def _check_use(context: typer.Context, ablation: bool) -> None:
+    """Refuse options that would be ignored."""
+    given = [name for name, value in context.params.items() if value not in (None, False)]
+    explicit = context.get_parameter_source("preset")
+    if ablation:
+        wrong: list[str] = [name for name in ("pictures", "curve") if name in given]
+        if explicit is not None and explicit.name == "COMMANDLINE":
+            wrong.append("preset")
+        for name in wrong:
+            raise typer.BadParameter(
+                f"--{name} belongs to one preset and --ablation measures several; leave one out"
+            )
+        return
+    if "rows" in given:
+        raise typer.BadParameter(f"{context.params['rows']}: a file of rows needs --ablation")
+    if "markdown" in given:
+        raise typer.BadParameter("--markdown needs --ablation")
 
 
 def _splits(chosen: list[SplitChoice]) -> tuple[str, ...]:

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from refseg_ros.backbones.captioner import Captioner
 from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.device import Device
-from refseg_ros.backbones.sam import load_sam
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.decision import Unused, decide, rank, refusal, says_how_it_looks, unused
 from refseg_ros.errors import ImageError
@@ -34,12 +33,12 @@ from refseg_ros.matching.crops import region_images
 from refseg_ros.matching.looks import match, plausible, score_looks
 from refseg_ros.matching.naming import agreements
 from refseg_ros.matching.tas import Tas
+from refseg_ros.networks import Networks, uses_captions
 from refseg_ros.proposals import Proposer
-from refseg_ros.proposals.making import make_proposer
 from refseg_ros.results import Proposals, Selection
 from refseg_ros.spatial import Layout, Look, Placing, looks_of, place
 from refseg_ros.spatial.space import Space, check_depth, measure
-from refseg_ros.weights import bundled_vocabulary, resolve
+from refseg_ros.weights import bundled_vocabulary
 
 logger = logging.getLogger(__name__)
 
@@ -113,37 +112,33 @@ class Segmenter:
         return cls.from_config(SegmenterConfig.from_preset(name), Device.from_name(device))
 
     @classmethod
-    def from_config(cls, config: SegmenterConfig, device: Device) -> Segmenter:
+    def from_config(
+        cls, config: SegmenterConfig, device: Device, networks: Networks | None = None
+    ) -> Segmenter:
         """Load the networks that a configuration names.
+
+        Args:
+            config: Thresholds and weights of every stage.
+            device: Where the networks run.
+            networks: On that device, where other segmenters have theirs from; None loads anew.
 
         Raises:
             WeightsError: As :meth:`from_preset`; all checkpoints are looked for before the
                 first is loaded.
             ConfigError: A parser or WordNet is asked for that is not installed.
         """
-        clip, captions = config.clip, config.captions
         language = LanguageTools.load(config.language)
-        captioned = bool(config.score.positive or config.score.negative)
-        sam_weights = resolve(config.proposals.checkpoint)
-        clip_weights = resolve(clip.checkpoint) if clip.checkpoint else None
-        clip_model = resolve(clip.model) if ":" in clip.model else clip.model
-        caption_folder = resolve(captions.model) if captioned else None
+        networks = networks or Networks(device)
+        networks.find(config)
         started = time.perf_counter()
-        sam = load_sam(
-            _architecture(config.proposals.architecture), sam_weights, device.torch_device
+        segmenter = cls(
+            config,
+            device,
+            networks.proposer(config.proposals),
+            networks.clip(config.clip),
+            networks.captioner(config.captions) if uses_captions(config) else None,
+            language,
         )
-        encoder = ClipEncoder.load(clip_model, clip_weights, device=device.torch_device)
-        captioner = None
-        if caption_folder is not None:
-            captioner = Captioner.load(
-                caption_folder,
-                device=device.torch_device,
-                max_new_tokens=captions.max_new_tokens,
-                num_beams=captions.num_beams,
-                batch_size=captions.batch_size,
-            )
-        proposer = make_proposer(sam, config.proposals, device)
-        segmenter = cls(config, device, proposer, encoder, captioner, language)
         seconds = time.perf_counter() - started
         logger.info("loaded %s in %.1f s", segmenter.description, seconds)
         return segmenter
@@ -391,11 +386,6 @@ class Scene:
             config.spatial.relations,
             entity,
         )
-
-
-def _architecture(name: str) -> str:
-    """A published architecture's name as it is, a description's place as an existing path."""
-    return str(resolve(name)) if name.endswith(".json") else name
 
 
 def _checked(image: Image) -> Image:

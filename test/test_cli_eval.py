@@ -18,7 +18,9 @@ from refseg_ros.cli import app
 from refseg_ros.evaluation import pictures, tabletop
 from refseg_ros.evaluation.bootstrap import Figure
 from refseg_ros.evaluation.records import ABSENT
+from refseg_ros.evaluation.refusal import OFFSETS
 from refseg_ros.evaluation.runner import run as measure_all
+from refseg_ros.evaluation.shared import Variants
 from refseg_ros.evaluation.summary import TOTAL, summarise
 from refseg_ros.evaluation.targets import targets
 from refseg_ros.evaluation.timing import Cost
@@ -37,7 +39,7 @@ def run(*arguments: object) -> tuple[int, str, str]:
 def bench(monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes the place of networks and splits; measuring, tables and files are real."""
     monkeypatch.setattr(tabletop, "SegmenterLoader", lambda config, device: ByWord)
-    monkeypatch.setattr(tabletop, "_source", lambda split, options: Hand())
+    monkeypatch.setattr(tabletop, "source_of", lambda split, options: Hand())
     monkeypatch.setattr(tabletop, "_order", lambda: ("category", "colour"))
     monkeypatch.setattr(
         tabletop, "components", lambda observer, sample: {"caption_accuracy": (3, 4)}
@@ -86,6 +88,52 @@ def test_json_holds_the_figures_of_the_tables(bench: None, tmp_path: Path) -> No
             assert f"{100 * target['figure']['value']:.1f} %" in shown[target["name"]]
 
 
+def test_refusals_and_calibration_are_printed_and_written(bench: None, tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    code, out, _ = run("--workers", 1, "--json", path)
+    assert code == 0
+    written = json.loads(path.read_text(encoding="utf-8"))["splits"]["slice"]
+    # In both scenes one of two absent objects is answered, and of five questions with a proposal
+    # one is refused.
+    assert written["refusal"]["false_accepts"]["value"] == 0.5
+    assert written["refusal"]["false_rejects"]["value"] == 0.2
+    text = " ".join(out.split())
+    assert "false accepts 50.0 (50–50) % of the absent objects" in text
+    assert "false rejects 20.0 (20–20) % of the present ones" in text
+    # Answered and not plural: four of score 0.75, of which two are right.
+    present = written["calibration"]["present"]
+    assert (present["n"], present["right"]["value"]) == (8, 0.5)
+    assert present["ece"]["value"] == pytest.approx(0.25)
+    assert present["brier"]["value"] == pytest.approx((0.25**2 + 0.75**2) / 2)
+    assert sum(item["n"] for item in present["bins"]) == 8
+    assert f"ECE 0.250 (.25–.25), {present['chance']:.3f} by chance alone" in text
+    # A false accept is one wrong answer more.
+    assert written["calibration"]["all"]["n"] == 10
+    assert written["calibration"]["all"]["ece"]["value"] == pytest.approx(0.75 - 0.4)
+    verdicts = rows_of(out)
+    assert verdicts["false accepts, of absent objects"][-1] == "no"
+    assert verdicts["false rejects, of present objects"][1:3] == ["≤ 5.0 %", "20.0 %"]
+
+
+def test_a_curve_is_printed_and_written(
+    bench: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(
+        tabletop,
+        "VariantsLoader",
+        lambda configs, device: lambda: Variants([ByWord()] * len(configs)),
+    )
+    path = tmp_path / "figures.json"
+    code, out, _ = run("--workers", 1, "--curve", "--json", path)
+    assert code == 0
+    found = json.loads(path.read_text(encoding="utf-8"))["refusal_curves"]["slice"]
+    assert len(found["points"]) == len(OFFSETS)
+    assert {point["false_accepts"]["value"] for point in found["points"]} == {0.5}
+    assert "Refusals on slice by decision.min_match" in out
+    assert "none has so few" in out
+    assert "cheating" in out
+
+
 def test_json_has_a_record_of_every_answer(bench: None, tmp_path: Path) -> None:
     path = tmp_path / "figures.json"
     assert run("--workers", 1, "--json", path)[0] == 0
@@ -123,6 +171,8 @@ def test_the_page_is_whole_and_needs_no_network(bench: None, tmp_path: Path) -> 
     assert all(source.startswith(("data:image/jpeg;base64,", "#")) for source in page.sources)
     assert "http" not in html
     assert "“the third”" in page.text
+    assert "Score as a probability " in page.text
+    assert html.count('<svg class="reliability"') == 1
     assert "IoU 0.82 · selected" in page.text
     assert str(folder / "index.html") in out.replace("\n", "")
     with Image.open(folder / "random_slice.jpg") as sheet:
@@ -156,14 +206,14 @@ def test_examples_come_in_turn_and_from_different_scenes() -> None:
 def test_a_split_of_which_nothing_can_be_observed_is_an_error(
     bench: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tabletop, "_source", lambda split, options: Hand(levels=(0, 0)))
+    monkeypatch.setattr(tabletop, "source_of", lambda split, options: Hand(levels=(0, 0)))
     code, _, err = run("--workers", 1)
     assert code == 1
     assert "slice: no scene could be observed; ValueError: a black [picture]" in err
 
 
 def test_one_failing_scene_is_reported(bench: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tabletop, "_source", lambda split, options: Hand(levels=(90, 0)))
+    monkeypatch.setattr(tabletop, "source_of", lambda split, options: Hand(levels=(90, 0)))
     code, out, _ = run("--workers", 1)
     assert code == 0
     assert "failed   scene_1: ValueError: a black [picture]" in out
@@ -215,7 +265,7 @@ def test_a_full_device_is_told_in_one_line(
 def test_an_evaluation_that_fails_leaves_no_empty_file(
     bench: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(tabletop, "_source", lambda split, options: Hand(levels=(0, 0)))
+    monkeypatch.setattr(tabletop, "source_of", lambda split, options: Hand(levels=(0, 0)))
     path = tmp_path / "figures.json"
     assert run("--workers", 1, "--json", path)[0] == 1
     assert not path.exists()

@@ -22,7 +22,8 @@ from refseg_ros.config import SegmenterConfig
 from refseg_ros.evaluation.records import Components
 from refseg_ros.evaluation.runner import run
 from refseg_ros.evaluation.summary import Summary, summarise
-from refseg_ros.evaluation.tabletop import TabletopSource, components
+from refseg_ros.evaluation.tabletop import components
+from refseg_ros.evaluation.tabletop_source import TabletopSource
 from refseg_ros.results import Proposals
 
 SCENES, BROKEN_SCENES = 8, 3

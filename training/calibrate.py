@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses the score weights and refusal thresholds of the tabletop preset on validation scenes.
+"""Chooses weights, temperature and thresholds of the tabletop preset on validation scenes.
 
 Observes scenes once, then answers the expressions that a benchmark would ask of them: as the
 preset stands, and under other settings, one row each: share of expressions with IoU >= 0.5 by
-group of phenomena, and how well the V logit tells present from absent things. The preset is edited
-by hand from what this prints.
+group of phenomena, and how well the V logit tells present from absent things. Then the temperature
+at which the shares of the matcher are probabilities. The preset is edited by hand from what this
+prints; `refseg eval tabletop --split val --curve` moves its threshold.
 
     python -m training.calibrate --data build/data/val --scenes 60
 """
@@ -21,18 +22,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from refseg_ros import Segmenter
-from refseg_ros.evaluation import mask_iou
+from refseg_ros.evaluation import mask_iou, mask_ious
+from refseg_ros.evaluation.calibration import BINS, calibration_error
+from refseg_ros.language import parse
 from refseg_ros.matching.tas import Tas
 from refseg_ros.results import Status
 from refseg_ros.segmenter import Scene
 from refseg_ros.simulation import Frame, SceneSpec
 from refseg_ros.simulation.expressions import PHENOMENA, benchmark_referrals
+from training.temperature import best_temperature, mean_nll, shares_at
 
 ABSENT = "absent"
 GROUPS = {
@@ -151,6 +156,46 @@ def settings_table(segmenter: Segmenter, cases: list[Case]) -> Table:
     return table
 
 
+def look_cases(
+    segmenter: Segmenter, cases: Iterable[Case]
+) -> list[tuple[NDArray[np.float64], int]]:
+    """Logits of the candidates, and the true one, of sentences that looks alone decide.
+
+    Several masks of the true thing are one candidate, the best of them, as they are no rivals of
+    one another. Sentences whose target no proposal covers with IoU >= 0.5 are left out: none of
+    the candidates is the true one.
+    """
+    found = []
+    for case in cases:
+        if case.kind not in GROUPS["look"] or not len(case.scene.proposals):
+            continue
+        right = mask_ious(case.scene.proposals.masks, case.truth) >= 0.5
+        if not right.any():
+            continue
+        with torch.inference_mode():
+            features, expression = case.scene.features, parse(case.text)
+            total = segmenter.matcher.score(features, expression, segmenter.clip).total
+        found.append((np.append(total[~right], total[right].max()), int((~right).sum())))
+    return found
+
+
+def temperature_table(cases: list[tuple[NDArray[np.float64], int]]) -> Table:
+    """How good probabilities the shares are, as logits are and over the best temperature."""
+    table = Table("temperature", "NLL", "ECE", "mean share of the first", "first is right", "n")
+    for name, temperature in (("1", 1.0), ("best", best_temperature(cases))):
+        shares = [(shares_at(logits, temperature), truth) for logits, truth in cases]
+        first = np.array([item.max() for item, _ in shares])
+        right = np.array([float(item.argmax() == truth) for item, truth in shares])
+        error = calibration_error(first, right, np.linspace(0.0, 1.0, BINS + 1))
+        table.add_row(
+            name if temperature == 1 else f"{temperature:.3f} ({name})",
+            *(f"{value:.4f}" for value in (mean_nll(cases, temperature), error)),
+            *(f"{value:.3f}" for value in (first.mean(), right.mean())),
+            str(len(cases)),
+        )
+    return table
+
+
 def preset_table(segmenter: Segmenter, cases: list[Case]) -> Table:
     """The preset as it is: share of right answers by kind; of what is absent, of refusals."""
     table = Table("expression", "n", "right", "what counts")
@@ -180,6 +225,9 @@ def main() -> None:
     console.print(preset_table(segmenter, cases))
     if not options.only_preset:
         console.print(settings_table(segmenter, cases))
+    looks = look_cases(segmenter, cases)
+    if looks:
+        console.print(temperature_table(looks))
 
 
 if __name__ == "__main__":

@@ -41,7 +41,11 @@ class Figure:
 
 
 class Resampler:
-    """The same draws of scenes for every figure, so that figures can be compared."""
+    """The same draws of scenes for every figure, so that figures can be compared.
+
+    Attributes:
+        counts: (resamples, scenes) float64, how often each scene is in each draw.
+    """
 
     def __init__(self, scenes: int, *, resamples: int = RESAMPLES, seed: int = 0) -> None:
         """Draw once.
@@ -63,8 +67,7 @@ class Resampler:
                 raise ValueError(f"{name} must be at least {least}, got {value}")
         rng = np.random.default_rng(seed)
         share = np.full(scenes, 1.0 / scenes)
-        # How often each scene is in each draw: (resamples, scenes).
-        self._counts: NDArray[np.float64] = rng.multinomial(scenes, share, resamples).astype(float)
+        self.counts: NDArray[np.float64] = rng.multinomial(scenes, share, resamples).astype(float)
 
     def ratio(self, numerators: ArrayLike, denominators: ArrayLike) -> Figure:
         """A sum over scenes divided by a sum over scenes: shares, means and oIoU alike.
@@ -82,15 +85,15 @@ class Resampler:
             ValueError: The lengths are not the number of scenes.
         """
         above, below = np.asarray(numerators, np.float64), np.asarray(denominators, np.float64)
-        scenes = (self._counts.shape[1],)
+        scenes = (self.counts.shape[1],)
         for name, values in (("numerators", above), ("denominators", below)):
             if values.shape != scenes:
                 raise ValueError(f"{name}: expected {scenes}, got {values.shape}")
         total = below.sum()
         if not total > 0:
             return Figure(None)
-        drawn = self._counts @ below
-        ratios = (self._counts @ above)[drawn > 0] / drawn[drawn > 0]
+        drawn = self.counts @ below
+        ratios = (self.counts @ above)[drawn > 0] / drawn[drawn > 0]
         tail = (1.0 - LEVEL) / 2.0
         low, high = np.quantile(ratios, (tail, 1.0 - tail))
         return Figure(float(above.sum() / total), float(low), float(high))

@@ -22,6 +22,7 @@ from refseg_ros.evaluation.pictures import (
     worst_answers,
 )
 from refseg_ros.evaluation.records import Answer, Sample, SceneResult
+from refseg_ros.evaluation.reliability import STYLE, reliability_diagram
 from refseg_ros.evaluation.summary import Row, Summary
 from refseg_ros.evaluation.tables import number, number_interval, percent, percent_interval
 from refseg_ros.image_io import write_image
@@ -107,8 +108,8 @@ def write_page(
             for heading, note, answers in groups
         ]
         sections.append(
-            f'<section id="{escape(name)}"><h2>{escape(name)}</h2>{_table(summary)}'
-            + "".join(shown)
+            f'<section id="{escape(name)}"><h2>{escape(name)}</h2>'
+            + "".join((_table(summary), _scores(summary), *shown))
             + "</section>"
         )
         if random:
@@ -127,7 +128,8 @@ def _page(title: str, names: Sequence[str], sections: Sequence[str]) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>RefTabletop · {escape(title)}</title><style>{_STYLE}</style></head><body><main>"
+        f"<title>RefTabletop · {escape(title)}</title><style>{_STYLE}{STYLE}</style></head>"
+        "<body><main>"
         f"<header><h1>RefTabletop</h1><div class='quiet'>{escape(title)}"
         '<span class="key" style="color:#2dd4a0"></span>answer'
         '<span class="key" style="color:#fbb028"></span>answer called ambiguous'
@@ -167,6 +169,21 @@ def _table(summary: Summary) -> str:
         lines.append(_line(summary.total).replace("<tr>", '<tr class="total">', 1))
     heads = "".join(f"<th>{name}</th>" for name in head)
     return f'<div class="wide"><table><tr>{heads}</tr>{"".join(lines)}</table></div>'
+
+
+def _scores(summary: Summary) -> str:
+    """How far scores are probabilities, as a picture."""
+    found = summary.calibration.get("present")
+    if found is None:
+        return ""
+    figures = (
+        f"ECE {number_interval(found.ece)}, {found.chance:.3f} by chance alone, equal mass "
+        f"{number_interval(found.ece_mass)}, Brier {number_interval(found.brier)}, n = {found.n}"
+    )
+    return (
+        f"<h3>Score as a probability <span>{escape(figures)}</span></h3>"
+        f"{reliability_diagram(found)}"
+    )
 
 
 def _line(row: Row) -> str:

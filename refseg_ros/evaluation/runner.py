@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.evaluation.measure import measure
@@ -14,6 +14,8 @@ from refseg_ros.evaluation.records import Components, Observer, Sample, SceneRes
 from refseg_ros.pools import in_processes
 
 Progress = Callable[[int], None]
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class Loader(Protocol):
@@ -48,17 +50,40 @@ class SegmenterLoader:
         return Segmenter.from_config(self.config, Device.from_name(self.device))
 
 
+class Prepare(Protocol[T_co]):
+    """Readies one process for measuring; pickled into every worker."""
+
+    def __call__(self) -> Callable[[Sample], T_co]:
+        """What measures one sample."""
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """Readies for measuring one observer.
+
+    Attributes:
+        load: Makes what is evaluated.
+        components: As of :func:`refseg_ros.evaluation.measure.measure`.
+    """
+
+    load: Loader
+    components: Components | None = None
+
+    def __call__(self) -> Callable[[Sample], SceneResult]:
+        """Load the networks."""
+        observer = self.load()
+        return lambda sample: measure(observer, sample, self.components)
+
+
 class _Work:
-    """What a process needs for any sample: networks and the open split."""
+    """What a process needs for any sample: a way to measure and the open split."""
 
-    def __init__(self, load: Loader, source: Source, components: Components | None) -> None:
-        self._observer = load()
+    def __init__(self, prepare: Prepare[Any], source: Source) -> None:
+        self._measure = prepare()
         self._samples = source.open()
-        self._components = components
 
-    def __call__(self, index: int) -> SceneResult:
-        sample: Sample = self._samples[index]
-        return measure(self._observer, sample, self._components)
+    def __call__(self, index: int) -> Any:
+        return self._measure(self._samples[index])
 
 
 _work: _Work | None = None  # of this worker process
@@ -74,12 +99,37 @@ def run(
 ) -> list[SceneResult]:
     """Measure every sample of a split.
 
-    Each process uses one thread, so that the answers are the same for any number of workers.
-
     Args:
         load: Makes what is evaluated, once a process.
         source: The split.
         components: As of :func:`refseg_ros.evaluation.measure.measure`; pickled like ``load``.
+        workers: As of :func:`over_samples`, like ``progress``.
+        progress: Called with the number of samples done.
+
+    Returns:
+        One result a sample, in the order of the split.
+
+    Raises:
+        ValueError: ``workers`` is less than 1.
+        RefsegError: The split or the networks cannot be read, or a worker died.
+    """
+    return over_samples(Measuring(load, components), source, workers=workers, progress=progress)
+
+
+def over_samples(
+    prepare: Prepare[T],
+    source: Source,
+    *,
+    workers: int = 1,
+    progress: Progress = lambda done: None,
+) -> list[T]:
+    """Measure every sample of a split, each read once.
+
+    Each process uses one thread, so that the answers are the same for any number of workers.
+
+    Args:
+        prepare: Loads what is needed, once a process, and returns what measures a sample.
+        source: The split.
         workers: Processes; 1 stays in this one.
         progress: Called with the number of samples done.
 
@@ -92,17 +142,15 @@ def run(
     """
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
-    results = []
+    results: list[T] = []
     count = len(source.open())
-    for result in _results((load, source, components), min(workers, max(count, 1)), count):
+    for result in _results((prepare, source), min(workers, max(count, 1)), count):
         results.append(result)
         progress(len(results))
     return results
 
 
-def _results(
-    task: tuple[Loader, Source, Components | None], workers: int, count: int
-) -> Iterator[SceneResult]:
+def _results(task: tuple[Prepare[T], Source], workers: int, count: int) -> Iterator[T]:
     if workers == 1:
         with threads(1):
             yield from map(_Work(*task), range(count))
@@ -110,15 +158,15 @@ def _results(
     yield from in_processes(_measure, range(count), workers, _start, task)
 
 
-def _start(load: Loader, source: Source, components: Components | None) -> None:
+def _start(prepare: Prepare[Any], source: Source) -> None:
     global _work
     _set_threads(1)
-    _work = _Work(load, source, components)
+    _work = _Work(prepare, source)
 
 
-def _measure(index: int) -> SceneResult:
+def _measure(index: int) -> Any:
     if _work is None:
-        raise RuntimeError("this process was not started by run()")
+        raise RuntimeError("this process was not started by over_samples()")
     return _work(index)
 
 

@@ -3,23 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from refseg_ros.evaluation.bootstrap import Figure, Resampler
+from refseg_ros.evaluation.calibration import Calibration, calibrate
+from refseg_ros.evaluation.grouping import Measure, among, has_target, is_absent, refusals, sums
 from refseg_ros.evaluation.metrics import THRESHOLDS
-from refseg_ros.evaluation.records import ABSENT, LIMITS, Answer, SceneResult
+from refseg_ros.evaluation.records import ABSENT, LIMITS, SceneResult
 
 TOTAL = "all but absent"
 """Name of the row of all expressions that have a target."""
 WELL_COVERED = 0.75
 """IoU from which a proposal is said to cover its object well."""
-
-Measure = Callable[[Answer], float]
 
 
 @dataclass(frozen=True)
@@ -66,6 +63,9 @@ class Summary:
             ``mean_best`` (mean best IoU) and ``per_object`` (proposals per object).
         components: Figures of single networks, by name; empty if none were measured.
         failures: Samples that could not be observed, as (name, error).
+        refusal: ``false_accepts`` and ``false_rejects``, as of :func:`grouping.refusals`.
+        calibration: ``present`` (answers about what is there) and ``all`` (those about absent
+            objects too, as wrong ones); empty if nothing was answered.
     """
 
     scenes: int
@@ -75,6 +75,8 @@ class Summary:
     proposals: dict[str, Figure]
     components: dict[str, Figure]
     failures: tuple[tuple[str, str], ...]
+    refusal: Mapping[str, Figure]
+    calibration: Mapping[str, Calibration]
 
     def row(self, phenomenon: str) -> Row | None:
         """The row of a phenomenon, or None if the split has none of it."""
@@ -90,6 +92,8 @@ class Summary:
             "total": self.total.as_json() if self.total else None,
             "proposals": {name: item.as_json() for name, item in self.proposals.items()},
             "components": {name: item.as_json() for name, item in self.components.items()},
+            "refusal": {name: item.as_json() for name, item in self.refusal.items()},
+            "calibration": {name: item.as_json() for name, item in self.calibration.items()},
             "failures": [{"scene": scene, "error": error} for scene, error in self.failures],
         }
 
@@ -128,18 +132,16 @@ def summarise(
         proposals=_proposals(results, draws),
         components=_components(results, draws),
         failures=tuple((result.scene, result.error) for result in results if result.error),
+        refusal=refusals(results, draws),
+        calibration=_calibration(results, draws),
     )
 
 
 def _row(results: Sequence[SceneResult], phenomenon: str | None, draws: Resampler) -> Row:
     """Figures of one phenomenon, or of all that have a target (None)."""
+    belongs = has_target if phenomenon is None else among([phenomenon])
 
-    def belongs(answer: Answer) -> bool:
-        return answer.phenomenon == phenomenon or (
-            phenomenon is None and answer.phenomenon != ABSENT
-        )
-
-    counts = _sums(results, belongs, lambda answer: 1.0)
+    counts = sums(results, belongs)
     measures: dict[str, Measure] = {
         **{f"pr{round(level * 100)}": _reaches(level) for level in THRESHOLDS},
         "miou": lambda answer: answer.iou or 0.0,
@@ -150,31 +152,26 @@ def _row(results: Sequence[SceneResult], phenomenon: str | None, draws: Resample
         "refused": lambda answer: float(answer.refused),
     }
     figures = {
-        name: draws.ratio(_sums(results, belongs, measure), counts)
+        name: draws.ratio(sums(results, belongs, measure), counts)
         for name, measure in measures.items()
     }
     figures["oiou"] = draws.ratio(
-        _sums(results, belongs, lambda answer: answer.intersection),
-        _sums(results, belongs, lambda answer: answer.union),
+        sums(results, belongs, lambda answer: answer.intersection),
+        sums(results, belongs, lambda answer: answer.union),
     )
     n = int(counts.sum())
-    limits = {
-        limit: float(_sums(results, belongs, _is_limit(limit)).sum()) / n for limit in LIMITS
-    }
+    limits = {limit: float(sums(results, belongs, _is_limit(limit)).sum()) / n for limit in LIMITS}
     return Row(TOTAL if phenomenon is None else phenomenon, n, figures, limits)
 
 
 def _absent_row(results: Sequence[SceneResult], draws: Resampler) -> Row:
-    def belongs(answer: Answer) -> bool:
-        return answer.phenomenon == ABSENT
-
-    counts = _sums(results, belongs, lambda answer: 1.0)
+    counts = sums(results, is_absent)
     figures = {
         "refused_right": draws.ratio(
-            _sums(results, belongs, lambda answer: float(answer.right)), counts
+            sums(results, is_absent, lambda answer: float(answer.right)), counts
         ),
         "refused": draws.ratio(
-            _sums(results, belongs, lambda answer: float(answer.refused)), counts
+            sums(results, is_absent, lambda answer: float(answer.refused)), counts
         ),
     }
     return Row(ABSENT, int(counts.sum()), figures, {})
@@ -188,17 +185,9 @@ def _is_limit(limit: str) -> Measure:
     return lambda answer: float(answer.limit == limit)
 
 
-def _sums(
-    results: Sequence[SceneResult], belongs: Callable[[Answer], bool], measure: Measure
-) -> NDArray[np.float64]:
-    """(scenes,) sum of a measure over the answers of each sample that belong."""
-    return np.array(
-        [
-            sum(measure(answer) for answer in result.answers if belongs(answer))
-            for result in results
-        ],
-        np.float64,
-    )
+def _calibration(results: Sequence[SceneResult], draws: Resampler) -> dict[str, Calibration]:
+    kinds = {"present": calibrate(results, draws), "all": calibrate(results, draws, absent=True)}
+    return {name: item for name, item in kinds.items() if item is not None}
 
 
 def _proposals(results: Sequence[SceneResult], draws: Resampler) -> dict[str, Figure]:

@@ -134,10 +134,36 @@ def print_split(console: Console, split: str, summary: Summary) -> None:
             f"Pr@{level} {percent(total.figures[f'pr{level}'])}" for level in (60, 70, 80, 90)
         )
         console.print(f"all but absent   {levels}, chance mIoU {_chance(total)}")
+    _print_refusals(console, summary)
+    _print_calibration(console, summary)
     for name, figure in summary.components.items():
         console.print(f"{name.replace('_', ' ')}   {percent_interval(figure)} %")
     _print_failures(console, summary)
     console.print()
+
+
+def _print_refusals(console: Console, summary: Summary) -> None:
+    accepts, rejects = (summary.refusal[name] for name in ("false_accepts", "false_rejects"))
+    console.print(
+        f"refusals   false accepts {percent_interval(accepts)} % of the absent objects, false "
+        f"rejects {percent_interval(rejects)} % of the present ones that have a proposal"
+    )
+
+
+def _print_calibration(console: Console, summary: Summary) -> None:
+    present, everything = (summary.calibration.get(name) for name in ("present", "all"))
+    if present is not None:
+        console.print(
+            f"score as a probability   ECE {number_interval(present.ece)}, "
+            f"{present.chance:.3f} by chance alone, equal mass "
+            f"{number_interval(present.ece_mass)}, Brier {number_interval(present.brier)}; "
+            f"mean score {number(present.score)}, right {number(present.right)}, n = {present.n}"
+        )
+    if everything is not None and present is not None and everything.n > present.n:
+        console.print(
+            f"   with false accepts as wrong answers   ECE {number_interval(everything.ece)}, "
+            f"Brier {number_interval(everything.brier)}, n = {everything.n}"
+        )
 
 
 def _chance(row: Row) -> str:

@@ -66,6 +66,10 @@ def _of_absent(summary: Summary) -> Figure | None:
     return row.figures["refused_right"] if row else None
 
 
+def _of_refusal(name: str) -> Pick:
+    return lambda summary: summary.refusal[name]
+
+
 def _of_proposals(name: str) -> Pick:
     return lambda summary: summary.proposals[name]
 
@@ -82,6 +86,8 @@ _MAIN: tuple[tuple[str, str, float, bool, Pick], ...] = (
     ("caption names colour and category", "%", 0.92, True, _of_component("caption_accuracy")),
     ("whole method, Pr@50", "%", 0.85, True, _of_total("pr50")),
     ("whole method, mIoU", "", 0.78, True, _of_total("miou")),
+    ("false accepts, of absent objects", "%", 0.10, False, _of_refusal("false_accepts")),
+    ("false rejects, of present objects", "%", 0.05, False, _of_refusal("false_rejects")),
 )
 
 

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Loads the networks that configurations name, each once however many ask for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from refseg_ros.backbones.captioner import Captioner
+from refseg_ros.backbones.clip import ClipEncoder
+from refseg_ros.backbones.device import Device
+from refseg_ros.backbones.sam import load_sam
+from refseg_ros.config import CaptionConfig, ClipConfig, ProposalConfig, SegmenterConfig
+from refseg_ros.proposals import Proposer
+from refseg_ros.proposals.making import make_proposer
+from refseg_ros.weights import resolve
+
+if TYPE_CHECKING:
+    from segment_anything.modeling import Sam
+
+
+def uses_captions(config: SegmenterConfig) -> bool:
+    """Whether any score or decision of a configuration needs a captioner."""
+    score = config.score
+    return bool(score.positive or score.negative or config.decision.caption_match)
+
+
+class Networks:
+    """Networks on one device, kept for the next configuration that names the same ones."""
+
+    def __init__(self, device: Device) -> None:
+        """Load nothing yet.
+
+        Args:
+            device: Where the networks are put.
+        """
+        self.device = device
+        self._sams: dict[tuple[str, str, str], Sam] = {}
+        self._proposers: dict[ProposalConfig, Proposer] = {}
+        self._clips: dict[ClipConfig, ClipEncoder] = {}
+        self._captioners: dict[CaptionConfig, Captioner] = {}
+
+    @staticmethod
+    def find(config: SegmenterConfig) -> None:
+        """Look for all files before the first is loaded.
+
+        Args:
+            config: Names them; the captioner's only if :func:`uses_captions`.
+
+        Raises:
+            WeightsError: A checkpoint is missing; the message says how to get it.
+        """
+        resolve(config.proposals.checkpoint)
+        if config.clip.checkpoint:
+            resolve(config.clip.checkpoint)
+        if ":" in config.clip.model:
+            resolve(config.clip.model)
+        if uses_captions(config):
+            resolve(config.captions.model)
+
+    def proposer(self, config: ProposalConfig) -> Proposer:
+        """What finds masks.
+
+        Raises:
+            WeightsError: The checkpoint is missing or damaged.
+            ConfigError: As :func:`refseg_ros.proposals.making.make_proposer`.
+        """
+        if config not in self._proposers:
+            # A proposer by seeds lays the encoder's weights out in another way.
+            key = (config.architecture, config.checkpoint, config.prompts)
+            if key not in self._sams:
+                weights = resolve(config.checkpoint)
+                architecture = _architecture(config.architecture)
+                self._sams[key] = load_sam(architecture, weights, self.device.torch_device)
+            self._proposers[config] = make_proposer(self._sams[key], config, self.device)
+        return self._proposers[config]
+
+    def clip(self, config: ClipConfig) -> ClipEncoder:
+        """What encodes crops and texts.
+
+        Raises:
+            WeightsError: The checkpoint is missing or damaged.
+        """
+        if config not in self._clips:
+            model: str | Path = resolve(config.model) if ":" in config.model else config.model
+            weights = resolve(config.checkpoint) if config.checkpoint else None
+            self._clips[config] = ClipEncoder.load(model, weights, device=self.device.torch_device)
+        return self._clips[config]
+
+    def captioner(self, config: CaptionConfig) -> Captioner:
+        """What describes crops.
+
+        Raises:
+            WeightsError: The folder is missing or damaged.
+        """
+        if config not in self._captioners:
+            self._captioners[config] = Captioner.load(
+                resolve(config.model),
+                device=self.device.torch_device,
+                max_new_tokens=config.max_new_tokens,
+                num_beams=config.num_beams,
+                batch_size=config.batch_size,
+            )
+        return self._captioners[config]
+
+
+def _architecture(name: str) -> str:
+    """A published architecture's name as it is, a description's place as an existing path."""
+    return str(resolve(name)) if name.endswith(".json") else name
