@@ -206,7 +206,8 @@ def test_what_is_no_image_is_refused(segmenter: Segmenter, image: object) -> Non
 def test_without_captions_only_v_is_scored(segmenter: Segmenter) -> None:
     preset = SegmenterConfig.from_preset("tabletop")
     score = dataclasses.replace(preset.score, positive=0.0, negative=0.0)
-    config = dataclasses.replace(preset, score=score)
+    decision = dataclasses.replace(preset.decision, caption_match=0.0)
+    config = dataclasses.replace(preset, score=score, decision=decision)
     plain = Segmenter.from_config(config, Device.from_name("cpu"))
     selection = plain.observe(bundled_scenes()[0].frame.rgb).select("the mug")
     assert list(selection.candidates[0].terms) == ["V"]
