@@ -27,6 +27,7 @@ from refseg_ros.backbones.sam import load_sam
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.decision import Unused, decide, rank, refusal, says_how_it_looks, unused
 from refseg_ros.errors import ImageError
+from refseg_ros.explain import Explanation
 from refseg_ros.language import ReferringExpression, noun_phrases, parse
 from refseg_ros.matching import Matcher, SceneFeatures, ScoreTable, shares
 from refseg_ros.matching.crops import region_images
@@ -301,7 +302,8 @@ class Scene:
             aside = unused(expression, known, sets=config.spatial.absolute == "extreme")
         refused = refusal(expression, len(self.proposals), known, aside)
         if refused is not None:
-            return Selection.none(text, *refused, self.size, seconds=watch.total())
+            none = Selection.none(text, *refused, self.size, seconds=watch.total())
+            return replace(none, explanation=Explanation(expression, objections=(refused[1],)))
         with torch.inference_mode(), self.segmenter.device.precision():
             with watch.stage("match"):
                 table = self.segmenter.matcher.score(
@@ -311,7 +313,14 @@ class Scene:
                 placed = self._place(expression, table, known)
         candidates = rank(table, placed, self.proposals, self.captions)
         return decide(
-            expression, candidates, placed, self.proposals, config.decision, watch.total(), aside
+            expression,
+            candidates,
+            placed,
+            self.proposals,
+            config.decision,
+            watch.total(),
+            aside,
+            table,
         )
 
     def _place(
@@ -321,15 +330,17 @@ class Scene:
         config = self.segmenter.config
         weights = shares(table.total, config.score.normalise)
         fits = plausible(table.terms["V"], config.decision.min_match)
+        matched = True
         if config.spatial.absolute == "extreme" and not says_how_it_looks(expression):
             # "the leftmost thing": what a matcher makes of "thing" is noise.
             weights = self.proposals.quality.clip(1e-3).astype(np.float64)
             fits = np.ones(len(weights))
+            matched = False
         resolved = config.spatial.relations or config.spatial.absolute == "extreme"
         wanted = looks_of(expression.target, known) if resolved else ()
         looks = score_looks(wanted, self.features, self.segmenter.clip, config.decision.min_match)
         return place(
-            Look(weights, fits),
+            Look(weights, fits, matched),
             expression,
             looks,
             self.layout,

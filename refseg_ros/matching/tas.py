@@ -53,8 +53,9 @@ class Tas:
             distractor N is 0 for all, where the released code gives NaN.
         """
         config, scale = self.config, features.logit_scale
-        count = len(features.regions)
-        sentence = encoder.encode_texts([self.text(expression)])[0]
+        count, text = len(features.regions), self.text(expression)
+        distractors: tuple[str, ...] = ()
+        sentence = encoder.encode_texts([text])[0]
         terms = {"V": (scale * features.regions @ sentence).double().numpy()}
         total = terms["V"].copy()
         if config.positive:
@@ -62,9 +63,11 @@ class Tas:
             total += config.positive * terms["P"]
         if config.negative:
             rows = self.distractors(features, expression)
+            distractors = tuple(features.phrases[row] for row in rows)
             terms["N"] = np.zeros(count)
             if rows.size:
                 others = features.phrase_features[rows]
                 terms["N"] = (scale * features.regions @ others.T).mean(1).double().numpy()
             total -= config.negative * terms["N"]
-        return ScoreTable(terms, total)
+        weights = {"P": config.positive, "N": -config.negative}
+        return ScoreTable(terms, total, weights, text, distractors)
