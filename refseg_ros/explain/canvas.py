@@ -144,5 +144,7 @@ def grade(holds: float) -> Colour:
 
 def faded(colour: Colour, share: float = 0.3) -> Colour:
     """A colour sunk into the ground of a card."""
-    red, green, blue = (round(c * share + g * (1 - share)) for c, g in zip(colour, CARD))
+    red, green, blue = (
+        round(c * share + g * (1 - share)) for c, g in zip(colour, CARD, strict=True)
+    )
     return red, green, blue

@@ -14,11 +14,13 @@ from rich.text import Text
 
 from refseg_ros.explain.explanation import Explanation
 from refseg_ros.explain.wording import (
+    best_first,
     check_words,
     clean,
     formula,
     held,
     number,
+    objections,
     read_lines,
     remark,
     said,
@@ -75,14 +77,14 @@ def as_renderable(selection: Selection, most: int | None = None) -> RenderableTy
     explanation = selection.explanation
     if explanation is not None:
         parts += [_title("How it was read"), _pairs(read_lines(explanation))]
-    shown = selection.candidates[:most]
+    shown = best_first(selection)[:most]
     if shown:
         parts += _looks(selection, shown)
         parts += _weighed(selection, shown)
         left = len(selection.candidates) - len(shown)
         parts += [Text(f"   and {left} more, none above them", "dim")] if left else []
-    if explanation is not None and (explanation.checks or explanation.objections):
-        parts += [_title("Decision"), *_decision(explanation)]
+    if explanation is not None and (explanation.checks or objections(selection)):
+        parts += [_title("Decision"), *_decision(explanation, objections(selection))]
     return Group(*parts)
 
 
@@ -218,12 +220,12 @@ def _grade(holds: float) -> Style:
     return Style(color="green" if holds >= 0.5 else "yellow" if holds >= 0.1 else "red")
 
 
-def _decision(explanation: Explanation) -> list[RenderableType]:
+def _decision(explanation: Explanation, told: Sequence[str]) -> list[RenderableType]:
     table = Table.grid(padding=(0, 2, 0, 0))
     styles = {"yes": "green", "no": "bold red"}
     for check in explanation.checks:
         asks, numbers, says = check_words(check)
         name = Text(f"  {check.name}", "dim")
         table.add_row(name, Text(asks), Text(numbers), Text(says, styles.get(says, "dim")))
-    against = _pairs(("against", clean(item)) for item in explanation.objections)
+    against = _pairs(("against", item) for item in told)
     return [*([table] if explanation.checks else []), against]

@@ -70,7 +70,7 @@ def taken_for(landmark: Landmark, captions: Mapping[int, str], depth: int = 0) -
         caption = clean(captions.get(index, ""), 40)
         names.append(f"{index + 1}" + (f" ({caption})" if caption else ""))
     names += ["…"] if len(landmark.chosen) > 4 else []
-    words = f"'{clean(landmark.words, 60)}' is {', '.join(names)} to {number(landmark.share)}"
+    words = f"'{clean(landmark.words, 60)}' is {', '.join(names)}, {number(landmark.share)} sure"
     inner = [item for condition in landmark.conditions for item in condition.landmarks]
     if inner and depth < _DEEPEST:
         words += ", as " + ", ".join(taken_for(item, captions, depth + 1) for item in inner)
@@ -105,6 +105,23 @@ def remark(selection: Selection, candidate: Candidate) -> str:
     if twins and candidate.index not in selection.indices:
         return f"same thing as {twins[0] + 1}"
     return ""
+
+
+def best_first(selection: Selection) -> tuple[Candidate, ...]:
+    """The candidates as they are shown: those ruled out by what their looks alone would give."""
+    weighing = selection.explanation.weighing if selection.explanation else None
+    if weighing is None or not weighing.shares:
+        return selection.candidates
+    shares = weighing.shares
+    return tuple(
+        sorted(selection.candidates, key=lambda c: (not c.eligible, -c.score, -shares[c.index]))
+    )
+
+
+def objections(selection: Selection) -> list[str]:
+    """What speaks against the answer, less what its reason says already."""
+    told = selection.explanation.objections if selection.explanation else ()
+    return [clean(item) for item in told if item not in selection.reason]
 
 
 def check_words(check: Check) -> tuple[str, str, str]:
