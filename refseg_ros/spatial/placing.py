@@ -120,7 +120,10 @@ def place(
 
 
 def _weighing(look: Look, found: Weighed, layout: Layout) -> Weighing:
-    others = layout.copies & ~np.eye(len(layout), dtype=np.bool_)
+    twins: list[list[int]] = [[] for _ in range(len(layout))]
+    for first, second in zip(*(rows.tolist() for rows in np.nonzero(layout.copies)), strict=True):
+        if first != second:
+            twins[first].append(second)
     return Weighing(
         look.matched,
         tuple(look.shares.tolist()),
@@ -128,7 +131,7 @@ def _weighing(look: Look, found: Weighed, layout: Layout) -> Weighing:
         tuple(found.truth.tolist()),
         found.conditions,
         found.ruled_out,
-        tuple(tuple(np.flatnonzero(row).tolist()) for row in others),
+        tuple(tuple(others) for others in twins),
     )
 
 

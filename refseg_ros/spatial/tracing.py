@@ -124,6 +124,8 @@ def ruled_out(
         distinct: Rows of those that passed both, one mask a thing.
         copies: (N, N) which masks are of one thing.
     """
+    if eligible.all():
+        return ("",) * len(eligible)
     factors = [item for item in conditions if item.kind in PRODUCT]
     truth = np.prod([item.holds for item in factors], axis=0) if factors else np.ones(len(fits))
     things = distinct.tolist()
