@@ -7,6 +7,7 @@ import dataclasses
 import json
 import pickle
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -362,3 +363,21 @@ def test_terms_of_the_table_sum_to_the_total() -> None:
     summed = np.sum([term.weighted for term in explanation.terms], axis=0)
     np.testing.assert_allclose(summed, TOTAL)
     assert explanation.objections == ("doubt",)
+
+
+def keys_of(value: object) -> set[str]:
+    """Every key in plain values, at any depth, but for the names of terms and conditions."""
+    if isinstance(value, list):
+        return set().union(*map(keys_of, value))
+    if not isinstance(value, dict):
+        return set()
+    named = {name for name in value if name not in ("V", "P", "N", "A", "B")}
+    return named.union(*map(keys_of, value.values()))
+
+
+def test_every_key_is_documented() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "explain.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"`(\w+)`", page))
+    plain = answer("the second mug from the left right of the book").to_dict()
+    assert len(keys_of(plain)) > 50
+    assert keys_of(plain) - documented == set()
