@@ -66,11 +66,16 @@ def draw_explanation(
     """
     _check(image, proposals, selection, most)
     shown = best_first(selection)[:most]
-    # Drawn twice: first to see how high it gets.
-    height = _draw(Canvas(WIDTH, 1), image, proposals, selection, shown, see)
-    canvas = Canvas(WIDTH, height)
-    _draw(canvas, image, proposals, selection, shown, see)
-    return canvas.array()
+    frame = _frame(image, proposals, selection, shown)
+    crops = list(see(image, proposals.keep([item.index for item in shown])))
+
+    def drawn(height: int) -> tuple[Canvas, int]:
+        canvas = Canvas(WIDTH, height)
+        cards = Cards(canvas, image, proposals, selection, shown)
+        return canvas, _draw(canvas, selection, frame, cards, crops)
+
+    _, height = drawn(1)  # to see how high it gets
+    return drawn(height)[0].array()
 
 
 def _check(image: RgbImage, proposals: Proposals, selection: Selection, most: int) -> None:
@@ -92,29 +97,25 @@ def _check(image: RgbImage, proposals: Proposals, selection: Selection, most: in
 
 def _draw(
     canvas: Canvas,
-    image: RgbImage,
-    proposals: Proposals,
     selection: Selection,
-    shown: Sequence[Candidate],
-    see: See,
+    frame: RgbImage,
+    cards: Cards,
+    crops: Sequence[RgbImage],
 ) -> int:
     """Draws everything; gives the height that it takes."""
     y = _header(canvas, selection)
-    frame = _frame(image, proposals, selection, shown)
     canvas.paste(frame, (_MARGIN, y))
     left = _MARGIN + frame.shape[1] + 24
     bottom = max(y + frame.shape[0], _panel(canvas, selection, left, y)) + _GAP
-    if not shown:
+    if not cards.shown:
         return bottom + _MARGIN - _GAP
-    crops = list(see(image, proposals.keep([item.index for item in shown])))
-    cards = Cards(canvas, image, proposals, selection, shown)
     bottom = cards.legend(_MARGIN, bottom, WIDTH - 2 * _MARGIN)
     width = (WIDTH - 2 * _MARGIN - _GAP) // 2
-    for place, (item, crop) in enumerate(zip(shown, crops, strict=True)):
+    for place, (item, crop) in enumerate(zip(cards.shown, crops, strict=True)):
         x = _MARGIN + (place % 2) * (width + _GAP)
         cards.draw(item, crop, x, bottom + place // 2 * (cards.height + _GAP), width)
-    bottom += -(-len(shown) // 2) * (cards.height + _GAP)
-    more = len(selection.candidates) - len(shown)
+    bottom += -(-len(crops) // 2) * (cards.height + _GAP)
+    more = len(selection.candidates) - len(crops)
     if more:
         words = f"and {more} more, none above them"
         canvas.text((_MARGIN, bottom - 4), words, _SMALL, QUIET)
@@ -205,6 +206,8 @@ def _panel(canvas: Canvas, selection: Selection, left: int, top: int) -> int:
     for item in explanation.weighing.conditions:
         taken = [taken_for(landmark, captions) for landmark in item.landmarks]
         rows += [("landmark", clean(words), INK) for words in taken]
+    if explanation.weighing.rectifier:
+        rows.append(("rectifier", clean(explanation.weighing.rectifier), INK))
     if explanation.distractors:
         phrases = ", ".join(clean(item, 60) for item in explanation.distractors)
         rows.append(("N is of", clean(phrases), QUIET))

@@ -12,7 +12,7 @@ from rich.style import Style
 from rich.table import Column, Table
 from rich.text import Text
 
-from refseg_ros.explain.explanation import Explanation
+from refseg_ros.explain.explanation import ConditionKind, Explanation
 from refseg_ros.explain.wording import (
     best_first,
     check_words,
@@ -195,7 +195,8 @@ def _weighed(selection: Selection, shown: Sequence[Candidate]) -> list[Renderabl
     legend = []
     for key, condition in keyed:
         taken = "; ".join(taken_for(item, captions) for item in condition.landmarks)
-        words = f"{condition.kind.value}: {said(condition)}" + (f"; {taken}" if taken else "")
+        more = condition.note if condition.kind is ConditionKind.RECTIFIER else taken
+        words = f"{condition.kind.value}: {said(condition)}" + (f"; {clean(more)}" if more else "")
         legend.append((key, words))
     columns = [_figures("share")]
     for key, condition in keyed:

@@ -131,7 +131,7 @@ def check_words(check: Check) -> tuple[str, str, str]:
         "min_truth": "what is said holds",
         "min_margin": "lead over the next",
     }.get(check.name, check.name)
-    if not math.isfinite(check.at_least):
+    if not math.isfinite(check.at_least) or (check.at_least <= 0 and check.name != "min_match"):
         return asks, number(check.value), "not asked"
     numbers = f"{number(check.value)}, at least {number(check.at_least)}"
     if not check.applies:
