@@ -77,7 +77,9 @@ class Cards:
         words = "left the crop as CLIP sees it, right where it lies"
         if self.explanation is not None:
             words += f" · logits beside “{clean(self.explanation.compared, 80)}”: total = "
-            words += formula(self.explanation) + ", pale before weighting, full after"
+            words += formula(self.explanation)
+            if any(term.weight != 1 for term in self.explanation.terms):
+                words += ", pale before weighting, full after"
             if not self.explanation.weighing.matched:
                 words += " · not used, as nothing is said of looks"
         self.canvas.text((x, y), words, _SMALL, QUIET, width)
