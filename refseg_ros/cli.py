@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -14,8 +13,15 @@ from rich.markup import escape
 
 from refseg_ros import __version__
 from refseg_ros.cli_eval import eval_app
-from refseg_ros.console import ExitCode, one_line_errors, set_up_logging, spinner
-from refseg_ros.errors import RefsegError
+from refseg_ros.cli_segment import (
+    Outputs,
+    SegmentCommand,
+    print_answer,
+    print_explanation,
+    print_written,
+    run_segment,
+)
+from refseg_ros.console import ExitCode, one_line_errors, set_up_logging
 
 if TYPE_CHECKING:
     from refseg_ros.results import Selection
@@ -26,7 +32,7 @@ _EXAMPLES = """
 
   refseg segment photo.jpg "the red mug on the left" -o answer.png
 
-  refseg segment photo.jpg "the book behind the mug" --explain
+  refseg segment photo.jpg "the book behind the mug" --explain why.png
 
   refseg segment photo.jpg "the mug" --json | jq .box
 
@@ -69,7 +75,7 @@ def _options(
     """Referring image segmentation: an image and a sentence in, the mask out."""
 
 
-@app.command(epilog=_EXAMPLES + _EXIT_CODES)
+@app.command(cls=SegmentCommand, epilog=_EXAMPLES + _EXIT_CODES)
 def segment(
     image: Annotated[Path, typer.Argument(help="Photo: PNG, JPEG, … any size.")],
     expression: Annotated[str, typer.Argument(help='What is meant: "the red mug on the left".')],
@@ -85,8 +91,17 @@ def segment(
         bool, typer.Option("--json", help="Print the whole answer as JSON (stdout, alone).")
     ] = False,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Print every candidate with its scores.")
+        bool,
+        typer.Option(
+            "--explain",
+            help="Print how it was decided: the candidates with each term. "
+            "`--explain out.png` draws that as well.",
+        ),
     ] = False,
+    explain_to: Annotated[
+        Path | None,
+        typer.Option("--explain-to", help="`--explain out.png` in full.", hidden=True),
+    ] = None,
     preset: Annotated[
         str, typer.Option(help="A preset (see `refseg presets`) or a YAML file.")
     ] = "tabletop",
@@ -96,16 +111,20 @@ def segment(
     """Find the one thing meant in a photo."""
     set_up_logging(verbose)
     if as_json and explain:
-        raise typer.BadParameter("--json holds the candidates already; leave out --explain")
+        raise typer.BadParameter("--json holds the explanation already; leave out --explain")
     _check_expression(expression)
+    outputs = Outputs(output, mask, explain_to)
     with one_line_errors():
-        selection = _segment(image, expression, output, mask, preset, device)
+        selection = run_segment(image, expression, outputs, preset, device)
     if as_json:
-        typer.echo(json.dumps(_as_json(selection, image), ensure_ascii=False, allow_nan=False))
-    elif explain:
-        typer.echo(selection.explain())
+        answer = {"image": str(image), **selection.to_dict()}
+        typer.echo(json.dumps(answer, ensure_ascii=False, allow_nan=False))
     else:
-        _print_answer(selection, [path for path in (output, mask) if path])
+        if explain or explain_to:
+            print_explanation(selection)
+        else:
+            print_answer(selection)
+        print_written(outputs)
     raise typer.Exit(_exit_code(selection))
 
 
@@ -156,41 +175,6 @@ def _check_expression(expression: str) -> None:
         raise typer.BadParameter("the expression is empty: say what is meant")
 
 
-def _segment(
-    image: Path, expression: str, output: Path | None, mask: Path | None, preset: str, device: str
-) -> Selection:
-    """Reads, segments and writes; every check that needs no model comes first."""
-    import numpy as np
-
-    from refseg_ros.image_io import check_writable, read_image, write_image
-
-    pixels = read_image(image)
-    for target in (output, mask):
-        if target is None:
-            continue
-        if target.resolve() == image.resolve():
-            raise RefsegError(f"{target}: would overwrite the input; choose another name")
-        check_writable(target)
-    if output and mask and output.resolve() == mask.resolve():
-        raise RefsegError(f"{output}: --output and --mask name the same file")
-    with spinner("starting") as status:
-        from refseg_ros.segmenter import Segmenter
-
-        status.update("loading models")
-        segmenter = Segmenter.from_preset(preset, device=device)
-        status.update(f"looking at {escape(image.name)} ({segmenter.description})")
-        scene = segmenter.observe(pixels)
-        status.update("choosing")
-        selection = scene.select(expression)
-    if mask:
-        write_image(mask, selection.mask.astype(np.uint8) * 255)
-    if output:
-        from refseg_ros.viewer.overlay import draw_overlay
-
-        write_image(output, draw_overlay(pixels, selection))
-    return selection
-
-
 def _exit_code(selection: Selection) -> ExitCode:
     codes = {
         "SELECTED": ExitCode.SELECTED,
@@ -199,59 +183,6 @@ def _exit_code(selection: Selection) -> ExitCode:
         "LOST": ExitCode.NOT_FOUND,
     }
     return codes.get(selection.status.name, ExitCode.ERROR)
-
-
-def _print_answer(selection: Selection, written: list[Path]) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    colours = {"SELECTED": "green", "AMBIGUOUS": "yellow"}
-    name = selection.status.name
-    console.print(f"[bold {colours.get(name, 'red')}]{name}[/]  {escape(selection.reason)}")
-    for warning in selection.warnings:
-        console.print(f"[yellow]warning[/]  {escape(warning)}")
-    if selection.status.has_target:
-        box = " ".join(f"{value:.0f}" for value in selection.box)
-        console.print(
-            f"score {selection.score:.3f}   margin {selection.margin:.3f}   "
-            f"box {box} (x0 y0 x1 y1)   {int(selection.mask.sum())} pixels"
-        )
-    for path in written:
-        console.print(f"wrote {escape(str(path))}")
-
-
-def _as_json(selection: Selection, image: Path) -> dict[str, Any]:
-    """The answer as plain values; numbers that JSON has no word for become null."""
-    return {
-        "image": str(image),
-        "size": {"height": selection.mask.shape[0], "width": selection.mask.shape[1]},
-        "expression": selection.expression,
-        "status": selection.status.name,
-        "reason": selection.reason,
-        "warnings": list(selection.warnings),
-        "score": _finite(selection.score),
-        "margin": _finite(selection.margin),
-        "box": [_finite(value) for value in selection.box],
-        "area": int(selection.mask.sum()),
-        "target": None if selection.index is None else selection.index + 1,
-        "targets": [index + 1 for index in selection.indices],
-        "candidates": [
-            {
-                "id": candidate.index + 1,
-                "score": _finite(candidate.score),
-                "terms": {name: _finite(value) for name, value in candidate.terms.items()},
-                "eligible": candidate.eligible,
-                "box": [_finite(value) for value in candidate.box],
-                "area": int(candidate.area),
-                "caption": candidate.caption,
-            }
-            for candidate in selection.candidates
-        ],
-        "seconds": {name: _finite(value) for name, value in selection.seconds.items()},
-    }
-
-
-def _finite(value: float) -> float | None:
-    """A plain number with six digits, or None."""
-    return round(float(value), 6) if math.isfinite(value) else None
 
 
 def main() -> None:

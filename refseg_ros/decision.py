@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from refseg_ros.config import DecisionConfig
+from refseg_ros.explain.explanation import Check
+from refseg_ros.explain.making import explain
 from refseg_ros.language import ReferringExpression, lemma
 from refseg_ros.language.expression import Anaphora, NounPhrase
 from refseg_ros.matching import ScoreTable
@@ -203,6 +205,7 @@ def decide(
     config: DecisionConfig,
     seconds: Mapping[str, float],
     aside: Unused = Unused(),
+    table: ScoreTable | None = None,
 ) -> Selection:
     """Select the chosen candidate, call it ambiguous, or refuse.
 
@@ -214,6 +217,7 @@ def decide(
         config: Thresholds.
         seconds: Wall-clock seconds of the stages, for the record.
         aside: What of the sentence was not used; said in the reason, and AMBIGUOUS if it matters.
+        table: The scores behind ``candidates``, for the explanation.
     """
     chosen = [item for item in candidates if item.index in placed.chosen]
     chosen.sort(key=lambda item: placed.chosen.index(item.index))
@@ -222,15 +226,17 @@ def decide(
     least = min(item.score for item in chosen)
     margin = max(0.0, least - max(others, default=0.0))
     size = (proposals.masks.shape[1], proposals.masks.shape[2])
-    refused = _mismatch(expression, chosen, placed, config)
+    match, truth, lead = checks = _checks(expression, chosen, placed, margin, config)
+    refused = _mismatch(match, truth, placed)
+    close = lead.says_no
+    objections = (refused, "it only just leads" if close else "", placed.open, str(aside))
+    explanation = explain(expression, table, placed.weighing, checks, objections)
     if refused:
         reason = "; ".join(filter(None, (refused, str(aside))))
-        return Selection.none(
+        none = Selection.none(
             expression.text, Status.NOT_FOUND, reason, size, candidates, seconds, margin
         )
-    # The members of a set share what one thing would have.
-    close = margin < config.min_margin * (least if len(chosen) > 1 else 1.0)
-    close = close and not expression.target.is_any
+        return replace(none, explanation=explanation)
     doubtful = close or aside.matters or bool(placed.open)
     indices = tuple(item.index for item in chosen)
     mask: NDArray[np.bool_] = np.logical_or.reduce(proposals.masks[list(indices)])
@@ -247,25 +253,38 @@ def decide(
         candidates=candidates,
         seconds=dict(seconds),
         indices=indices,
+        explanation=explanation,
     )
 
 
-def _mismatch(
+def _checks(
     expression: ReferringExpression,
     chosen: list[Candidate],
     placed: Placing,
+    margin: float,
     config: DecisionConfig,
-) -> str:
-    """Why the best there is is not what was asked for; "" if it may be."""
+) -> tuple[Check, Check, Check]:
+    """The thresholds: of the match, of what is said beside looks, and of the lead."""
+    # The members of a set share what one thing would have.
+    least = min(item.score for item in chosen) if len(chosen) > 1 else 1.0
     match = chosen[0].terms["V"] + chosen[0].terms.get("C", 0.0)
-    if says_how_it_looks(expression) and match < config.min_match:
+    return (
+        Check("min_match", match, config.min_match, says_how_it_looks(expression)),
+        Check("min_truth", placed.truth, config.min_truth),
+        Check("min_margin", margin, config.min_margin * least, not expression.target.is_any),
+    )
+
+
+def _mismatch(match: Check, truth: Check, placed: Placing) -> str:
+    """Why the best there is is not what was asked for; "" if it may be."""
+    if match.says_no:
         return (
-            f"nothing looks like it: the best candidate matches at {match:.1f} logits, and at "
-            f"least {config.min_match:.1f} are asked for"
+            f"nothing looks like it: the best candidate matches at {match.value:.1f} logits, and "
+            f"at least {match.at_least:.1f} are asked for"
         )
     if placed.missing:
         return f"nothing looks like the '{placed.missing[0]}' that it is told by"
-    if placed.truth < config.min_truth:
+    if truth.says_no:
         return (
             f"nothing that looks like it is where it should be: what is said holds to "
             f"{placed.truth:.2f} for the best, {placed.reason}"

@@ -11,9 +11,12 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from refseg_ros.explain.explanation import Explanation
 
 BoolMasks = NDArray[np.bool_]
 FloatArray = NDArray[np.float32]
@@ -176,6 +179,7 @@ class Selection:
         indices: Rows of all chosen proposals, :attr:`index` first; made from it if not given.
         warnings: Sentences about what was asked for that could not be weighed, such as words that
             the model was never taught.
+        explanation: How the answer came about; None where no stage has told.
     """
 
     expression: str
@@ -190,6 +194,7 @@ class Selection:
     seconds: Mapping[str, float]
     indices: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
+    explanation: Explanation | None = None
 
     def __post_init__(self) -> None:
         if self.index is not None and not self.indices:
@@ -220,24 +225,33 @@ class Selection:
             seconds=dict(seconds or {}),
         )
 
-    def explain(self) -> str:
-        """The outcome, the warnings, and a table of the candidates, best first.
+    def explain(
+        self, width: int | None = None, *, colour: bool = False, most: int | None = None
+    ) -> str:
+        """The outcome and how it came about, as text for a terminal.
 
-        The table holds each term of the score, the share, the box and the caption.
+        How the sentence was read, the candidates with each term of the score before and after
+        weighting, what is said beside looks with how far it holds for each, and the thresholds of
+        the decision. Control characters are left out.
+
+        Args:
+            width: Columns to fill, at least 60; by default 100.
+            colour: Whether to colour it with ANSI escapes.
+            most: Candidates to show, best first; all by default.
+
+        Raises:
+            ValueError: ``width`` is below 60, or ``most`` below 1.
         """
-        lines = [f"{self.status.name}: {self.reason}"]
-        lines += [f"warning: {warning}" for warning in self.warnings]
-        if self.candidates:
-            names = list(self.candidates[0].terms)
-            head = "".join(f"{name:>9}" for name in names)
-            lines.append(f"{'':2}{'#':>3}{head}{'score':>8}  {'box (x0 y0 x1 y1)':<22}caption")
-        for candidate in self.candidates:
-            mark = ">" if candidate.index in self.indices else " "
-            terms = "".join(f"{value:9.2f}" for value in candidate.terms.values())
-            box = " ".join(f"{value:4.0f}" for value in candidate.box)
-            out = "" if candidate.eligible else "  (ruled out by position)"
-            lines.append(
-                f"{mark:2}{candidate.index + 1:>3}{terms}{candidate.score:8.3f}"
-                f"  {box:<22}{candidate.caption}{out}"
-            )
-        return "\n".join(lines)
+        from refseg_ros.explain.text import as_text
+
+        return as_text(self, 100 if width is None else width, colour=colour, most=most)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The whole answer and its explanation as plain values, ready for JSON.
+
+        No NaN and no infinity: a number that JSON has no word for is None. The keys are told in
+        ``docs/explain.md``. The mask is not among them, its box and area are.
+        """
+        from refseg_ros.explain.plain import as_dict
+
+        return as_dict(self)

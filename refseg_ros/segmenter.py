@@ -26,6 +26,7 @@ from refseg_ros.backbones.device import Device
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.decision import Unused, decide, rank, refusal, says_how_it_looks, unused
 from refseg_ros.errors import ImageError
+from refseg_ros.explain import Explanation
 from refseg_ros.language import ReferringExpression, parse
 from refseg_ros.language.tools import LanguageTools, plain
 from refseg_ros.matching import Matcher, SceneFeatures, ScoreTable, shares
@@ -333,7 +334,8 @@ class Scene:
         any_words = config.score.text == "sentence" and bool(plain(text))
         refused = refusal(expression, len(self.proposals), known, aside, any_words)
         if refused is not None:
-            return Selection.none(text, *refused, self.size, seconds=watch.total())
+            none = Selection.none(text, *refused, self.size, seconds=watch.total())
+            return replace(none, explanation=Explanation(expression, objections=(refused[1],)))
         with torch.inference_mode(), self.segmenter.device.precision():
             with watch.stage("match"):
                 table = self._score(expression)
@@ -341,7 +343,14 @@ class Scene:
                 placed = self._place(expression, table, known)
         candidates = rank(table, placed, self.proposals, self.captions)
         return decide(
-            expression, candidates, placed, self.proposals, config.decision, watch.total(), aside
+            expression,
+            candidates,
+            placed,
+            self.proposals,
+            config.decision,
+            watch.total(),
+            aside,
+            table,
         )
 
     def _score(self, expression: ReferringExpression) -> ScoreTable:
@@ -351,7 +360,9 @@ class Scene:
         if not weight:
             return table
         named = weight * agreements(self.features.named, expression.target)
-        return replace(table, terms={**table.terms, "C": named})
+        return replace(
+            table, terms={**table.terms, "C": named}, weights={**table.weights, "C": 0.0}
+        )
 
     def _place(
         self, expression: ReferringExpression, table: ScoreTable, known: Collection[str] | None
@@ -361,10 +372,12 @@ class Scene:
         weights = shares(table.total, config.score.normalise, config.score.temperature)
         decision = config.decision
         fits = plausible(match(table.terms), decision.min_match)
+        matched = True
         if config.spatial.absolute == "extreme" and not says_how_it_looks(expression):
             # "the leftmost thing": what a matcher makes of "thing" is noise.
             weights = self.proposals.quality.clip(1e-3).astype(np.float64)
             fits = np.ones(len(weights))
+            matched = False
         resolved = config.spatial.relations or config.spatial.absolute == "extreme"
         wanted = looks_of(expression.target, known) if resolved else ()
         released = config.spatial.absolute == "released"
@@ -377,7 +390,7 @@ class Scene:
             decision.caption_match,
         )
         return place(
-            Look(weights, fits),
+            Look(weights, fits, matched),
             expression,
             looks,
             self.layout,

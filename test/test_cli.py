@@ -18,7 +18,7 @@ import refseg_ros
 from refseg_ros.cli import ExitCode, app
 from refseg_ros.errors import ImageError, WeightsError
 from refseg_ros.image_io import read_image
-from refseg_ros.results import Candidate, Selection, Status, boxes_from_masks
+from refseg_ros.results import Candidate, Proposals, Selection, Status, boxes_from_masks
 
 runner = CliRunner()
 SIZE = (48, 64)
@@ -29,6 +29,8 @@ class TinyScene:
 
     def __init__(self, image: np.ndarray) -> None:
         self.image = image
+        masks = np.ones((3, *image.shape[:2]), bool)
+        self.proposals = Proposals(masks, np.ones(3, np.float32))
 
     def select(self, text: str) -> Selection:
         if "absent" in text:
@@ -165,6 +167,76 @@ def test_explain_prints_the_candidates(segmenter: TinySegmenter, photo: Path) ->
     _, out, _ = run("segment", photo, "the mug", "--explain")
     assert "a [red] mug" in out
     assert "21.50" in out
+    assert "wrote" not in out
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "PHOTO SAID --explain WHY",
+        "PHOTO SAID --explain=WHY",
+        "PHOTO SAID --explain-to WHY",
+        "--explain WHY PHOTO SAID",
+        "PHOTO --explain WHY SAID --device cpu",
+        "--device cpu --explain WHY -- PHOTO SAID",
+    ],
+)
+def test_explain_with_a_name_draws_it_as_well(
+    segmenter: TinySegmenter, photo: Path, tmp_path: Path, order: str
+) -> None:
+    why = tmp_path / "why.png"
+    words = {"PHOTO": photo, "SAID": "the mug"}
+    arguments = [str(words.get(word, word)).replace("WHY", str(why)) for word in order.split()]
+    code, out, err = run("segment", *arguments)
+    assert code == ExitCode.SELECTED, err
+    assert "a [red] mug" in out
+    assert f"wrote {why}" in out.replace("\n", "")
+    assert Image.open(why).size[0] == 1280
+
+
+@pytest.mark.parametrize(
+    "order", ["--explain PHOTO SAID", "PHOTO --explain SAID", "--explain -- PHOTO SAID"]
+)
+def test_explain_before_photo_or_sentence_draws_nothing(
+    segmenter: TinySegmenter, photo: Path, tmp_path: Path, order: str
+) -> None:
+    words = {"PHOTO": photo, "SAID": "the mug"}
+    code, out, err = run("segment", *(words.get(word, word) for word in order.split()))
+    assert code == ExitCode.SELECTED, err
+    assert "a [red] mug" in out
+    assert "wrote" not in out
+    assert list(tmp_path.iterdir()) == [photo]
+
+
+def test_json_may_be_had_with_the_picture_but_not_with_the_table(
+    segmenter: TinySegmenter, photo: Path, tmp_path: Path
+) -> None:
+    why = tmp_path / "why.png"
+    code, out, _ = run("segment", photo, "the mug", "--json", "--explain", why)
+    assert code == 0
+    assert json.loads(out)["explanation"] is None
+    assert why.exists()
+    assert run("segment", photo, "the mug", "--json", "--explain")[0] == ExitCode.USAGE
+
+
+def test_the_explanation_is_as_wide_as_is_asked_and_ends_no_line_with_blanks(
+    segmenter: TinySegmenter, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
+    out = run("segment", photo, "the mug", "--explain")[1]
+    assert all(line == line.rstrip() and len(line) <= 70 for line in out.splitlines())
+
+
+def test_no_two_outputs_are_one_file(
+    segmenter: TinySegmenter, photo: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "out.png"
+    for first, second in (("-o", "--mask"), ("-o", "--explain"), ("--mask", "--explain")):
+        code, _, err = run("segment", photo, "the mug", first, path, second, path)
+        assert code == ExitCode.ERROR
+        assert "name the same file" in err
+    assert segmenter.seen == []
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(
@@ -205,10 +277,11 @@ def test_truncated_image_is_named(photo: Path) -> None:
         ("photo.png", "overwrite the input"),
     ],
 )
+@pytest.mark.parametrize("option", ["-o", "--explain"])
 def test_bad_output_is_found_before_the_models_load(
-    segmenter: TinySegmenter, photo: Path, tmp_path: Path, output: str, message: str
+    segmenter: TinySegmenter, photo: Path, tmp_path: Path, option: str, output: str, message: str
 ) -> None:
-    code, _, err = run("segment", photo, "the mug", "-o", tmp_path / output)
+    code, _, err = run("segment", photo, "the mug", option, tmp_path / output)
     assert code == ExitCode.ERROR
     assert message in err
     assert segmenter.seen == []

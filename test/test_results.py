@@ -97,13 +97,13 @@ def test_explain_marks_the_chosen_and_names_the_ruled_out() -> None:
         (first, second),
         {},
     )
-    title, head, best, other = selection.explain().splitlines()
+    title, _, heading, head, best, other = selection.explain().splitlines()
     assert title == "SELECTED: because"
-    assert head.split()[:4] == ["#", "V", "N", "score"]
+    assert heading == "Candidates"
+    assert head.split() == ["#", "V", "N", "score", "caption"]
     assert best.startswith("> ")
-    assert best.split()[1:5] == ["4", "20.00", "5.50", "0.750"]
-    assert "a red mug" in best
-    assert other.endswith("(ruled out by position)")
+    assert best.split()[1:] == ["4", "20.00", "5.50", "0.750", "a", "red", "mug"]
+    assert other.endswith("ruled out")
 
 
 def test_no_target_has_an_empty_mask_of_the_image_size() -> None:

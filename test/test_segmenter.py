@@ -71,8 +71,8 @@ def test_a_selection_agrees_with_itself(scene: Scene) -> None:
     assert 0 <= selection.margin <= selection.score <= 1
     assert sum(item.score for item in selection.candidates) == pytest.approx(1)
     assert {item.index for item in selection.candidates} == set(range(len(scene.proposals)))
-    assert f"> {selection.index + 1:>3}" in selection.explain()
-    assert selection.reason in selection.explain()
+    assert f"\n> {selection.index + 1:>2} " in selection.explain()
+    assert selection.reason in selection.explain(200)
 
 
 def test_selecting_again_gives_the_same_and_changes_nothing(scene: Scene) -> None:

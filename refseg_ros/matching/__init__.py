@@ -9,7 +9,7 @@ that comparing them compares methods and nothing else.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -58,10 +58,16 @@ class ScoreTable:
     Attributes:
         terms: Column name to (N,) float64 logits, in the order of the sum.
         total: (N,) float64 logits, finite.
+        weights: Column name to its weight in the sum, one number or (N,); 1 if not named.
+        text: What crops and captions were compared with.
+        distractors: Phrases that crops were compared with as what is not meant.
     """
 
     terms: Mapping[str, NDArray[np.float64]]
     total: NDArray[np.float64]
+    weights: Mapping[str, float | NDArray[np.float64]] = field(default_factory=dict)
+    text: str = ""
+    distractors: tuple[str, ...] = ()
 
 
 class TextEncoder(Protocol):

@@ -81,15 +81,19 @@ class Tas:
         plainly = [text] if config.positive and config.templates else []
         encoded = encoder.encode_texts(prompts + plainly)
         sentence = averaged(encoded[: len(prompts)]) if config.templates else encoded[0]
+        distractors: tuple[str, ...] = ()
         terms = {"V": (scale * features.regions @ sentence).double().numpy()}
         total = terms["V"].copy()
         if config.positive:
             terms["P"] = self._positive(features, encoded[-1], terms["V"])
             total += config.positive * terms["P"]
         if config.negative:
-            terms["N"] = self._negative(features, expression, encoder)
+            rows = self._rows(features, expression, encoder)
+            distractors = tuple(features.phrases[row] for row in rows)
+            terms["N"] = _negative(features, rows)
             total -= config.negative * terms["N"]
-        return ScoreTable(terms, total)
+        weights = {"P": config.positive, "N": -config.negative}
+        return ScoreTable(terms, total, weights, text, distractors)
 
     def _positive(
         self, features: SceneFeatures, sentence: torch.Tensor, match: NDArray[np.float64]
@@ -101,17 +105,23 @@ class Tas:
             positive = draw_to_mean(positive, weights)
         return keep_top(positive, match, self.config.caption_top)
 
-    def _negative(
+    def _rows(
         self, features: SceneFeatures, expression: ReferringExpression, encoder: TextEncoder
-    ) -> NDArray[np.float64]:
+    ) -> NDArray[np.int64]:
+        """Rows of the distractors that count."""
         config = self.config
         rows = self.distractors(features, expression)
         if config.distractor_filter and config.distractor_cosine < 1 and rows.size:
             prompt = config.negative_prompt.replace("{}", self.target(expression))
             target = encoder.encode_texts([prompt])[0]
             rows = unlike(rows, features.phrase_features, target, config.distractor_cosine)
-        if not rows.size:
-            return np.zeros(len(features.regions))
-        logits = features.logit_scale * features.regions @ features.phrase_features[rows].T
-        mean: NDArray[np.float64] = logits.mean(1).double().numpy()
-        return mean
+        return rows
+
+
+def _negative(features: SceneFeatures, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """N: the mean over distractors; 0 for all without any, where the released code gives NaN."""
+    if not rows.size:
+        return np.zeros(len(features.regions))
+    logits = features.logit_scale * features.regions @ features.phrase_features[rows].T
+    mean: NDArray[np.float64] = logits.mean(1).double().numpy()
+    return mean

@@ -10,6 +10,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from refseg_ros.explain.explanation import Landmark
 from refseg_ros.language import Direction
 from refseg_ros.language.expression import Measure, NounPhrase, Superlative
 from refseg_ros.spatial.layout import Layout, Vector
@@ -28,12 +29,14 @@ class Order:
         rank: 1 for the first, -1 for the last, never 0.
         scale: Difference of values that sets two candidates apart.
         name: In words.
+        landmarks: What was taken for the things that it is told by.
     """
 
     values: Vector
     rank: int
     scale: float
     name: str
+    landmarks: tuple[Landmark, ...] = ()
 
     def pick(self, members: Sequence[int], count: int = 1) -> tuple[list[int], bool]:
         """The candidate of that rank, and those that follow it.

@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from refseg_ros.explain.explanation import Condition, ConditionKind, Weighing
 from refseg_ros.language import ReferringExpression
 from refseg_ros.language.entities import Entity
 from refseg_ros.language.expression import NounPhrase
 from refseg_ros.spatial.layout import Layout
 from refseg_ros.spatial.position import CLOSENESS
-from refseg_ros.spatial.rectifier import rectify, rectify_released
+from refseg_ros.spatial.rectifier import Rectification, rectify, rectify_released
+from refseg_ros.spatial.tracing import Weighed
 from refseg_ros.spatial.weighing import Look, Weigher, share_out
 
 Weights = NDArray[np.float64]
@@ -35,6 +37,7 @@ class Placing:
         missing: Landmarks, in words, that no candidate looks like.
         open: Why the answer is not certain, in words; "" if nothing speaks against it.
         copies: Further masks of the chosen things, which are no rivals of theirs.
+        weighing: How it came about, for an explanation.
     """
 
     weights: Weights
@@ -45,6 +48,7 @@ class Placing:
     missing: tuple[str, ...] = ()
     open: str = ""
     copies: tuple[int, ...] = ()
+    weighing: Weighing = field(default_factory=Weighing)
 
     @property
     def index(self) -> int:
@@ -96,7 +100,9 @@ def place(
         phrase = NounPhrase(text=phrase.text, head=phrase.head, relations=phrase.relations)
     plain = np.full(len(layout), 1.0 / len(layout))
     weigher = Weigher(layout, looks, plain, closeness, relations)
-    found = weigher.weigh(phrase, replace(target, shares=share_out(target.shares)))
+    look = replace(target, shares=share_out(target.shares))
+    found = weigher.weigh(phrase, look)
+    weighing = _weighing(look, found, layout)
     reason = "; ".join(found.notes)
     choice = None
     if absolute == "released":
@@ -105,7 +111,8 @@ def place(
         choice = rectify(found.weights, layout.proposals.centroids, expression.directions)
     if choice is not None and choice.index is not None:
         reason = "; ".join(filter(None, (reason, choice.reason)))
-        return Placing(found.weights, choice.eligible, (choice.index,), reason)
+        weighing = _rectified(weighing, choice, expression)
+        return Placing(found.weights, choice.eligible, (choice.index,), reason, weighing=weighing)
     chosen = list(found.chosen)
     return Placing(
         found.weights,
@@ -116,4 +123,36 @@ def place(
         found.missing,
         found.open,
         tuple(np.flatnonzero(layout.copies[chosen].any(0)).tolist()),
+        weighing,
+    )
+
+
+def _weighing(look: Look, found: Weighed, layout: Layout) -> Weighing:
+    twins: list[list[int]] = [[] for _ in range(len(layout))]
+    for first, second in zip(*(rows.tolist() for rows in np.nonzero(layout.copies)), strict=True):
+        if first != second:
+            twins[first].append(second)
+    return Weighing(
+        look.matched,
+        tuple(look.shares.tolist()),
+        tuple(look.fits.tolist()),
+        tuple(found.truth.tolist()),
+        found.conditions,
+        found.ruled_out,
+        tuple(tuple(others) for others in twins),
+    )
+
+
+def _rectified(
+    weighing: Weighing, choice: Rectification, expression: ReferringExpression
+) -> Weighing:
+    """The weighing with the rectifier's decision, which alone rules out."""
+    words = " ".join(direction.value for direction in expression.directions)
+    inside = choice.eligible.tolist()
+    holds = tuple(float(kept) for kept in inside)
+    condition = Condition(ConditionKind.RECTIFIER, words, choice.reason, holds)
+    return replace(
+        weighing,
+        conditions=(*weighing.conditions, condition),
+        ruled_out=tuple("" if kept else f"does not lie {words}" for kept in inside),
     )

@@ -20,6 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from refseg_ros.explain.explanation import Condition, ConditionKind, Landmark
 from refseg_ros.language import Direction, Relation, RelationKind
 from refseg_ros.language.expression import NounPhrase
 from refseg_ros.language.lexicon import SIZES
@@ -28,6 +29,7 @@ from refseg_ros.spatial.orders import Order, by_direction, by_measure
 from refseg_ros.spatial.phrases import MAX_DEPTH, completed, has_look, in_words, is_told, usable
 from refseg_ros.spatial.position import CLOSENESS, PRIOR_SCALE, position_prior, size_prior
 from refseg_ros.spatial.relations import distances, on_the_table, relation_support
+from refseg_ros.spatial.tracing import Weighed, ordered, ruled_out, taken, weighed_by
 
 HOLDS: Final = 0.5
 """Truth from which something holds: of the best for one thing, by itself for a set."""
@@ -50,33 +52,12 @@ class Look:
         shares: (N,) how likely each is it, summing to 1.
         fits: (N,) in [0, 1], whether each looks like it at all, whatever the others look like; the
             border is at 0.5.
+        matched: Whether the shares tell of looks; false where nothing is said of them.
     """
 
     shares: Vector
     fits: Vector
-
-
-@dataclass(frozen=True)
-class Weighed:
-    """The candidates after all that a phrase says.
-
-    Attributes:
-        weights: (N,) summing to 1; the greatest is ``chosen[0]``.
-        held: (N,) in [0, 1], how far relations and exclusions hold.
-        eligible: (N,) bool, those among which was chosen.
-        chosen: Indices of what is meant, the best first; one for the singular.
-        notes: What was done, in words.
-        missing: Landmarks, in words, that no candidate looks like.
-        open: Why the answer is not certain, in words; "" if nothing speaks against it.
-    """
-
-    weights: Vector
-    held: Vector
-    eligible: NDArray[np.bool_]
-    chosen: tuple[int, ...]
-    notes: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-    open: str = ""
+    matched: bool = True
 
 
 @dataclass(frozen=True)
@@ -110,24 +91,38 @@ class Weigher:
             depth: Of nesting.
         """
         look = look or self._look(phrase)
-        notes: list[str] = []
+        conditions: list[Condition] = []
         missing: list[str] = []
-        held = self._held(phrase, notes, missing, depth)
-        truth = held * self._graded(phrase, look, notes)
+        held = self._held(phrase, conditions, missing, depth)
+        truth = held * self._graded(phrase, look, conditions)
         alike = look.shares >= self.closeness * look.shares.max()
         if np.ptp(truth) > 0.0:
             look = replace(look, shares=self._levelled(look.shares))
         best = truth[alike].max()
         members = np.flatnonzero(alike & (truth >= HOLDS * best))
-        members = self._distinct(look.shares * truth, members)
-        members = self._grouped(phrase, look.shares * truth, members)
+        distinct = self._distinct(look.shares * truth, members)
+        members = self._grouped(phrase, look.shares * truth, distinct)
         orders = self._orders(phrase, members, depth)
-        if phrase.is_plural or (phrase.count or 1) > 1:
+        several = phrase.is_plural or (phrase.count or 1) > 1
+        if several:
             found = self._several(phrase, look, truth, members, orders)
         else:
             found = self._one(look.shares * truth, members, orders)
-        notes += [note for note in found.notes if note]
-        return replace(found, held=held, notes=tuple(notes), missing=tuple(missing))
+        notes = [item.note for item in (*conditions, *found.conditions) if item.note]
+        lowest = HOLDS if several else HOLDS * best
+        fits = look.fits if several else self._everything
+        reasons = ruled_out(
+            found.eligible, alike, fits, conditions, lowest, distinct, self.layout.copies
+        )
+        return replace(
+            found,
+            held=held,
+            truth=truth,
+            notes=(*notes, *found.notes),
+            missing=tuple(missing),
+            conditions=(*conditions, *found.conditions),
+            ruled_out=reasons,
+        )
 
     def _usable(self, relation: Relation) -> bool:
         if relation.on_support:
@@ -141,21 +136,25 @@ class Weigher:
         known = self.looks.get(phrase.look) if has_look(phrase) else None
         return known or Look(self.plain, self._everything)
 
-    def _graded(self, phrase: NounPhrase, look: Look, notes: list[str]) -> Vector:
+    def _graded(self, phrase: NounPhrase, look: Look, conditions: list[Condition]) -> Vector:
         """How far plain sizes and positions fit, beside those that compete."""
         truth = self._everything.copy()
         signs = {SIZES[word] for word in phrase.sizes if word in SIZES}
         if len(signs) == 1:
-            truth *= size_prior(look.shares, self.layout.sizes**2, signs.pop())
-            notes.append(f"weighed by size ({' '.join(phrase.sizes)})")
+            fits = size_prior(look.shares, self.layout.sizes**2, signs.pop())
+            words = " ".join(phrase.sizes)
+            conditions.append(weighed_by(ConditionKind.SIZE, words, fits))
+            truth *= fits
         aside = self._soft_directions(phrase)
         if aside:
-            truth *= position_prior(self.layout.centres[:, ::-1], aside, self.layout.size)
-            notes.append(f"weighed by position ({' '.join(item.value for item in aside)})")
+            fits = position_prior(self.layout.centres[:, ::-1], aside, self.layout.size)
+            words = " ".join(item.value for item in aside)
+            conditions.append(weighed_by(ConditionKind.POSITION, words, fits))
+            truth *= fits
         return truth
 
     def _held(
-        self, phrase: NounPhrase, notes: list[str], missing: list[str], depth: int
+        self, phrase: NounPhrase, conditions: list[Condition], missing: list[str], depth: int
     ) -> Vector:
         """How far relations hold, and exclusions do not."""
         held = self._everything.copy()
@@ -163,14 +162,20 @@ class Weigher:
             return held
         for relation in phrase.relations if self.relations else ():
             if not relation.extreme and self._usable(relation):
-                held *= self._related(relation, missing, depth)
+                landmarks: list[Landmark] = []
+                holds = self._related(relation, landmarks, missing, depth)
                 words = f"{relation.kind.value.replace('_', ' ')} '{relation.phrase}'"
-                notes.append(f"weighed by {words}")
+                conditions.append(weighed_by(ConditionKind.RELATION, words, holds, landmarks))
+                held *= holds
         for excluded in phrase.excluded:
-            fits = self._fits(completed(excluded, phrase), depth)
+            inner: list[Condition] = []
+            fits = self._fits(completed(excluded, phrase), inner, depth)
             if fits is not None:
-                held *= (1.0 - fits) ** STRICTNESS
-                notes.append(f"without what is {in_words(excluded)}")
+                holds = (1.0 - fits) ** STRICTNESS
+                named = [landmark for item in inner for landmark in item.landmarks]
+                words = in_words(excluded)
+                conditions.append(weighed_by(ConditionKind.EXCLUSION, words, holds, named))
+                held *= holds
         return held
 
     def _soft_directions(self, phrase: NounPhrase) -> tuple[Direction, ...]:
@@ -181,10 +186,12 @@ class Weigher:
         chooses = phrase.superlatives or chosen_by or phrase.ordinal or several
         return others if chooses else ()
 
-    def _related(self, relation: Relation, missing: list[str], depth: int) -> Vector:
+    def _related(
+        self, relation: Relation, landmarks: list[Landmark], missing: list[str], depth: int
+    ) -> Vector:
         if relation.on_support:
             return np.maximum(on_the_table(self.layout), ON_TABLE_TOO)
-        likely, several = self._landmarks(relation, missing, depth)
+        likely, several = self._landmarks(relation, landmarks, missing, depth)
         return relation_support(
             relation.kind,
             likely[0],
@@ -194,7 +201,7 @@ class Weigher:
         )
 
     def _landmarks(
-        self, relation: Relation, missing: list[str], depth: int
+        self, relation: Relation, landmarks: list[Landmark], missing: list[str], depth: int
     ) -> tuple[list[Vector], bool]:
         """How likely each candidate is each landmark, and whether the landmark is a set."""
         likely: list[Vector] = []
@@ -204,6 +211,7 @@ class Weigher:
             weighed = self.weigh(landmark, depth=depth + 1)
             missing += [landmark.text] if look.fits.max() < SEEN else []
             missing += weighed.missing
+            landmarks.append(taken(landmark.text, look.fits, weighed))
             if relation.kind is not RelationKind.BETWEEN and len(weighed.chosen) > 1:
                 several = True
                 likely.append(self._marked(weighed.chosen))
@@ -217,7 +225,7 @@ class Weigher:
         marks[list(indices)] = 1.0
         return marks
 
-    def _fits(self, phrase: NounPhrase, depth: int) -> Vector | None:
+    def _fits(self, phrase: NounPhrase, conditions: list[Condition], depth: int) -> Vector | None:
         """How surely each candidate is something that must not be; None if that excludes nothing.
 
         Which is so where nothing of it can be told, or a landmark of it is not there.
@@ -227,11 +235,12 @@ class Weigher:
             return None
         if phrase.superlatives or phrase.extremes or phrase.ordinal is not None:
             found = self.weigh(phrase, depth=depth + 1)
+            conditions += found.conditions
             return None if found.missing else self._marked(found.chosen)
         look = self._look(phrase)
         missing: list[str] = []
-        held: Vector = look.fits * self._held(phrase, [], missing, depth + 1)
-        held = held * self._graded(phrase, look, [])
+        held: Vector = look.fits * self._held(phrase, conditions, missing, depth + 1)
+        held = held * self._graded(phrase, look, conditions)
         if phrase.directions:
             held = held * position_prior(
                 self.layout.centres[:, ::-1], phrase.directions, self.layout.size
@@ -278,11 +287,13 @@ class Weigher:
         if self.relations and depth <= MAX_DEPTH:
             for relation in phrase.relations:
                 if relation.extreme and self._usable(relation):
-                    likely, _ = self._landmarks(relation, [], depth)
+                    landmarks: list[Landmark] = []
+                    likely, _ = self._landmarks(relation, landmarks, [], depth)
                     values = distances(relation.kind, likely[0], self.layout)
                     kind = relation.kind.value.replace("_", " ")
                     name = f"by '{kind} {relation.phrase}'"
-                    orders.append(Order(values, relation.rank, PRIOR_SCALE, name))
+                    taken = tuple(landmarks)
+                    orders.append(Order(values, relation.rank, PRIOR_SCALE, name, taken))
         orders += [by_measure(item, phrase, self.layout) for item in phrase.superlatives]
         soft = self._soft_directions(phrase)
         directions = tuple(item for item in phrase.directions if item not in soft)
@@ -302,14 +313,15 @@ class Weigher:
         eligible = np.ones(len(weights), np.bool_)
         if not orders:
             shared = share_out(weights)
-            return Weighed(shared, weights, eligible, (int(np.argmax(shared)),))
+            return Weighed(shared, weights, weights, eligible, (int(np.argmax(shared)),))
         eligible[:] = False
         eligible[members] = True
-        inside, notes, doubt = members.tolist(), [], ""
+        inside, doubt = members.tolist(), ""
+        conditions = []
         placed = np.zeros(len(weights))
         for order in orders:
             (index, *_), enough = order.pick(inside)
-            notes.append(_ranked(order, len(inside), enough))
+            conditions.append(ordered(order, inside, (index,), enough))
             doubt = doubt or ("" if enough else f"there are only {len(inside)} candidates alike")
             apart = np.abs(order.values[inside] - order.values[index]) / order.scale
             placed[:] = 0.0
@@ -321,7 +333,9 @@ class Weigher:
         ceiling = placed.max()
         placed = np.where(eligible, placed, np.minimum(rest, 0.5 * ceiling))
         shared = share_out(placed)
-        return Weighed(shared, weights, eligible, (index,), tuple(notes), open=doubt)
+        return Weighed(
+            shared, weights, weights, eligible, (index,), open=doubt, conditions=tuple(conditions)
+        )
 
     def _several(
         self,
@@ -335,10 +349,11 @@ class Weigher:
         weights = look.shares * truth
         fitting = [k for k in members.tolist() if look.fits[k] >= HOLDS and truth[k] >= HOLDS]
         pool = fitting or [int(members[np.argmax(weights[members])])]
-        count, notes, doubt = phrase.count, [], ""
+        count, conditions, doubt = phrase.count, [], ""
         for order in orders:
+            competing = pool
             pool, _ = order.pick(pool, max(count or 1, 1))
-            notes.append(_ranked(order, len(fitting), enough=True))
+            conditions.append(ordered(order, competing, pool))
         if not orders:
             pool.sort(key=lambda index: (-weights[index], index))
         if count is not None and count > 1:
@@ -348,7 +363,6 @@ class Weigher:
         wanted = max(count or 2, 2)
         if len(pool) < wanted:
             doubt = f"{'several' if count is None else count} are asked for, {len(pool)} found"
-        notes.append(f"{len(pool)} of them chosen")
         eligible = np.zeros(len(weights), np.bool_)
         eligible[fitting or pool] = True
         chosen = tuple(pool)
@@ -357,7 +371,16 @@ class Weigher:
         raised[pool] = weights[pool].mean()
         others = np.setdiff1d(np.arange(len(weights)), pool)
         raised[others] = np.minimum(raised[others], 0.5 * raised[pool].min())
-        return Weighed(share_out(raised), weights, eligible, chosen, tuple(notes), open=doubt)
+        return Weighed(
+            share_out(raised),
+            weights,
+            truth,
+            eligible,
+            chosen,
+            (f"{len(pool)} of them chosen",),
+            open=doubt,
+            conditions=tuple(conditions),
+        )
 
 
 def share_out(weights: Vector) -> Vector:
@@ -367,9 +390,3 @@ def share_out(weights: Vector) -> Vector:
         return np.full(len(weights), 1.0 / len(weights))
     shared: Vector = weights / total
     return shared
-
-
-def _ranked(order: Order, count: int, enough: bool) -> str:
-    place = f"number {order.rank}" if order.rank > 0 else "the last"
-    short = "" if enough else f"; number {abs(order.rank)} was asked for"
-    return f"{place} {order.name} of {count} candidates alike{short}"

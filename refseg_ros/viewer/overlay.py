@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from refseg_ros.errors import ImageError
 from refseg_ros.results import Candidate, Selection, Status
-from refseg_ros.viewer.text import draw_text, printable, shorten, text_width
+from refseg_ros.viewer.text import draw_text, printable, shorten, text_width, wrap
 
 RgbImage = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -33,7 +33,7 @@ _TINT = 0.16  # share of the status colour inside the mask
 _SMALLEST_WITH_TEXT = 96  # pixels; below it text would cover the image
 _WHITE: Colour = (255, 255, 255)
 _SOFT: Colour = (203, 213, 225)
-_PLATE: Colour = (15, 23, 42)
+PLATE: Colour = (15, 23, 42)
 
 
 def draw_overlay(
@@ -104,7 +104,7 @@ def draw_candidates(image: RgbImage, labels: NDArray[np.uint16]) -> RgbImage:
         colour = candidate_colour(number)
         picture[mask] = picture[mask] * 0.7 + np.array(colour) * 0.3
         draw_outline(picture, mask, colour)
-        anchors.append(_inner_point(mask))
+        anchors.append(inner_point(mask))
     if _is_small(image):
         return picture
     return _draw_numbers(picture, numbers, anchors)
@@ -152,7 +152,7 @@ def draw_outline(picture: RgbImage, mask: NDArray[np.bool_], colour: Colour) -> 
     """
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     width = _stroke(picture)
-    cv2.drawContours(picture, contours, -1, _PLATE, width + 2, cv2.LINE_AA)
+    cv2.drawContours(picture, contours, -1, PLATE, width + 2, cv2.LINE_AA)
     cv2.drawContours(picture, contours, -1, colour, width, cv2.LINE_AA)
 
 
@@ -185,22 +185,37 @@ def _draw_boxes(picture: RgbImage, candidates: list[Candidate]) -> None:
         colour = _WHITE if candidate.eligible else (148, 163, 184)
         draw.rectangle(corners, outline=colour, width=1)
         if not _is_small(picture):
-            _draw_tag(draw, corners[:2], str(candidate.index + 1), size, colour)
+            draw_tag(draw, corners[:2], str(candidate.index + 1), size, colour)
     picture[:] = np.asarray(canvas)
 
 
-def _draw_tag(
+def draw_tag(
     draw: ImageDraw.ImageDraw, corner: tuple[float, float], text: str, size: int, colour: Colour
 ) -> None:
-    """A small filled tag with dark text, its upper left corner at ``corner``."""
+    """Draws a small filled tag with dark text.
+
+    Args:
+        draw: Where to draw.
+        corner: x and y in pixels of its upper left corner.
+        text: One short line.
+        size: Height of the text in pixels.
+        colour: RGB of the tag.
+    """
     x, y = corner
     width = text_width(text, size) + size * 0.7
     draw.rectangle((x, y, x + width, y + size * 1.25), fill=colour)
-    draw_text(draw, (x + size * 0.35, y + size), text, size, _PLATE)
+    draw_text(draw, (x + size * 0.35, y + size), text, size, PLATE)
 
 
-def _inner_point(mask: NDArray[np.bool_]) -> tuple[int, int]:
-    """x, y of the pixel deepest inside the mask: on the object even if that is hollow."""
+def inner_point(mask: NDArray[np.bool_]) -> tuple[int, int]:
+    """The pixel deepest inside a mask: on the object even if that is hollow.
+
+    Args:
+        mask: (H, W) bool with at least one true pixel.
+
+    Returns:
+        Its x and y.
+    """
     padded = np.pad(mask.astype(np.uint8), 1)
     depth = cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1]
     row, column = np.unravel_index(int(depth.argmax()), depth.shape)
@@ -216,7 +231,7 @@ def _draw_numbers(
     for number, (x, y) in zip(numbers, anchors, strict=True):
         text = str(number)
         half = text_width(text, size) / 2 + size * 0.35
-        _draw_tag(draw, (x - half, y - size * 0.6), text, size, candidate_colour(number))
+        draw_tag(draw, (x - half, y - size * 0.6), text, size, candidate_colour(number))
     return np.array(canvas)
 
 
@@ -229,24 +244,12 @@ def _plate_lines(selection: Selection, size: int, width: float) -> list[str]:
         outcome += f" · score {_number(selection.score)} · margin {_number(selection.margin)}"
     lines = [f"“{asked}”" if asked else "(no expression)", outcome]
     if selection.status is not Status.SELECTED:
-        lines += _wrap(printable(selection.reason), size, width, most=3)
+        lines += wrap(printable(selection.reason), size, width, most=3)
     return [shorten(line, size, width) for line in lines]
 
 
 def _number(value: float) -> str:
     return f"{value:.2f}" if math.isfinite(value) else "–"
-
-
-def _wrap(text: str, size: int, width: float, most: int) -> list[str]:
-    """The text broken at blanks into at most ``most`` lines; the last one may be too long."""
-    lines = [""]
-    for word in text[:2000].split():
-        longer = f"{lines[-1]} {word}".strip()
-        if len(lines) == most or text_width(longer, size) <= width or not lines[-1]:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return [line for line in lines if line]
 
 
 def _draw_plate(
@@ -267,7 +270,7 @@ def _draw_plate(
     draw = ImageDraw.Draw(canvas, "RGBA")
     radius = size * 0.35
     colour = STATUS_COLOURS[selection.status]
-    draw.rounded_rectangle(area, radius, fill=(*_PLATE, 225))
+    draw.rounded_rectangle(area, radius, fill=(*PLATE, 225))
     draw.rounded_rectangle((left, top, left + size * 0.25, area[3]), radius * 0.4, fill=colour)
     draw = ImageDraw.Draw(canvas)
     for number, line in enumerate(lines):

@@ -98,6 +98,25 @@ def shorten(text: str, size: int, width: float) -> str:
     return text[:low].rstrip() + "…"
 
 
+def wrap(text: str, size: int, width: float, most: int) -> list[str]:
+    """The text broken at blanks into at most ``most`` lines; the last one may be too long.
+
+    Args:
+        text: See :func:`printable`; what comes after 2000 characters is left out.
+        size: Height of the font in pixels.
+        width: Of a line in pixels.
+        most: Lines, at least 1.
+    """
+    lines = [""]
+    for word in text[:2000].split():
+        longer = f"{lines[-1]} {word}".strip()
+        if len(lines) == most or text_width(longer, size) <= width or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return [line for line in lines if line]
+
+
 def draw_text(
     draw: ImageDraw.ImageDraw,
     position: tuple[float, float],

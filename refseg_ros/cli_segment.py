@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `refseg segment` does between its words and its answer: files, models, pictures."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from typer.core import TyperCommand
+
+from refseg_ros.console import spinner
+from refseg_ros.errors import RefsegError
+
+if TYPE_CHECKING:
+    from refseg_ros.results import Selection
+
+_EXPLAIN, _EXPLAIN_TO = "--explain", "--explain-to"
+_ROWS = 12
+
+
+class SegmentCommand(TyperCommand):
+    """A command whose ``--explain`` may be followed by the name of a picture.
+
+    ``--explain out.png`` and ``--explain=out.png`` are read as ``--explain-to out.png``, as the
+    options of typer either always take a value or never do. The word after ``--explain`` is its
+    picture if the photo and the sentence are given besides; in ``--explain photo.jpg "the mug"``
+    no picture is asked for.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words of the command line, `--explain` and what follows it put right."""
+        return super().parse_args(ctx, self._spelled_out(args))
+
+    def _spelled_out(self, args: Sequence[str]) -> list[str]:
+        words = list(args)
+        for place in range(words.index("--") if "--" in words else len(words)):
+            name, equals, value = words[place].partition("=")
+            following = words[place + 1] if place + 1 < len(words) else ""
+            if name == _EXPLAIN and equals:
+                words[place] = f"{_EXPLAIN_TO}={value}"
+            elif name == _EXPLAIN and following and not following.startswith("-"):
+                others = words[: place + 1] + words[place + 2 :]
+                if len(list(self._arguments(others))) >= 2:
+                    words[place] = _EXPLAIN_TO
+        return words
+
+    def _arguments(self, words: Sequence[str]) -> Iterator[str]:
+        """The words that are neither options nor their values."""
+        valued = {
+            name
+            for item in self.params
+            if item.param_type_name == "option" and not getattr(item, "is_flag", False)
+            for name in item.opts
+        }
+        rest = iter(words)
+        for word in rest:
+            if word == "--":
+                yield from rest
+            elif word in valued:
+                next(rest, None)
+            elif not word.startswith("-") or word == "-":
+                yield word
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where the pictures go; None for those that are not asked for.
+
+    Attributes:
+        overlay: The photo with the mask over it.
+        mask: 8 bits, 255 is the thing meant.
+        explanation: The picture of how the answer came about.
+    """
+
+    overlay: Path | None = None
+    mask: Path | None = None
+    explanation: Path | None = None
+
+    @property
+    def named(self) -> dict[str, Path]:
+        """Those that are asked for, by their options."""
+        paths = {"--output": self.overlay, "--mask": self.mask, _EXPLAIN: self.explanation}
+        return {name: path for name, path in paths.items() if path is not None}
+
+    def check(self, image: Path) -> None:
+        """Make sure, before models are loaded, that all can be written.
+
+        Raises:
+            RefsegError: One is the input or another output, or it cannot be written.
+        """
+        from refseg_ros.image_io import check_writable
+
+        for path in self.named.values():
+            if path.resolve() == image.resolve():
+                raise RefsegError(f"{path}: would overwrite the input; choose another name")
+            check_writable(path)
+        for (first, path), (second, other) in itertools.combinations(self.named.items(), 2):
+            if path.resolve() == other.resolve():
+                raise RefsegError(f"{path}: {first} and {second} name the same file")
+
+
+def run_segment(
+    image: Path, expression: str, outputs: Outputs, preset: str, device: str
+) -> Selection:
+    """Read, segment and write; every check that needs no model comes first.
+
+    Args:
+        image: The photo.
+        expression: What is meant.
+        outputs: What to write.
+        preset: Name or YAML file.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        RefsegError: A file, a preset or a checkpoint is not as it must be; the message names it.
+    """
+    import numpy as np
+
+    from refseg_ros.image_io import read_image, write_image
+
+    pixels = read_image(image)
+    outputs.check(image)
+    with spinner("starting") as status:
+        from refseg_ros.segmenter import Segmenter
+
+        status.update("loading models")
+        segmenter = Segmenter.from_preset(preset, device=device)
+        status.update(f"looking at {escape(image.name)} ({segmenter.description})")
+        scene = segmenter.observe(pixels)
+        status.update("choosing")
+        selection = scene.select(expression)
+    if outputs.mask:
+        write_image(outputs.mask, selection.mask.astype(np.uint8) * 255)
+    if outputs.overlay:
+        from refseg_ros.viewer.overlay import draw_overlay
+
+        write_image(outputs.overlay, draw_overlay(pixels, selection))
+    if outputs.explanation:
+        from refseg_ros.explain.picture import draw_explanation
+
+        write_image(outputs.explanation, draw_explanation(pixels, scene.proposals, selection))
+    return selection
+
+
+def print_explanation(selection: Selection) -> None:
+    """Print the best candidates and how the choice came about, as wide as the terminal."""
+    from refseg_ros.explain.text import NARROWEST, as_renderable
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A minus sign that the terminal has no character for is no reason to fail.
+        sys.stdout.reconfigure(errors="replace")
+    console = Console(highlight=False)
+    if console.is_terminal:
+        console.print(as_renderable(selection, _ROWS))
+    else:  # without the blanks that rich fills lines with
+        typer.echo(selection.explain(max(console.width, NARROWEST), most=_ROWS))
+
+
+def print_answer(selection: Selection) -> None:
+    """Print the verdict, the warnings and the figures of the answer."""
+    console = Console(highlight=False, soft_wrap=True)
+    colours = {"SELECTED": "green", "AMBIGUOUS": "yellow"}
+    name = selection.status.name
+    console.print(f"[bold {colours.get(name, 'red')}]{name}[/]  {escape(selection.reason)}")
+    for warning in selection.warnings:
+        console.print(f"[yellow]warning[/]  {escape(warning)}")
+    if selection.status.has_target:
+        box = " ".join(f"{value:.0f}" for value in selection.box)
+        console.print(
+            f"score {selection.score:.3f}   margin {selection.margin:.3f}   "
+            f"box {box} (x0 y0 x1 y1)   {int(selection.mask.sum())} pixels"
+        )
+
+
+def print_written(outputs: Outputs) -> None:
+    """Print what was written where."""
+    console = Console(highlight=False, soft_wrap=True)
+    for path in outputs.named.values():
+        console.print(f"wrote {escape(str(path))}")
