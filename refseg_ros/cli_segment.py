@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import functools
 import itertools
 import sys
 from collections.abc import Iterator, Sequence
@@ -145,8 +146,11 @@ def run_segment(
         write_image(outputs.overlay, draw_overlay(pixels, selection))
     if outputs.explanation:
         from refseg_ros.explain.picture import draw_explanation
+        from refseg_ros.matching.crops import region_images
 
-        write_image(outputs.explanation, draw_explanation(pixels, scene.proposals, selection))
+        see = functools.partial(region_images, crop=segmenter.config.score.crop)
+        picture = draw_explanation(pixels, scene.proposals, selection, see=see)
+        write_image(outputs.explanation, picture)
     return selection
 
 

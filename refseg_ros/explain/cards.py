@@ -78,7 +78,7 @@ class Cards:
         if self.explanation is not None:
             words += f" · logits beside “{clean(self.explanation.compared, 80)}”: total = "
             words += formula(self.explanation)
-            if any(term.weight != 1 for term in self.explanation.terms):
+            if any(term.weight not in (0, 1) for term in self.explanation.terms):
                 words += ", pale before weighting, full after"
             if not self.explanation.weighing.matched:
                 words += " · not used, as nothing is said of looks"
@@ -153,10 +153,10 @@ class Cards:
     def _term(
         self, name: str, value: float, term: Term | None, index: int, place: tuple[int, int, int]
     ) -> None:
-        weighted = term.weighted[index] if term else value
+        weighted = term.weighted[index] if term and term.weight != 0 else value
         label = weighted_name(term) if term else name
         figures = number(value)
-        if term and term.weight != 1:
+        if term and term.weight not in (0, 1):
             figures = f"{figures} → {number(weighted)}"
         colour = _TERM_COLOURS.get(name, QUIET)
         self._bar(label, figures, weighted, self.bounds, colour, place, before=value)

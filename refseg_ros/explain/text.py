@@ -142,7 +142,7 @@ def _looks(selection: Selection, shown: Sequence[Candidate]) -> list[RenderableT
     columns = []
     for name in shown[0].terms:
         columns.append(_figures(name))
-        if name in terms and terms[name].weight != 1:
+        if name in terms and terms[name].weight not in (0, 1):
             columns.append(_figures(weighted_name(terms[name])))
     columns += [_figures("total")] if terms else []
     columns += [_figures("fits")] if fits else []
@@ -153,7 +153,7 @@ def _looks(selection: Selection, shown: Sequence[Candidate]) -> list[RenderableT
         cells = []
         for name, value in item.terms.items():
             cells.append(number(value))
-            if name in terms and terms[name].weight != 1:
+            if name in terms and terms[name].weight not in (0, 1):
                 cells.append(number(terms[name].weighted[item.index]))
         cells += [number(explanation.total[item.index])] if explanation and terms else []
         cells += [number(fits[item.index])] if fits else []

@@ -27,15 +27,18 @@ def number(value: float, digits: int = 2) -> str:
 
 
 def weighted_name(term: Term) -> str:
-    """What stands over a weighted column: "0.1·P", "−0.7·N", "p·P" for weights that differ."""
+    """What stands over a weighted column: "0.1·P", "−0.7·N", "p·P" for weights that differ.
+
+    A term of weight 0 is no part of the sum and has no such column.
+    """
     if term.weight is None:
         return f"{term.name.lower()}·{term.name}"
-    return term.name if term.weight == 1 else f"{term.weight:g}·{term.name}".replace("-", "−")
+    return term.name if term.weight in (0, 1) else f"{term.weight:g}·{term.name}".replace("-", "−")
 
 
 def formula(explanation: Explanation) -> str:
     """The sum of the terms: "V + 0.1·P − 0.7·N"."""
-    parts = [weighted_name(term) for term in explanation.terms]
+    parts = [weighted_name(term) for term in explanation.terms if term.weight != 0]
     return " + ".join(parts).replace("+ −", "− ")
 
 
@@ -127,7 +130,7 @@ def objections(selection: Selection) -> list[str]:
 def check_words(check: Check) -> tuple[str, str, str]:
     """A threshold in words: what it asks, the numbers, and what it says."""
     asks = {
-        "min_match": "looks like it, V",
+        "min_match": "looks like it",
         "min_truth": "what is said holds",
         "min_margin": "lead over the next",
     }.get(check.name, check.name)
