@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-import io
 import functools
+import io
 import itertools
 import sys
 from collections.abc import Iterator, Sequence

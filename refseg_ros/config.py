@@ -221,6 +221,9 @@ class SpatialConfig:
         low=0,
         high=1,
     )
+    best_copy: bool = _option(
+        False, "of several masks of a chosen thing, answer with the one that is best as a mask"
+    )
     relations: bool = _option(
         False, "weigh candidates by 'left of the book' and the like, at any depth"
     )

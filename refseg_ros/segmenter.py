@@ -398,6 +398,7 @@ class Scene:
             config.spatial.closeness,
             config.spatial.relations,
             entity,
+            config.spatial.best_copy,
         )
 
 

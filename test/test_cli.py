@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 import refseg_ros
 from refseg_ros.cli import ExitCode, app
+from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import ImageError, WeightsError
 from refseg_ros.image_io import read_image
 from refseg_ros.results import Candidate, Proposals, Selection, Status, boxes_from_masks
@@ -57,6 +58,7 @@ class TinyScene:
 
 class TinySegmenter:
     description = "tiny"
+    config = SegmenterConfig()
     seen: list[np.ndarray]
 
     def observe(self, image: np.ndarray) -> TinyScene:

@@ -133,3 +133,26 @@ def test_levelling_lets_nothing_in_that_looks_like_something_else() -> None:
     # A share of e^-7 of the greatest is far below closeness, and no size makes up for that.
     share = float(np.exp(-7))
     assert of("the big mug", [1 / (1 + share), share / (1 + share)], SIZES).chosen == (0,)
+
+
+def test_of_several_masks_of_the_chosen_thing_the_best_is_the_answer() -> None:
+    # A part of a mug, lower in the picture than the whole, and a bowl.
+    masks = overlapping((10, 10, 30, 40), (10, 20, 30, 40), (60, 20, 80, 40)).proposals.masks
+    where = Layout(Proposals(masks, np.array([0.9, 0.8, 0.9], np.float32)))
+    assert where.copies.tolist()[0] == [True, True, False]
+    look, text = Look(np.array([0.45, 0.5, 0.05]), np.ones(3)), parse("the mug")
+    assert place(look, text, {}, where, "extreme").chosen == (1,)
+    found = place(look, text, {}, where, "extreme", best_copy=True)
+    # 0.45 * 0.9^4 = 0.295 and 0.5 * 0.8^4 = 0.205; the two change places.
+    assert found.chosen == (0,)
+    assert found.weights == pytest.approx([0.5, 0.45, 0.05])
+    assert found.copies == (0, 1)
+    assert found.eligible.all()
+
+
+def test_the_best_copy_is_never_answered_twice() -> None:
+    masks = overlapping((10, 10, 30, 40), (10, 18, 30, 40), (60, 20, 80, 40)).proposals.masks
+    where = Layout(Proposals(masks, np.array([0.9, 0.9, 0.5], np.float32)))
+    look = Look(np.array([0.4, 0.3, 0.3]), np.ones(3))
+    found = place(look, parse("the two mugs"), {}, where, "extreme", best_copy=True)
+    assert sorted(found.chosen) == [0, 2]

@@ -32,8 +32,8 @@ class Term:
     """One part of the score.
 
     Attributes:
-        name: ``V`` crop with text, ``P`` caption with text, ``N`` crop with distractors, ``C`` what
-            the caption names.
+        name: ``V`` crop with text, ``P`` caption with text, ``N`` crop with distractors,
+            ``C`` what the caption names.
         values: (N,) logits before weighting.
         weighted: (N,) logits after it; the terms' sum is :attr:`Explanation.total`.
         weight: Factor between the two, negative for what is subtracted, 0 for what only the

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from refseg_ros.spatial.tracing import Weighed
 from refseg_ros.spatial.weighing import Look, Weigher, share_out
 
 Weights = NDArray[np.float64]
+
+OUTLINED: Final = 4.0
+"""Power of the estimated IoU of a mask beside its look, between masks of one thing."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ def place(
     closeness: float = CLOSENESS,
     relations: bool = True,
     entity: Entity | None = None,
+    best_copy: bool = False,
 ) -> Placing:
     """Weigh candidates by all that is said of them beside their looks, and choose.
 
@@ -82,6 +87,8 @@ def place(
         closeness: Share of the greatest from which another candidate counts as of the same look.
         relations: Whether relations are weighed.
         entity: "released": what the sentence is about; None leaves the best.
+        best_copy: Of several masks of a chosen thing, take the best mask: where a part of it fits
+            what is said better than the whole does, the whole is meant.
 
     Returns:
         The placing.
@@ -113,18 +120,36 @@ def place(
         reason = "; ".join(filter(None, (reason, choice.reason)))
         weighing = _rectified(weighing, choice, expression)
         return Placing(found.weights, choice.eligible, (choice.index,), reason, weighing=weighing)
+    truth = float(found.held[list(found.chosen)].min())
+    if best_copy:
+        found = _with_best_copies(found, look, layout)
     chosen = list(found.chosen)
     return Placing(
         found.weights,
         found.eligible,
         found.chosen,
         reason,
-        float(found.held[chosen].min()),
+        truth,
         found.missing,
         found.open,
         tuple(np.flatnonzero(layout.copies[chosen].any(0)).tolist()),
         weighing,
     )
+
+
+def _with_best_copies(found: Weighed, look: Look, layout: Layout) -> Weighed:
+    """The same things by the masks of them that look most like it and are best outlined."""
+    worth = look.shares * layout.proposals.quality.astype(np.float64) ** OUTLINED
+    weights, chosen = found.weights.copy(), list(found.chosen)
+    for place_of, index in enumerate(found.chosen):
+        copies = [index, *np.flatnonzero(layout.copies[index]).tolist()]
+        best = max(copies, key=lambda row: worth[row])
+        if best not in chosen:
+            chosen[place_of] = best
+            weights[[index, best]] = weights[[best, index]]
+    eligible = found.eligible.copy()
+    eligible[chosen] = True
+    return replace(found, weights=weights, chosen=tuple(chosen), eligible=eligible)
 
 
 def _weighing(look: Look, found: Weighed, layout: Layout) -> Weighing:
