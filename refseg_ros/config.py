@@ -251,6 +251,13 @@ class DecisionConfig:
         low=0,
         high=1,
     )
+    score_slope: float = _option(
+        1.0,
+        "logit of an answer's score = score_slope * logit of its share + score_offset; 1 and 0 "
+        "leave the share as it is, others make a probability of it",
+        low=0,
+    )
+    score_offset: float = _option(0.0, "see score_slope", low=-1000, high=1000)
     known_words: bool = _option(
         False, "NOT_FOUND when the head noun or a landmark's is not in the models' vocabulary"
     )

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from refseg_ros.config import DecisionConfig
 from refseg_ros.explain.explanation import Check
@@ -25,6 +25,10 @@ from refseg_ros.spatial.phrases import (
     usable_relations,
 )
 from refseg_ros.spatial.placing import Placing
+from refseg_ros.spatial.relations import logistic
+
+SURE = 1e-3
+"""How near to certainty a share is told apart."""
 
 
 def refusal(
@@ -239,6 +243,7 @@ def decide(
         return replace(none, explanation=explanation)
     doubtful = close or aside.matters or bool(placed.open)
     indices = tuple(item.index for item in chosen)
+    share = sum(item.score for item in candidates if item.index in own)
     mask: NDArray[np.bool_] = np.logical_or.reduce(proposals.masks[list(indices)])
     return Selection(
         expression=expression.text,
@@ -247,7 +252,7 @@ def decide(
         # Copies: what a caller draws into an answer must not change the scene.
         mask=mask,
         box=boxes_from_masks(mask[None])[0],
-        score=min(1.0, sum(item.score for item in chosen)),
+        score=confidence(min(1.0, share), config),
         margin=margin,
         index=indices[0],
         candidates=candidates,
@@ -255,6 +260,25 @@ def decide(
         indices=indices,
         explanation=explanation,
     )
+
+
+def logit(shares: ArrayLike) -> NDArray[np.float64]:
+    """log(p / (1 - p)) of shares in [0, 1], within :data:`SURE` of certainty at most."""
+    within = np.clip(np.asarray(shares, np.float64), SURE, 1.0 - SURE)
+    result: NDArray[np.float64] = np.log(within / (1.0 - within))
+    return result
+
+
+def confidence(share: float, config: DecisionConfig) -> float:
+    """How likely an answer is right, from its share among the candidates (Platt, 1999).
+
+    Args:
+        share: Of what is answered, further masks of the same things included; in [0, 1].
+        config: Its line; by the one that changes nothing the share is returned as it is.
+    """
+    if config.score_slope == 1.0 and config.score_offset == 0.0:
+        return share
+    return float(logistic(config.score_slope * logit(share) + config.score_offset))
 
 
 def _checks(

@@ -171,7 +171,9 @@ class Selection:
         reason: One sentence that says why; never empty.
         mask: (H, W) bool; all false unless ``status.has_target``. Of several things the union.
         box: (4,) float32 half-open pixel box of the mask; zeros without a target.
-        score: Share of the chosen candidate in [0, 1]; of several their sum; 0 without a target.
+        score: How likely the answer is right, in [0, 1]: the share of the chosen candidates and of
+            further masks of the same things, made a probability by the preset's
+            ``decision.score_slope`` and ``score_offset``; 0 without a target.
         margin: Score of the best (of several the least) minus that of the runner-up, in [0, 1].
         index: Row of the chosen proposal, of several the best; None without a target.
         candidates: All candidates, best first.

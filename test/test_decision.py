@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from refseg_ros.config import DecisionConfig
-from refseg_ros.decision import Unused, decide, rank, refusal, unused
+from refseg_ros.decision import Unused, confidence, decide, rank, refusal, unused
 from refseg_ros.language import parse
 from refseg_ros.matching import ScoreTable
 from refseg_ros.results import Proposals, Selection, Status
@@ -278,3 +279,20 @@ def test_of_what_everything_stands_on_no_look_is_asked() -> None:
     assert refused is not None
     assert refused[0] is Status.NOT_FOUND
     assert "'pot'" in refused[1]
+
+
+def test_a_score_is_what_the_line_of_the_preset_makes_of_the_share() -> None:
+    placed = _placed([0.7, 0.2, 0.1], 0)
+    assert _decide("the mug", placed, DecisionConfig()).score == pytest.approx(0.7)
+    config = DecisionConfig(score_slope=0.5, score_offset=1.0)
+    # logit 0.7 = 0.847298; 0.5 * 0.847298 + 1 = 1.423649.
+    assert _decide("the mug", placed, config).score == pytest.approx(0.805910, abs=1e-6)
+    assert confidence(1.0, config) == pytest.approx(1 / (1 + math.exp(-0.5 * math.log(999) - 1)))
+    assert 0 < confidence(0.0, config) < 0.1
+
+
+def test_further_masks_of_the_chosen_thing_are_part_of_its_share() -> None:
+    placed = replace(_placed([0.5, 0.4, 0.1], 0), copies=(1,))
+    selection = _decide("the mug", placed, DecisionConfig())
+    assert selection.score == pytest.approx(0.9)
+    assert selection.margin == pytest.approx(0.4)

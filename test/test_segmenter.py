@@ -68,7 +68,8 @@ def test_a_selection_agrees_with_itself(scene: Scene) -> None:
     np.testing.assert_array_equal(selection.mask, scene.proposals.masks[selection.index])
     x0, y0, x1, y1 = selection.box.astype(int)
     assert selection.mask[y0:y1, x0:x1].sum() == selection.mask.sum() > 0
-    assert 0 <= selection.margin <= selection.score <= 1
+    assert 0 <= selection.margin <= selection.candidates[0].score <= 1
+    assert 0 < selection.score <= 1
     assert sum(item.score for item in selection.candidates) == pytest.approx(1)
     assert {item.index for item in selection.candidates} == set(range(len(scene.proposals)))
     assert f"\n> {selection.index + 1:>2} " in selection.explain()

@@ -29,6 +29,7 @@ from rich.progress import track
 from rich.table import Table
 
 from refseg_ros import Segmenter
+from refseg_ros.decision import confidence
 from refseg_ros.evaluation import mask_iou, mask_ious
 from refseg_ros.evaluation.calibration import BINS, calibration_error
 from refseg_ros.language import parse
@@ -37,6 +38,7 @@ from refseg_ros.results import Status
 from refseg_ros.segmenter import Scene
 from refseg_ros.simulation import Frame, SceneSpec
 from refseg_ros.simulation.expressions import PHENOMENA, benchmark_referrals
+from training.confidence import best_line
 from training.temperature import best_temperature, mean_nll, shares_at
 
 ABSENT = "absent"
@@ -196,6 +198,33 @@ def temperature_table(cases: list[tuple[NDArray[np.float64], int]]) -> Table:
     return table
 
 
+def confidence_table(segmenter: Segmenter, cases: list[Case]) -> Table:
+    """The line that makes the score of an answer a probability, and what it mends."""
+    plain = dataclasses.replace(segmenter.config.decision, score_slope=1.0, score_offset=0.0)
+    segmenter.config = dataclasses.replace(preset := segmenter.config, decision=plain)
+    shares, right = [], []
+    for case in cases:
+        selection = case.scene.select(case.text)
+        if case.kind not in (ABSENT, "plural") and selection.status.has_target:
+            shares.append(selection.score)
+            right.append(mask_iou(selection.mask, case.truth) >= 0.5)
+    segmenter.config = preset
+    table = Table("score_slope", "score_offset", "ECE", "Brier", "n")
+    told = np.array(right)
+    lines = [(1.0, 0.0), (preset.decision.score_slope, preset.decision.score_offset)]
+    if told.any() and not told.all():
+        lines.append(best_line(np.array(shares), told))
+    for slope, offset in lines:
+        decision = dataclasses.replace(plain, score_slope=slope, score_offset=offset)
+        scores = np.array([confidence(share, decision) for share in shares])
+        error = calibration_error(scores, told.astype(float), np.linspace(0.0, 1.0, BINS + 1))
+        brier = float(np.mean((scores - told) ** 2))
+        table.add_row(
+            f"{slope:.3f}", f"{offset:.3f}", f"{error:.4f}", f"{brier:.4f}", str(len(told))
+        )
+    return table
+
+
 def preset_table(segmenter: Segmenter, cases: list[Case]) -> Table:
     """The preset as it is: share of right answers by kind; of what is absent, of refusals."""
     table = Table("expression", "n", "right", "what counts")
@@ -223,6 +252,7 @@ def main() -> None:
     cases = load_cases(segmenter, options.data, options.scenes)
     console = Console(width=150)
     console.print(preset_table(segmenter, cases))
+    console.print(confidence_table(segmenter, cases))
     if not options.only_preset:
         console.print(settings_table(segmenter, cases))
     looks = look_cases(segmenter, cases)
