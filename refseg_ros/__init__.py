@@ -16,6 +16,7 @@ import pkgutil
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from refseg_ros.dialogue import Conversation
     from refseg_ros.results import Candidate, Proposals, Selection, Status
     from refseg_ros.segmenter import Scene, Segmenter
 
@@ -25,10 +26,20 @@ __path__ = pkgutil.extend_path(__path__, __name__)
 
 __version__ = "0.1.0"
 
-__all__ = ["Candidate", "Proposals", "Scene", "Segmenter", "Selection", "Status", "__version__"]
+__all__ = [
+    "Candidate",
+    "Conversation",
+    "Proposals",
+    "Scene",
+    "Segmenter",
+    "Selection",
+    "Status",
+    "__version__",
+]
 
 _HOME = {
     "Candidate": "refseg_ros.results",
+    "Conversation": "refseg_ros.dialogue",
     "Proposals": "refseg_ros.results",
     "Scene": "refseg_ros.segmenter",
     "Segmenter": "refseg_ros.segmenter",

@@ -9,6 +9,7 @@ products, geometry).
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -26,6 +27,8 @@ from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.sam import load_sam
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.decision import Unused, decide, rank, refusal, says_how_it_looks, unused
+from refseg_ros.dialogue.asking import with_question
+from refseg_ros.dialogue.context import NOTHING_SAID, Context
 from refseg_ros.errors import ImageError
 from refseg_ros.language import ReferringExpression, noun_phrases, parse
 from refseg_ros.matching import Matcher, SceneFeatures, ScoreTable, shares
@@ -34,7 +37,7 @@ from refseg_ros.matching.looks import plausible, score_looks
 from refseg_ros.matching.tas import Tas
 from refseg_ros.proposals import Proposer
 from refseg_ros.proposals.making import make_proposer
-from refseg_ros.results import Proposals, Selection
+from refseg_ros.results import Proposals, Selection, Status
 from refseg_ros.spatial import Layout, Look, Placing, looks_of, place
 from refseg_ros.weights import bundled_vocabulary, resolve
 
@@ -287,56 +290,90 @@ class Scene:
         Returns:
             The selection; its status and reason say what happened when there is no mask.
         """
-        expression = parse(text)
-        selection = self._answer(text, expression, Stopwatch())
+        return self.resolve(parse(text))
+
+    def resolve(
+        self, expression: ReferringExpression, context: Context = NOTHING_SAID
+    ) -> Selection:
+        """Answer a parsed sentence; :meth:`select` without the parsing.
+
+        Args:
+            expression: What was said, references to earlier sentences resolved.
+            context: What earlier sentences settled; see :class:`refseg_ros.Conversation`.
+
+        Returns:
+            As :meth:`select`.
+        """
+        selection = self._answer(expression, context, Stopwatch())
         unknown = self.segmenter.clip.unknown_words(expression.content_words)
         warnings = [f"the word {word!r} is not known to the bundled model" for word in unknown]
         return replace(selection, warnings=tuple(warnings))
 
-    def _answer(self, text: str, expression: ReferringExpression, watch: Stopwatch) -> Selection:
+    def _answer(
+        self, expression: ReferringExpression, context: Context, watch: Stopwatch
+    ) -> Selection:
         config = self.segmenter.config
         known = bundled_vocabulary() if config.decision.known_words else None
+        if known is not None and context.pinned:
+            known = known | context.pinned.keys()
         aside = Unused()
         if config.score.text == "phrase":
             aside = unused(expression, known, sets=config.spatial.absolute == "extreme")
-        refused = refusal(expression, len(self.proposals), known, aside)
+        told = context.settles_look
+        refused = refusal(expression, len(self.proposals), known, aside, told=told)
         if refused is not None:
-            return Selection.none(text, *refused, self.size, seconds=watch.total())
+            return Selection.none(expression.text, *refused, self.size, seconds=watch.total())
         with torch.inference_mode(), self.segmenter.device.precision():
             with watch.stage("match"):
                 table = self.segmenter.matcher.score(
                     self.features, expression, self.segmenter.clip
                 )
             with watch.stage("spatial"):
-                placed = self._place(expression, table, known)
+                placed = self._place(expression, table, known, context)
         candidates = rank(table, placed, self.proposals, self.captions)
-        return decide(
-            expression, candidates, placed, self.proposals, config.decision, watch.total(), aside
+        # What earlier answers settled need not look like it anew.
+        decision = replace(config.decision, min_match=-math.inf) if told else config.decision
+        selection = decide(
+            expression, candidates, placed, self.proposals, decision, watch.total(), aside
         )
+        if selection.status is not Status.AMBIGUOUS:
+            return selection
+        with watch.stage("question"):
+            asked = with_question(selection, self, expression, placed)
+        return replace(asked, seconds=watch.total())
 
     def _place(
-        self, expression: ReferringExpression, table: ScoreTable, known: Collection[str] | None
+        self,
+        expression: ReferringExpression,
+        table: ScoreTable,
+        known: Collection[str] | None,
+        context: Context,
     ) -> Placing:
         """Turn logits into shares and apply what the sentence says of place."""
         config = self.segmenter.config
         weights = shares(table.total, config.score.normalise)
         fits = plausible(table.terms["V"], config.decision.min_match)
-        if config.spatial.absolute == "extreme" and not says_how_it_looks(expression):
+        # What leans on earlier sentences is resolved by the whole logic under any preset.
+        leans = context != NOTHING_SAID
+        absolute = "extreme" if leans else config.spatial.absolute
+        if absolute == "extreme" and not says_how_it_looks(expression):
             # "the leftmost thing": what a matcher makes of "thing" is noise.
             weights = self.proposals.quality.clip(1e-3).astype(np.float64)
             fits = np.ones(len(weights))
-        resolved = config.spatial.relations or config.spatial.absolute == "extreme"
-        wanted = looks_of(expression.target, known) if resolved else ()
+        resolved = config.spatial.relations or absolute == "extreme"
+        named = looks_of(expression.target, known) if resolved else ()
+        wanted = [item for item in named if item[0].look not in context.pinned]
         looks = score_looks(wanted, self.features, self.segmenter.clip, config.decision.min_match)
-        return place(
-            Look(weights, fits),
+        placed = place(
+            context.confine(Look(weights, fits)),
             expression,
-            looks,
+            {**looks, **context.landmarks(len(weights))},
             self.layout,
-            config.spatial.absolute,
+            absolute,
             config.spatial.closeness,
-            config.spatial.relations,
+            config.spatial.relations or leans,
         )
+        return context.restrict(placed)
 
 
 def _architecture(name: str) -> str:
