@@ -72,7 +72,8 @@ def refusal(
     if not count:
         return Status.NOT_FOUND, "nothing in the image stands out as an object"
     landmarks = (item for item, denied in looks_of(target, vocabulary) if not denied)
-    for head in (expression.head, *(landmark.head for landmark in landmarks)):
+    own = () if told else (expression.head,)
+    for head in (*own, *(landmark.head for landmark in landmarks)):
         if vocabulary is not None and head and head not in vocabulary:
             return Status.NOT_FOUND, f"'{head}' is not a word that these models know"
     return None
@@ -144,8 +145,22 @@ def unused(
         ),
         plural=target.text if target.is_plural and not sets else "",
         things=tuple(word for word in words if word in (vocabulary or ())),
-        before=_BEFORE.get(target.anaphora, "") if target.anaphora else "",
+        before=_before(target),
     )
+
+
+def _before(target: NounPhrase) -> str:
+    """What a phrase takes from what was meant before, in words; "" if nothing."""
+    if target.anaphora in _BEFORE:
+        return _BEFORE[target.anaphora]
+    pointed = (
+        landmark.text
+        for relation in target.relations
+        for landmark in relation.landmarks
+        if landmark.anaphora is Anaphora.SAME and not has_look(landmark)
+    )
+    text = next(pointed, "")
+    return f"'{text}' is to be the thing meant before" if text else ""
 
 
 _BEFORE = {

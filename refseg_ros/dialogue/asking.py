@@ -71,12 +71,14 @@ class _Options:
         indices: The candidate that each means.
         words: How the question ends: "the left or the right one?".
         said: Whether the sentence told them apart by this already.
+        looks: What each must look most like, if they are told by that.
     """
 
     options: tuple[str, ...]
     indices: tuple[int, ...]
     words: str
     said: bool = False
+    looks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,12 +114,12 @@ class Asker:
         names = [named(self.captions[index]) for index in self.tied]
         lead = counted(len(self.tied), self._kind(names))
         if len(self.tied) <= MOST:
-            if two_kinds := self._kinds(names):
-                return Question(f"Do you mean {two_kinds.words}", two_kinds.options)
-            ways = [way for way in self._ways(names) if self._holds(way)]
-            ways.sort(key=lambda way: way.said)
-            if ways:
-                return Question(f"{lead}: {ways[0].words}", ways[0].options)
+            kinds = self._kinds(names)
+            if kinds and self._seen_apart(kinds):
+                return Question(f"Do you mean {kinds.words}", kinds.options)
+            for way in sorted(self._ways(names), key=lambda way: way.said):
+                if self._holds(way):
+                    return Question(f"{lead}: {way.words}", way.options)
         numbers = [str(index + 1) for index in sorted(self.tied)]
         options = tuple(f"number {number}" for number in numbers)
         return Question(f"{lead}: candidate {_listed(numbers)}?", options)
@@ -163,7 +165,8 @@ class Asker:
     def _holds(self, way: _Options) -> bool:
         """Whether each option leads back to its candidate."""
         pairs = zip(way.options, way.indices, strict=True)
-        return all(self._leads_to(option) == index for option, index in pairs)
+        led = all(self._leads_to(option) == index for option, index in pairs)
+        return led and self._seen_apart(way)
 
     def _leads_to(self, option: str) -> int | None:
         """The candidate that a follow-up chooses, clearly, of those tied."""
@@ -186,11 +189,13 @@ class Asker:
         heads = {name.head for name in known}
         if len(known) < len(names) or len(set(looks)) < len(looks) or len(heads) == 1:
             return None
-        options = _Options(tuple(looks), self.tied, f"{_listed(looks)}?")
         alone = all(
             sum(fits_name(parse(look).target, other) for other in known) == 1 for look in looks
         )
-        return options if alone and self._seen_apart([look[4:] for look in looks]) else None
+        if not alone:
+            return None
+        bare = tuple(look.removeprefix("the ") for look in looks)
+        return _Options(tuple(looks), self.tied, f"{_listed(looks)}?", looks=bare)
 
     def _colours(self, names: Sequence[NounPhrase | None]) -> _Options | None:
         known = [name for name in names if name is not None and len(name.colours) == 1]
@@ -198,17 +203,19 @@ class Asker:
         one_kind = len({name.head for name in known}) == 1
         if len(known) < len(names) or len(set(colours)) < len(colours) or not one_kind:
             return None
-        if not self._seen_apart([f"{name.colours[0]} {name.head}" for name in known]):
-            return None
+        looks = tuple(f"{name.colours[0]} {name.head}" for name in known)
         options = tuple(f"the {colour} one" for colour in colours)
         words = f"{_listed([f'the {colour}' for colour in colours])} one?"
-        return _Options(options, self.tied, words, bool(self.expression.target.colours))
+        said = bool(self.expression.target.colours)
+        return _Options(options, self.tied, words, said, looks)
 
-    def _seen_apart(self, looks: Sequence[str]) -> bool:
+    def _seen_apart(self, way: _Options) -> bool:
         """Whether each of the tied looks most like its own name: a caption may err."""
-        table = self.matches(looks)[:, list(self.tied)]
-        rivals = np.where(np.eye(len(looks), dtype=bool), -np.inf, table)
-        return bool((np.diag(table) - rivals.max(1) >= LOOK_GAP).all())
+        if not way.looks:
+            return True
+        table = self.matches(way.looks)[:, list(way.indices)]
+        others = np.where(np.eye(len(table), dtype=bool), -np.inf, table)
+        return bool((np.diag(table) - others.max(1) >= LOOK_GAP).all())
 
     def _sides(self) -> _Options | None:
         columns = self.layout.centres[list(self.tied), 0] / self.layout.size[1]

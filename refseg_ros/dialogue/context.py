@@ -55,7 +55,12 @@ class Context:
             return placed
         inside = np.zeros(len(placed.eligible), np.bool_)
         inside[list(self.within)] = True
-        return replace(placed, eligible=placed.eligible & inside)
+        eligible = placed.eligible & inside
+        chosen = tuple(index for index in placed.chosen if eligible[index])
+        if chosen:
+            return replace(placed, eligible=eligible, chosen=chosen)
+        # Nothing of what was said holds for any of them.
+        return replace(placed, eligible=inside, chosen=self.within[:1], truth=0.0)
 
     def landmarks(self, count: int) -> dict[str, Look]:
         """The looks of the known landmarks among ``count`` candidates."""

@@ -294,13 +294,12 @@ class _Reading:
         heads = {before.head, *(name.head for name in names if name is not None)}
         if target.head and target.head not in heads:
             return None
-        expression = answering(before, replace(said, target=target))
+        said = replace(said, target=target)
+        expression = said if target.head else answering(before, said)
         level = not (target.materials or target.qualities)
         if target.head or target.colours:
-            fitting = tuple(
-                index
-                for index, name in zip(inside, names, strict=True)
-                if fits_name(target, name, before.head)
+            fitting = _fitting(target, inside, names) or _fitting(
+                target, inside, names, before.head
             )
             if not fitting and any(names):
                 return None
@@ -382,6 +381,17 @@ class _Reading:
         closeness = max(self.scene.segmenter.config.spatial.closeness, 1e-9)
         known = max(looks[index] for index in self.target)
         return looks[selection.indices[0]] >= known + math.log(closeness)
+
+
+def _fitting(
+    said: NounPhrase,
+    inside: tuple[int, ...],
+    names: Sequence[NounPhrase | None],
+    noun: str = "",
+) -> tuple[int, ...]:
+    """Those candidates that may be called so."""
+    named_so = (fits_name(said, name, noun) for name in names)
+    return tuple(index for index, fits in zip(inside, named_so, strict=True) if fits)
 
 
 def _unrejected(said: ReferringExpression) -> ReferringExpression:
