@@ -383,6 +383,7 @@ def test_no_text_is_too_much(texts: list[str], first: str) -> None:
         assert np.isfinite([answer.score, answer.margin]).all()
         assert len(set(answer.tied)) == len(answer.tied)
         assert bool(answer.tied) == (answer.status is Status.AMBIGUOUS)
+        assert answer.seconds["total"] >= 0.0
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -7,6 +7,7 @@ The rules are written down in docs/dialogue.md.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -87,10 +88,12 @@ class Conversation:
         if not text.strip():
             self.clear()
             return scene.select(text)
-        before = self._before
+        before, started = self._before, time.perf_counter()
         turn = None if before is None else _Reading(before, scene, text).turn()
         if turn is None:
             turn = Turn(text, scene, parse(text), scene.select(text))
+        else:
+            turn = replace(turn, selection=_timed(turn.selection, started))
         self._last = turn
         status = turn.selection.status
         if status.has_target:
@@ -111,22 +114,23 @@ class Conversation:
         Returns:
             The answer, which names the last sentence; None if nothing was said.
         """
-        last = self._last
+        last, started = self._last, time.perf_counter()
         if last is None:
             return None
         if not last.leans:
             turn = replace(last, scene=scene, selection=scene.select(last.text))
         elif not last.selection.status.has_target:
-            selection = last.selection
-            return Selection.none(last.text, selection.status, selection.reason, scene.size)
+            status, reason = last.selection.status, last.selection.reason
+            return _timed(Selection.none(last.text, status, reason, scene.size), started)
         else:
             wanted = last.tied or last.selection.indices
             found = found_again(last.scene, wanted, scene)
             if found is None:
-                return _lost(last.text, scene)
+                return _timed(_lost(last.text, scene), started)
             if scene is last.scene:
                 return last.selection
             turn = replace(last, scene=scene, selection=_again(last, scene, found))
+            turn = replace(turn, selection=_timed(turn.selection, started))
         if self._before is last:
             self._before = turn
         self._last = turn
@@ -137,6 +141,12 @@ def _ends(turn: Turn) -> bool:
     """Whether an answer says that nothing of what was spoken of is meant."""
     reply = read_reply(turn.text)
     return reply is not None and reply.kind is Kind.NO
+
+
+def _timed(selection: Selection, started: float) -> Selection:
+    """The answer with the whole time that it took."""
+    seconds = {**selection.seconds, "total": time.perf_counter() - started}
+    return replace(selection, seconds=seconds)
 
 
 def _lost(text: str, scene: Scene) -> Selection:
@@ -295,6 +305,10 @@ class _Reading:
         if target.head and target.head not in heads:
             return None
         said = replace(said, target=target)
+        whole = target.head and (target.relations or target.excluded)
+        if whole and self.scene.resolve(said).status is Status.SELECTED:
+            # It tells one thing from all others: a new command rather than an answer.
+            return None
         expression = said if target.head else answering(before, said)
         level = not (target.materials or target.qualities)
         if target.head or target.colours:
@@ -318,7 +332,8 @@ class _Reading:
         target = self.said.target
         if target.anaphora is Anaphora.ONE and pinned(self.said) is None:
             expression = combined(self.before.expression, self.said)
-            return self._done(expression, self.scene.resolve(expression))
+            selection = self.scene.resolve(expression)
+            return self._done(expression, selection) if selection.status.has_target else None
         leans = target.anaphora in (Anaphora.SAME, Anaphora.OTHER) or rejects(self.said)
         if not leans and pinned(self.said) is None:
             return None
