@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -87,6 +88,10 @@ def segment(
     explain: Annotated[
         bool, typer.Option("--explain", help="Print every candidate with its scores.")
     ] = False,
+    ask: Annotated[
+        bool,
+        typer.Option("--ask", help="At a terminal: ask back when unsure, and read the answer."),
+    ] = False,
     preset: Annotated[
         str, typer.Option(help="A preset (see `refseg presets`) or a YAML file.")
     ] = "tabletop",
@@ -97,9 +102,11 @@ def segment(
     set_up_logging(verbose)
     if as_json and explain:
         raise typer.BadParameter("--json holds the candidates already; leave out --explain")
+    if as_json and ask:
+        raise typer.BadParameter("--json prints one answer; leave out --ask")
     _check_expression(expression)
     with one_line_errors():
-        selection = _segment(image, expression, output, mask, preset, device)
+        selection = _segment(image, expression, output, mask, preset, device, ask)
     if as_json:
         typer.echo(json.dumps(_as_json(selection, image), ensure_ascii=False, allow_nan=False))
     elif explain:
@@ -157,7 +164,13 @@ def _check_expression(expression: str) -> None:
 
 
 def _segment(
-    image: Path, expression: str, output: Path | None, mask: Path | None, preset: str, device: str
+    image: Path,
+    expression: str,
+    output: Path | None,
+    mask: Path | None,
+    preset: str,
+    device: str,
+    ask: bool,
 ) -> Selection:
     """Reads, segments and writes; every check that needs no model comes first."""
     import numpy as np
@@ -174,6 +187,7 @@ def _segment(
     if output and mask and output.resolve() == mask.resolve():
         raise RefsegError(f"{output}: --output and --mask name the same file")
     with spinner("starting") as status:
+        from refseg_ros.dialogue import Conversation
         from refseg_ros.segmenter import Segmenter
 
         status.update("loading models")
@@ -181,7 +195,11 @@ def _segment(
         status.update(f"looking at {escape(image.name)} ({segmenter.description})")
         scene = segmenter.observe(pixels)
         status.update("choosing")
-        selection = scene.select(expression)
+        conversation = Conversation()
+        selection = conversation.ask(scene, expression)
+    if ask and selection.status.name == "AMBIGUOUS" and _at_terminal():
+        while selection.status.name != "SELECTED" and (reply := _follow_up(selection)):
+            selection = conversation.ask(scene, reply)
     if mask:
         write_image(mask, selection.mask.astype(np.uint8) * 255)
     if output:
@@ -189,6 +207,21 @@ def _segment(
 
         write_image(output, draw_overlay(pixels, selection))
     return selection
+
+
+def _at_terminal() -> bool:
+    """Whether a person can answer."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _follow_up(selection: Selection) -> str:
+    """What a person says to an unsure answer; "" to leave it at that."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"[yellow]?[/]  {escape(selection.question or selection.reason)}")
+    try:
+        return input("> ").strip()
+    except EOFError:
+        return ""
 
 
 def _exit_code(selection: Selection) -> ExitCode:
@@ -206,6 +239,8 @@ def _print_answer(selection: Selection, written: list[Path]) -> None:
     colours = {"SELECTED": "green", "AMBIGUOUS": "yellow"}
     name = selection.status.name
     console.print(f"[bold {colours.get(name, 'red')}]{name}[/]  {escape(selection.reason)}")
+    if selection.question:
+        console.print(f"[yellow]?[/]  {escape(selection.question)}")
     for warning in selection.warnings:
         console.print(f"[yellow]warning[/]  {escape(warning)}")
     if selection.status.has_target:
@@ -227,6 +262,9 @@ def _as_json(selection: Selection, image: Path) -> dict[str, Any]:
         "status": selection.status.name,
         "reason": selection.reason,
         "warnings": list(selection.warnings),
+        "question": selection.question,
+        "options": list(selection.options),
+        "tied": [index + 1 for index in selection.tied],
         "score": _finite(selection.score),
         "margin": _finite(selection.margin),
         "box": [_finite(value) for value in selection.box],

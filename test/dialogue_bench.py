@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from spatial_layouts import Box, layout
+from spatial_layouts import Box, around, layout
 
+from refseg_ros import Conversation, Selection
 from refseg_ros.config import DecisionConfig, ScoreConfig, SegmenterConfig, SpatialConfig
 from refseg_ros.language import lemma
 from refseg_ros.matching import SceneFeatures
@@ -86,3 +87,17 @@ def scene(
     )
     image = np.zeros((size, size, 3), np.uint8)
     return Scene(segmenter, image, proposals, features, {"total": 0.0})
+
+
+MUGS = scene(["red mug", "red mug", "blue book"], around(20, 50), around(70, 50), around(45, 20))
+COLOURS = scene(
+    ["red mug", "blue mug", "green mug"], around(20, 50), around(50, 50), around(80, 50)
+)
+
+
+def talk(where: Scene, *texts: str) -> Selection:
+    """The answer to the last of some sentences."""
+    conversation = Conversation()
+    answers = [conversation.ask(where, text) for text in texts]
+    assert all(answer.expression == text for answer, text in zip(answers, texts, strict=True))
+    return answers[-1]
