@@ -100,6 +100,14 @@ def test_yes_and_no_to_a_best_guess() -> None:
     assert talk(MUGS, "the book and the mug", "no").status is Status.NOT_FOUND
 
 
+def test_yes_to_a_set_that_is_not_as_said() -> None:
+    guess = COLOURS.select("the four mugs")
+    assert (guess.status, guess.question) == (Status.AMBIGUOUS, "")
+    for text in ("yes", "all of them"):
+        taken = talk(COLOURS, "the four mugs", text)
+        assert (taken.status, sorted(taken.indices)) == (Status.SELECTED, [0, 1, 2])
+
+
 def test_a_new_thing_is_a_new_command() -> None:
     assert talk(MUGS, "the mug", "the blue book").index == 2
     assert talk(MUGS, "the mug", "the spoon").status is Status.NOT_FOUND

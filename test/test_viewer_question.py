@@ -66,4 +66,5 @@ def test_options_are_buttons_that_send_them(monkeypatch: pytest.MonkeyPatch) -> 
     assert sent == ["the left one", "the right one"]
     assert model.status().pending == "the right one"
     page._show_question("", ())
-    assert not (options.buttons or options.visible or page.question.visible)
+    assert options.buttons == []
+    assert [options.visible, page.question.visible] == [False, False]

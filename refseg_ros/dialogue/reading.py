@@ -158,7 +158,7 @@ class Reading:
             reason = f"{what}, as was said; say in other words what is meant"
             return self._refused(Status.NOT_FOUND, reason)
         if reply.kind is Kind.YES:
-            if len(tied) > 1:
+            if len(tied) > 1 and self.before.selection.question:
                 return self._repeat()
             return self._pick(self.target, "as was said")
         if reply.number - 1 not in self.tied:
