@@ -16,8 +16,10 @@ import pkgutil
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from refseg_ros.dialogue import Conversation
     from refseg_ros.results import Candidate, Proposals, Selection, Status
-    from refseg_ros.segmenter import Scene, Segmenter
+    from refseg_ros.scene import Scene
+    from refseg_ros.segmenter import Segmenter
 
 # The generated refseg_ros.msg and refseg_ros.srv may be installed elsewhere than this folder
 # (a colcon workspace or the environment, beside a source checkout): search all of them.
@@ -25,12 +27,22 @@ __path__ = pkgutil.extend_path(__path__, __name__)
 
 __version__ = "0.1.0"
 
-__all__ = ["Candidate", "Proposals", "Scene", "Segmenter", "Selection", "Status", "__version__"]
+__all__ = [
+    "Candidate",
+    "Conversation",
+    "Proposals",
+    "Scene",
+    "Segmenter",
+    "Selection",
+    "Status",
+    "__version__",
+]
 
 _HOME = {
     "Candidate": "refseg_ros.results",
+    "Conversation": "refseg_ros.dialogue",
     "Proposals": "refseg_ros.results",
-    "Scene": "refseg_ros.segmenter",
+    "Scene": "refseg_ros.scene",
     "Segmenter": "refseg_ros.segmenter",
     "Selection": "refseg_ros.results",
     "Status": "refseg_ros.results",

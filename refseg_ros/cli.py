@@ -102,6 +102,10 @@ def segment(
         Path | None,
         typer.Option("--explain-to", help="`--explain out.png` in full.", hidden=True),
     ] = None,
+    ask: Annotated[
+        bool,
+        typer.Option("--ask", help="At a terminal: ask back when unsure, and read the answer."),
+    ] = False,
     preset: Annotated[
         str, typer.Option(help="A preset (see `refseg presets`) or a YAML file.")
     ] = "tabletop",
@@ -112,10 +116,12 @@ def segment(
     set_up_logging(verbose)
     if as_json and explain:
         raise typer.BadParameter("--json holds the explanation already; leave out --explain")
+    if as_json and ask:
+        raise typer.BadParameter("--json prints one answer; leave out --ask")
     _check_expression(expression)
     outputs = Outputs(output, mask, explain_to)
     with one_line_errors():
-        selection = run_segment(image, expression, outputs, preset, device)
+        selection = run_segment(image, expression, outputs, preset, device, ask)
     if as_json:
         answer = {"image": str(image), **selection.to_dict()}
         typer.echo(json.dumps(answer, ensure_ascii=False, allow_nan=False))

@@ -109,7 +109,7 @@ class Outputs:
 
 
 def run_segment(
-    image: Path, expression: str, outputs: Outputs, preset: str, device: str
+    image: Path, expression: str, outputs: Outputs, preset: str, device: str, ask: bool = False
 ) -> Selection:
     """Read, segment and write; every check that needs no model comes first.
 
@@ -119,6 +119,7 @@ def run_segment(
         outputs: What to write.
         preset: Name or YAML file.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        ask: At a terminal, read follow-ups to an AMBIGUOUS answer until it is settled.
 
     Raises:
         RefsegError: A file, a preset or a checkpoint is not as it must be; the message names it.
@@ -130,6 +131,7 @@ def run_segment(
     pixels = read_image(image)
     outputs.check(image)
     with spinner("starting") as status:
+        from refseg_ros.dialogue import Conversation
         from refseg_ros.segmenter import Segmenter
 
         status.update("loading models")
@@ -137,7 +139,11 @@ def run_segment(
         status.update(f"looking at {escape(image.name)} ({segmenter.description})")
         scene = segmenter.observe(pixels)
         status.update("choosing")
-        selection = scene.select(expression)
+        conversation = Conversation()
+        selection = conversation.ask(scene, expression)
+    if ask and selection.status.name == "AMBIGUOUS" and _at_terminal():
+        while selection.status.name != "SELECTED" and (reply := _follow_up(selection)):
+            selection = conversation.ask(scene, reply)
     if outputs.mask:
         write_image(outputs.mask, selection.mask.astype(np.uint8) * 255)
     if outputs.overlay:
@@ -152,6 +158,21 @@ def run_segment(
         picture = draw_explanation(pixels, scene.proposals, selection, see=see)
         write_image(outputs.explanation, picture)
     return selection
+
+
+def _at_terminal() -> bool:
+    """Whether a person can answer."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _follow_up(selection: Selection) -> str:
+    """What a person says to an unsure answer; "" to leave it at that."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"[yellow]?[/]  {escape(selection.question or selection.reason)}")
+    try:
+        return input("> ").strip()
+    except EOFError:
+        return ""
 
 
 def print_explanation(selection: Selection) -> None:
@@ -174,6 +195,8 @@ def print_answer(selection: Selection) -> None:
     colours = {"SELECTED": "green", "AMBIGUOUS": "yellow"}
     name = selection.status.name
     console.print(f"[bold {colours.get(name, 'red')}]{name}[/]  {escape(selection.reason)}")
+    if selection.question:
+        console.print(f"[yellow]?[/]  {escape(selection.question)}")
     for warning in selection.warnings:
         console.print(f"[yellow]warning[/]  {escape(warning)}")
     if selection.status.has_target:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,7 +37,9 @@ def refusal(
     count: int,
     vocabulary: Collection[str] | None,
     aside: Unused | None = None,
+    *,
     any_words: bool = False,
+    told: bool = False,
 ) -> tuple[Status, str] | None:
     """Why a question cannot be answered before anything is scored, if so.
 
@@ -46,12 +49,13 @@ def refusal(
         vocabulary: Head nouns that the models know; None for any.
         aside: What of the sentence will not be used.
         any_words: Whether any words will do, as where whole sentences are compared with crops.
+        told: Whether it is known from before what to look for.
 
     Returns:
         Status and reason, or None when scoring makes sense.
     """
     target = expression.target
-    if expression.is_empty and not any_words:
+    if expression.is_empty and not (any_words or told):
         if not expression.text.strip():
             return Status.ERROR, "the expression is empty; say what to look for"
         if target.anaphora is not None:
@@ -71,12 +75,13 @@ def refusal(
         or excluded
         or usable_relations(expression, vocabulary)
     )
-    if aside and str(aside) and not (placed or says_how_it_looks(expression)):
+    if aside and str(aside) and not told and not (placed or says_how_it_looks(expression)):
         return Status.ERROR, f"{aside}, and nothing else is said: name the thing that is meant"
     if not count:
         return Status.NOT_FOUND, "nothing in the image stands out as an object"
     landmarks = (item for item, denied in looks_of(target, vocabulary) if not denied)
-    for head in (expression.head, *(landmark.head for landmark in landmarks)):
+    own = () if told else (expression.head,)
+    for head in (*own, *(landmark.head for landmark in landmarks)):
         if vocabulary is not None and head and head not in vocabulary:
             return Status.NOT_FOUND, f"'{head}' is not a word that these models know"
     return None
@@ -148,8 +153,22 @@ def unused(
         ),
         plural=target.text if target.is_plural and not sets else "",
         things=tuple(word for word in words if word in (vocabulary or ())),
-        before=_BEFORE.get(target.anaphora, "") if target.anaphora else "",
+        before=_before(target),
     )
+
+
+def _before(target: NounPhrase) -> str:
+    """What a phrase takes from what was meant before, in words; "" if nothing."""
+    if target.anaphora in _BEFORE:
+        return _BEFORE[target.anaphora]
+    pointed = (
+        landmark.text
+        for relation in target.relations
+        for landmark in relation.landmarks
+        if landmark.anaphora is Anaphora.SAME and not has_look(landmark)
+    )
+    text = next(pointed, "")
+    return f"'{text}' is to be the thing meant before" if text else ""
 
 
 _BEFORE = {
@@ -279,6 +298,51 @@ def confidence(share: float, config: DecisionConfig) -> float:
     if config.score_slope == 1.0 and config.score_offset == 0.0:
         return share
     return float(logistic(config.score_slope * logit(share) + config.score_offset))
+
+
+TIED_SHARE: Final = 0.5
+"""Share of the runner-up's score from which further candidates count as tied too."""
+
+
+def rivals(
+    expression: ReferringExpression,
+    selection: Selection,
+    placed: Placing,
+    copies: NDArray[np.bool_],
+    config: DecisionConfig,
+) -> tuple[int, ...]:
+    """The candidates of an unsure answer that fit about as well, best first.
+
+    Those whose score comes within ``min_margin`` of the chosen one's, without any that has less
+    than :data:`TIED_SHARE` times the runner-up's. Where a number or rank that was said is not met,
+    all that competed. Of several masks of one thing only the best.
+
+    Args:
+        expression: The parsed sentence.
+        selection: Of :func:`decide`.
+        placed: Names the chosen ones and those that competed.
+        copies: (N, N) whether two candidates are masks of one thing; :attr:`Layout.copies`.
+        config: Thresholds.
+
+    Returns:
+        Indices, the chosen ones first; () unless the answer is AMBIGUOUS.
+    """
+    if selection.status is not Status.AMBIGUOUS:
+        return ()
+    chosen = selection.indices
+    scores = {item.index: item.score for item in selection.candidates if item.eligible}
+    others = [k for k in scores if k not in chosen and not copies[k, list(chosen)].any()]
+    least = min(scores[index] for index in chosen)
+    second = max((scores[index] for index in others), default=0.0)
+    allowed = config.min_margin * (least if len(chosen) > 1 else 1.0)
+    if expression.target.is_any:
+        allowed = 0.0
+    kept = list(chosen)
+    for index in others:
+        close = scores[index] > least - allowed and scores[index] >= TIED_SHARE * second
+        if (close or placed.open) and not copies[index, kept].any():
+            kept.append(index)
+    return tuple(kept)
 
 
 def _checks(

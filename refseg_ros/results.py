@@ -182,6 +182,11 @@ class Selection:
         warnings: Sentences about what was asked for that could not be weighed, such as words that
             the model was never taught.
         explanation: How the answer came about; None where no stage has told.
+        question: Of an AMBIGUOUS answer what would settle it, in plain words; "" if nothing is
+            asked.
+        options: Follow-ups that answer :attr:`question`, in its order; () if none are offered.
+        tied: Of an AMBIGUOUS answer the candidates' indices that fit about as well, best first,
+            copies of one thing counted once; the chosen ones alone if other doubts made it so.
     """
 
     expression: str
@@ -197,6 +202,9 @@ class Selection:
     indices: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
     explanation: Explanation | None = None
+    question: str = ""
+    options: tuple[str, ...] = ()
+    tied: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.index is not None and not self.indices:

@@ -11,10 +11,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -24,46 +20,21 @@ from refseg_ros.backbones.captioner import Captioner
 from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.device import Device
 from refseg_ros.config import SegmenterConfig
-from refseg_ros.decision import Unused, decide, rank, refusal, says_how_it_looks, unused
 from refseg_ros.errors import ImageError
-from refseg_ros.explain import Explanation
-from refseg_ros.language import ReferringExpression, parse
-from refseg_ros.language.tools import LanguageTools, plain
-from refseg_ros.matching import Matcher, SceneFeatures, ScoreTable, shares
+from refseg_ros.language.tools import LanguageTools
+from refseg_ros.matching import Matcher, SceneFeatures
 from refseg_ros.matching.crops import region_images
-from refseg_ros.matching.looks import match, plausible, score_looks
-from refseg_ros.matching.naming import agreements
 from refseg_ros.matching.tas import Tas
 from refseg_ros.networks import Networks, uses_captions
 from refseg_ros.proposals import Proposer
-from refseg_ros.results import Proposals, Selection
-from refseg_ros.spatial import Layout, Look, Placing, looks_of, place
-from refseg_ros.spatial.space import Space, check_depth, measure
-from refseg_ros.weights import bundled_vocabulary
+from refseg_ros.results import Proposals
+from refseg_ros.scene import Scene
+from refseg_ros.spatial.space import check_depth, measure
+from refseg_ros.stopwatch import Stopwatch
 
 logger = logging.getLogger(__name__)
 
 Image = NDArray[np.uint8]
-
-
-class Stopwatch:
-    """Collects the wall-clock seconds of named stages."""
-
-    def __init__(self) -> None:
-        """Start the total."""
-        self.seconds: dict[str, float] = {}
-        self._started = time.perf_counter()
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time a block under ``name``."""
-        before = time.perf_counter()
-        yield
-        self.seconds[name] = time.perf_counter() - before
-
-    def total(self) -> Mapping[str, float]:
-        """The stages, and ``total`` since construction."""
-        return {**self.seconds, "total": time.perf_counter() - self._started}
 
 
 class Segmenter:
@@ -261,144 +232,6 @@ class Segmenter:
             phrases=phrases,
             phrase_features=encoded[len(described) :],
             logit_scale=self.clip.logit_scale,
-        )
-
-
-@dataclass(frozen=True)
-class Scene:
-    """An observed image, ready to be asked.
-
-    Attributes:
-        segmenter: What observed it.
-        image: (H, W, 3) uint8 RGB.
-        proposals: Candidate masks; their rows are the candidates' indices.
-        features: What the matcher compares expressions with.
-        seconds: Wall-clock seconds of each stage of observing.
-        space: Where the candidates are in space; None without a depth image.
-    """
-
-    segmenter: Segmenter = field(repr=False)
-    image: Image = field(repr=False)
-    proposals: Proposals = field(repr=False)
-    features: SceneFeatures = field(repr=False)
-    seconds: Mapping[str, float]
-    space: Space | None = None
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of the image in pixels."""
-        return self.image.shape[0], self.image.shape[1]
-
-    @cached_property
-    def caption(self) -> str:
-        """What the captioner says of the whole image; empty when captions are off.
-
-        Made when it is first asked for, unless the scores need it.
-        """
-        return self.features.caption or self.segmenter.image_caption(self.image)
-
-    @property
-    def captions(self) -> tuple[str, ...]:
-        """What the captioner says of each proposal."""
-        return self.features.captions
-
-    @cached_property
-    def layout(self) -> Layout:
-        """How the proposals lie."""
-        space = self.space
-        if space is None:
-            return Layout(self.proposals, names=self.captions)
-        return Layout(self.proposals, space.depths, self.captions, space.ground, space.tall)
-
-    def select(self, text: str) -> Selection:
-        """Find the one thing that a sentence means, or the several.
-
-        Args:
-            text: Any text at all, in the words of a person.
-
-        Returns:
-            The selection; its status and reason say what happened when there is no mask.
-        """
-        expression = parse(text)
-        selection = self._answer(text, expression, Stopwatch())
-        unknown = self.segmenter.clip.unknown_words(expression.content_words)
-        warnings = [f"the word {word!r} is not known to the bundled model" for word in unknown]
-        return replace(selection, warnings=tuple(warnings))
-
-    def _answer(self, text: str, expression: ReferringExpression, watch: Stopwatch) -> Selection:
-        config = self.segmenter.config
-        known = bundled_vocabulary() if config.decision.known_words else None
-        aside = Unused()
-        if config.score.text == "phrase":
-            aside = unused(expression, known, sets=config.spatial.absolute == "extreme")
-        any_words = config.score.text == "sentence" and bool(plain(text))
-        refused = refusal(expression, len(self.proposals), known, aside, any_words)
-        if refused is not None:
-            none = Selection.none(text, *refused, self.size, seconds=watch.total())
-            return replace(none, explanation=Explanation(expression, objections=(refused[1],)))
-        with torch.inference_mode(), self.segmenter.device.precision():
-            with watch.stage("match"):
-                table = self._score(expression)
-            with watch.stage("spatial"):
-                placed = self._place(expression, table, known)
-        candidates = rank(table, placed, self.proposals, self.captions)
-        return decide(
-            expression,
-            candidates,
-            placed,
-            self.proposals,
-            config.decision,
-            watch.total(),
-            aside,
-            table,
-        )
-
-    def _score(self, expression: ReferringExpression) -> ScoreTable:
-        """The method's scores, and beside them what captions add to the match or take from it."""
-        table = self.segmenter.matcher.score(self.features, expression, self.segmenter.clip)
-        weight = self.segmenter.config.decision.caption_match
-        if not weight:
-            return table
-        named = weight * agreements(self.features.named, expression.target)
-        return replace(
-            table, terms={**table.terms, "C": named}, weights={**table.weights, "C": 0.0}
-        )
-
-    def _place(
-        self, expression: ReferringExpression, table: ScoreTable, known: Collection[str] | None
-    ) -> Placing:
-        """Turn logits into shares and apply what the sentence says of place."""
-        config = self.segmenter.config
-        weights = shares(table.total, config.score.normalise, config.score.temperature)
-        decision = config.decision
-        fits = plausible(match(table.terms), decision.min_match)
-        matched = True
-        if config.spatial.absolute == "extreme" and not says_how_it_looks(expression):
-            # "the leftmost thing": what a matcher makes of "thing" is noise.
-            weights = self.proposals.quality.clip(1e-3).astype(np.float64)
-            fits = np.ones(len(weights))
-            matched = False
-        resolved = config.spatial.relations or config.spatial.absolute == "extreme"
-        wanted = looks_of(expression.target, known) if resolved else ()
-        released = config.spatial.absolute == "released"
-        entity = self.segmenter.language.entity(expression.text) if released else None
-        looks = score_looks(
-            wanted,
-            self.features,
-            self.segmenter.clip,
-            decision.min_match,
-            decision.caption_match,
-        )
-        return place(
-            Look(weights, fits, matched),
-            expression,
-            looks,
-            self.layout,
-            config.spatial.absolute,
-            config.spatial.closeness,
-            config.spatial.relations,
-            entity,
-            config.spatial.best_copy,
         )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dialogue_bench import MUGS
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -53,6 +54,9 @@ class TinyScene:
             (Candidate(2, 0.75, terms, True, box, 200, "a [red] mug"),),
             {"total": 0.01},
             warnings=("[odd] word",) if "odd" in text else (),
+            question="The [red] one?" if "either" in text else "",
+            options=("yes", "no") if "either" in text else (),
+            tied=(2,) if "either" in text else (),
         )
 
 
@@ -156,6 +160,55 @@ def test_json_is_alone_on_stdout_and_strict(segmenter: TinySegmenter, photo: Pat
     assert answer["area"] == 200
     assert answer["target"] == 3
     assert answer["candidates"][0]["terms"] == {"V": 21.5, "N": None}
+
+
+def test_an_unsure_answer_asks(segmenter: TinySegmenter, photo: Path) -> None:
+    code, out, _ = run("segment", photo, "either")
+    assert code == ExitCode.AMBIGUOUS
+    assert "?  The [red] one?" in out
+    answer = json.loads(run("segment", photo, "either", "--json")[1])
+    assert (answer["question"], answer["options"], answer["tied"]) == (
+        "The [red] one?",
+        ["yes", "no"],
+        [3],
+    )
+    # Nobody is there to answer.
+    assert run("segment", photo, "either", "--ask")[:2] == (code, out)
+
+
+@pytest.mark.parametrize(
+    ("replies", "code", "asked"),
+    [
+        ("left\n", ExitCode.SELECTED, 1),
+        ("yes\nleft\n", ExitCode.SELECTED, 2),
+        ("neither\nthe book\n", ExitCode.SELECTED, 2),
+        ("neither\n\n", ExitCode.NOT_FOUND, 2),
+        ("\n", ExitCode.AMBIGUOUS, 1),
+        ("", ExitCode.AMBIGUOUS, 1),
+    ],
+)
+def test_asking_back_at_a_terminal(
+    segmenter: TinySegmenter,
+    photo: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    replies: str,
+    code: ExitCode,
+    asked: int,
+) -> None:
+    monkeypatch.setattr("refseg_ros.cli._at_terminal", lambda: True)
+    monkeypatch.setattr(segmenter, "observe", lambda image: MUGS)
+    mask = photo.with_name("mask.png")
+    result = runner.invoke(
+        app, ["segment", str(photo), "the mug", "--ask", "-m", str(mask)], input=replies
+    )
+    assert result.exit_code == code
+    assert result.stdout.count("> ") == asked
+    assert mask.exists()
+    assert "Two red mugs: the left or the right one?" in result.stdout
+
+
+def test_asking_back_does_not_go_with_json(photo: Path) -> None:
+    assert run("segment", photo, "the mug", "--ask", "--json")[0] == ExitCode.USAGE
 
 
 def test_warnings_are_shown(segmenter: TinySegmenter, photo: Path) -> None:

@@ -21,7 +21,8 @@ from refseg_ros.matching import crops
 from refseg_ros.matching.tas import Tas
 from refseg_ros.proposals import prune as pruning
 from refseg_ros.results import Status
-from refseg_ros.segmenter import Scene, Segmenter
+from refseg_ros.scene import Scene
+from refseg_ros.segmenter import Segmenter
 
 RED_LEFT: tuple[str, Box] = ("red", (5, 40, 25, 60))
 RED_MIDDLE: tuple[str, Box] = ("red", (90, 20, 110, 40))

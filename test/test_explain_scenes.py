@@ -17,7 +17,7 @@ from refseg_ros.explain import ConditionKind, Explanation
 from refseg_ros.explain.picture import draw_explanation
 from refseg_ros.matching import shares
 from refseg_ros.results import Selection
-from refseg_ros.segmenter import Scene
+from refseg_ros.scene import Scene
 from refseg_ros.simulation.bundle import bundled_scenes
 
 

@@ -21,6 +21,7 @@ def ros_message(command: str, stamp: int, mask: np.ndarray, status: int = 1) -> 
 
     message = Segmentation(command=command, status=status, reason="r", area=int(mask.sum()))
     message.warnings = ["an odd word"]
+    message.question, message.options, message.tied_ids = "Which?", ["left", "right"], [2, 5]
     message.header.stamp.sec = stamp
     message.roi = to_roi(boxes_from_masks(mask[None])[0])
     message.target_id = 2
@@ -69,6 +70,8 @@ def test_two_answers_on_one_frame_get_their_own_masks(listener: Any) -> None:
     assert listener.heard[1].stamp == 7_000_000_000
     assert listener.heard[1].selection.candidates[0].terms == {"V": 1.0}
     assert listener.heard[1].selection.warnings == ("an odd word",)
+    asked = listener.heard[1].selection
+    assert (asked.question, asked.options, asked.tied) == ("Which?", ("left", "right"), (1, 4))
     assert listener.heard[1].selection.indices == (1, 4)
 
 

@@ -18,7 +18,7 @@ from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import ConfigError, ImageError, WeightsError
 from refseg_ros.evaluation import mask_iou
 from refseg_ros.language import noun_chunks, noun_phrases
-from refseg_ros.segmenter import Scene
+from refseg_ros.scene import Scene
 from refseg_ros.simulation.bundle import bundled_scenes
 from refseg_ros.simulation.expressions import Referral
 

@@ -35,7 +35,7 @@ from refseg_ros.evaluation.calibration import BINS, calibration_error
 from refseg_ros.language import parse
 from refseg_ros.matching.tas import Tas
 from refseg_ros.results import Status
-from refseg_ros.segmenter import Scene
+from refseg_ros.scene import Scene
 from refseg_ros.simulation import Frame, SceneSpec
 from refseg_ros.simulation.expressions import PHENOMENA, benchmark_referrals
 from training.confidence import best_line

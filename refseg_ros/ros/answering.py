@@ -24,6 +24,7 @@ from refseg_ros.ros.worker import Call, Clear, Inbox, Look
 from refseg_ros.srv import Segment
 
 if TYPE_CHECKING:
+    from refseg_ros.scene import Scene
     from refseg_ros.segmenter import Segmenter
 
 _WARNING_SECONDS = 5.0
@@ -58,6 +59,7 @@ class Answering:
         self.observe_seconds = self.select_seconds = 0.0
         self.depth_problem = self.last_error = ""
         self._answered: Observation | None = None
+        self._asked = False  # whether the conversation heard the command in force
         self._taken = False  # whether the command of the work in hand left the inbox
         # Header and size of the image at work, for the answer if something goes wrong.
         self._header, self._size = Header(), (0, 0)
@@ -75,6 +77,10 @@ class Answering:
         self.segmenter = load(self._values["preset"], self._values["device"])
         self._logger.info(f"ready: {self.segmenter.description}")
         self._observer = Observer(self.segmenter)
+        # Imports torch, which is for `load` to do first.
+        from refseg_ros.dialogue import Conversation
+
+        self._conversation = Conversation()
         while (work := self._inbox.take()) is not None:
             self._header, self._size = Header(), (0, 0)
             self._taken = False
@@ -99,16 +105,31 @@ class Answering:
             return
         self._answered = observation
         if command is not None:
-            self.command = command if command.strip() else ""
+            self._take(command)
         if self.command:
-            self._outputs.publish(self._select(observation, self.command, reused))
+            selection = self._ask(observation.scene)
+            self._outputs.publish(self._answer(observation, selection, reused))
         elif command is not None:
             self._publish_idle(command, observation.header, observation.size)
         else:
             self._outputs.publish_candidates(observation)
 
+    def _take(self, command: str) -> None:
+        """Put a command in force; a blank one ends the conversation."""
+        self.command, self._asked = (command if command.strip() else ""), False
+        if not self.command:
+            self._conversation.clear()
+
+    def _ask(self, scene: Scene) -> Selection:
+        """Ask the command in force once; on later images follow what it meant."""
+        selection = self._conversation.follow(scene) if self._asked else None
+        if selection is None:
+            selection = self._conversation.ask(scene, self.command)
+        self._asked = True
+        return selection
+
     def _clear(self, work: Clear) -> None:
-        self.command = ""
+        self._take("")
         if work.frame is not None:
             self._pixels(work.frame, work.frame.header)
         self._publish_idle(work.command, self._header, self._size)
@@ -139,8 +160,7 @@ class Answering:
         self.observe_seconds = observation.scene.seconds["total"]
         return observation, False
 
-    def _select(self, observation: Observation, command: str, reused: bool) -> Answer:
-        selection = observation.scene.select(command)
+    def _answer(self, observation: Observation, selection: Selection, reused: bool) -> Answer:
         self.select_seconds = selection.seconds["total"]
         target, self.depth_problem = None, ""
         if selection.status.has_target:
@@ -160,7 +180,8 @@ class Answering:
             answer = self._failed(request.expression, "no image was received yet")
         else:
             observation, reused = self._look(self._inbox.newest)
-            answer = self._select(observation, request.expression, reused)
+            selection = observation.scene.select(request.expression)
+            answer = self._answer(observation, selection, reused)
         call.answer(to_response(answer))
 
     def _answer_image(self, request: Any) -> Answer:
@@ -197,7 +218,7 @@ class Answering:
             self._answered = None
             waiting = self._inbox.pop_command()
             if waiting is not None:
-                self.command = waiting if waiting.strip() else ""
+                self._take(waiting)
         # A command that came after the one at work was taken has its own turn.
         if self.command or waiting is not None:
             command = self.command or waiting or ""

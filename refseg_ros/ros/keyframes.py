@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from refseg_ros.segmenter import Scene, Segmenter
+    from refseg_ros.scene import Scene
+    from refseg_ros.segmenter import Segmenter
 
 GRID = (32, 24)
 """Columns and rows of the cells whose means are compared."""

@@ -103,6 +103,9 @@ def to_selection(message: Segmentation, mask: NDArray[np.bool_]) -> Selection:
         seconds={"total": message.select_ms / 1e3},
         indices=tuple(number - 1 for number in message.target_ids),
         warnings=tuple(message.warnings),
+        question=message.question,
+        options=tuple(message.options),
+        tied=tuple(number - 1 for number in message.tied_ids),
     )
 
 

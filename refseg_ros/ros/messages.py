@@ -20,7 +20,7 @@ from refseg_ros.results import Candidate, Selection, Status
 from refseg_ros.ros.conversions import to_roi
 
 if TYPE_CHECKING:
-    from refseg_ros.segmenter import Scene
+    from refseg_ros.scene import Scene
 
 _TEXT_HEIGHT = 0.025
 _SMALLEST_BOX = 0.005
@@ -64,6 +64,9 @@ def to_segmentation(answer: Answer) -> Segmentation:
         status=int(selection.status),
         reason=selection.reason,
         warnings=list(selection.warnings),
+        question=selection.question,
+        options=list(selection.options),
+        tied_ids=[index + 1 for index in selection.tied],
         target_id=0 if selection.index is None else selection.index + 1,
         target_ids=[index + 1 for index in selection.indices],
         score=float(selection.score),

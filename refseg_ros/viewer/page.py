@@ -145,6 +145,9 @@ class Page:
             with ui.element("div").classes("answer-head"):
                 self.badge = ui.label().classes("badge")
                 self.expression = ui.label().classes("expression")
+            self.question = ui.label().classes("question")
+            self.options = ui.element("div").classes("chips")
+            self._show_question("", ())
             self.reason = ui.label().classes("reason")
             self.figures = ui.label().classes("quiet figures")
         with ui.element("div").classes("card table-card") as self.table_card:
@@ -264,6 +267,7 @@ class Page:
             hint = graph.problem or ("is the segmenter running?" if late else "")
             self.reason.set_text(f"{graph.pending_seconds:.1f} s  {hint}")
             self.figures.set_text("")
+            self._show_question("", ())
             self._shown_answer = (-1, -1)
             return
         key = (self.frozen, answer.number if answer else None)
@@ -278,12 +282,26 @@ class Page:
         selection = answer.selection
         self._show_badge(_words(selection.status), selection.status)
         self.expression.set_text(selection.expression or "(cleared)")
+        # Only the newest answer's question can still be answered.
+        self._show_question(selection.question, () if self.frozen else selection.options)
         self.reason.set_text("; ".join((selection.reason, *selection.warnings)))
         self.figures.set_text(_figures(answer))
         columns, rows = candidate_table(selection)
         self.table.columns, self.table.rows = columns, rows
         self.table.update()
         self.table_card.set_visibility(bool(rows))
+
+    def _show_question(self, question: str, options: tuple[str, ...]) -> None:
+        """The question of an unsure answer, and buttons that answer it."""
+        self.question.set_text(question)
+        self.options.clear()
+        with self.options:
+            for text in options:
+                ui.button(
+                    text, on_click=lambda _, t=text: self._use_suggestion(t), color=None
+                ).props("dense flat no-caps").classes("suggestion option")
+        self.question.set_visibility(bool(question))
+        self.options.set_visibility(bool(options))
 
     def _show_badge(self, text: str, status: Status) -> None:
         red, green, blue = STATUS_COLOURS[status]

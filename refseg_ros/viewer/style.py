@@ -55,6 +55,7 @@ body { background: var(--ground) !important; color: var(--ink); }
   box-shadow: inset 0 0 0 1px rgb(var(--status) / .65); }
 .expression { font-size: 17px; font-weight: 600; overflow: hidden; overflow-wrap: anywhere;
   display: -webkit-box; -webkit-line-clamp: 2; -webkit-box-orient: vertical; }
+.question { margin-top: 6px; font-weight: 600; overflow-wrap: anywhere; }
 .reason { margin-top: 6px; overflow-wrap: anywhere; max-height: 4.6em; overflow: auto; }
 .figures { font-size: 12.5px; margin-top: 4px; font-variant-numeric: tabular-nums; }
 .table-card { padding: 4px 6px; }

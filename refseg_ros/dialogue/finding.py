@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A thing meant in one image, found again in another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from refseg_ros.scene import Scene
+
+SAME_PLACE: Final = 0.3
+"""Mask IoU from which a candidate lies where the thing was."""
+SAME_LOOK: Final = 0.75
+"""Cosine of CLIP features from which what lies there still looks like it.
+
+Of 10 bundled scenes, moved by 7 or 45 pixels, 8 % darker and with noise, 95 % of 173 things keep
+0.79 or more; 99 % of 1,479 pairs of things with different captions have 0.77 or less."""
+ELSEWHERE_LOOK: Final = 0.9
+"""The same for what lies elsewhere."""
+
+Matrix = NDArray[np.float64]
+
+
+def found_again(before: Scene, indices: Sequence[int], after: Scene) -> tuple[int, ...] | None:
+    """Candidates of a new image that are those of an earlier one.
+
+    A candidate is the thing from before if it lies where that lay and looks like it. If none does,
+    the only one that looks like it and has its caption, wherever it lies: but only if nothing else
+    was called so before, as which of two like things moved where cannot be told.
+
+    Args:
+        before: The earlier scene.
+        indices: Its candidates to find.
+        after: The new scene.
+
+    Returns:
+        One candidate of ``after`` for each, all different; None unless all are found.
+    """
+    if after is before:
+        return tuple(indices)
+    if not len(after.proposals):
+        return None
+    looks = _cosines(before, indices, after)
+    places = _overlaps(before, indices, after)
+    found: list[int] = []
+    for row, index in enumerate(indices):
+        here = np.where(looks[row] >= SAME_LOOK, places[row], 0.0)
+        best = int(here.argmax())
+        if here[best] < SAME_PLACE:
+            moved = _elsewhere(before, index, after, looks[row])
+            if moved is None:
+                return None
+            best = moved
+        if best in found or after.layout.copies[best, found].any():
+            return None
+        found.append(best)
+    return tuple(found)
+
+
+def _elsewhere(before: Scene, index: int, after: Scene, looks: NDArray[np.float64]) -> int | None:
+    """The thing at another place, if there was and is but one like it."""
+    caption = before.captions[index]
+    there = [k for k, other in enumerate(before.captions) if other == caption]
+    if not caption or not before.layout.copies[index, there].all():
+        return None
+    alike = [
+        k
+        for k, other in enumerate(after.captions)
+        if other == caption and looks[k] >= ELSEWHERE_LOOK
+    ]
+    alike.sort(key=lambda k: -looks[k])
+    one = bool(alike) and bool(after.layout.copies[alike[0], alike].all())
+    return alike[0] if one else None
+
+
+def _cosines(before: Scene, indices: Sequence[int], after: Scene) -> Matrix:
+    first = before.features.regions[list(indices)].double().numpy()
+    cosines: Matrix = first @ after.features.regions.double().numpy().T
+    return cosines
+
+
+def _overlaps(before: Scene, indices: Sequence[int], after: Scene) -> Matrix:
+    """(len(indices), N) IoU of masks, or of boxes where the images' sizes differ."""
+    chosen = list(indices)
+    if before.size == after.size:
+        first = before.proposals.masks[chosen].reshape(len(chosen), -1).astype(np.float32)
+        second = after.proposals.masks.reshape(len(after.proposals), -1).astype(np.float32)
+        shared = (first @ second.T).astype(np.float64)
+        areas = before.proposals.areas[chosen][:, None] + after.proposals.areas[None]
+        overlaps: Matrix = shared / (areas - shared)
+        return overlaps
+    one = _relative(before)[chosen][:, None]
+    two = _relative(after)[None]
+    sides = np.minimum(one[..., 2:], two[..., 2:]) - np.maximum(one[..., :2], two[..., :2])
+    common = np.clip(sides, 0.0, None).prod(-1)
+    whole = (one[..., 2:] - one[..., :2]).prod(-1) + (two[..., 2:] - two[..., :2]).prod(-1)
+    boxes: Matrix = common / (whole - common)
+    return boxes
+
+
+def _relative(scene: Scene) -> Matrix:
+    """(N, 4) boxes as shares of the image's width and height."""
+    height, width = scene.size
+    boxes: Matrix = scene.proposals.boxes.astype(np.float64) / (width, height, width, height)
+    return boxes
