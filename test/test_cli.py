@@ -195,7 +195,7 @@ def test_asking_back_at_a_terminal(
     code: ExitCode,
     asked: int,
 ) -> None:
-    monkeypatch.setattr("refseg_ros.cli._at_terminal", lambda: True)
+    monkeypatch.setattr("refseg_ros.cli_segment._at_terminal", lambda: True)
     monkeypatch.setattr(segmenter, "observe", lambda image: MUGS)
     mask = photo.with_name("mask.png")
     result = runner.invoke(
