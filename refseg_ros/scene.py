@@ -24,7 +24,7 @@ from refseg_ros.matching.looks import match, plausible, score_looks
 from refseg_ros.matching.naming import agreements
 from refseg_ros.results import Proposals, Selection, Status
 from refseg_ros.spatial import Layout, Look, Placing, looks_of, place
-from refseg_ros.spatial.space import Space
+from refseg_ros.spatial.space import Space, check_depth, measure
 from refseg_ros.stopwatch import Stopwatch
 from refseg_ros.weights import bundled_vocabulary
 
@@ -79,6 +79,26 @@ class Scene:
         if space is None:
             return Layout(self.proposals, names=self.captions)
         return Layout(self.proposals, space.depths, self.captions, space.ground, space.tall)
+
+    def measured(
+        self, depth: NDArray[np.float32], intrinsics: NDArray[np.float64] | None = None
+    ) -> Scene:
+        """The same scene with its candidates measured in space.
+
+        Args:
+            depth: As of :meth:`Segmenter.observe`.
+            intrinsics: Likewise.
+
+        Raises:
+            ImageError: One of them is not as it must be.
+        """
+        check_depth(depth, self.size, intrinsics)
+        watch = Stopwatch()
+        with watch.stage("depth"):
+            space = measure(self.proposals, depth, intrinsics)
+        seconds = {**self.seconds, **watch.seconds}
+        seconds["total"] = self.seconds.get("total", 0.0) + watch.seconds["depth"]
+        return replace(self, space=space, seconds=seconds)
 
     def select(self, text: str) -> Selection:
         """Find the one thing that a sentence means, or the several.

@@ -29,7 +29,7 @@ from refseg_ros.networks import Networks, uses_captions
 from refseg_ros.proposals import Proposer
 from refseg_ros.results import Proposals
 from refseg_ros.scene import Scene
-from refseg_ros.spatial.space import check_depth, measure
+from refseg_ros.spatial.space import check_depth
 from refseg_ros.stopwatch import Stopwatch
 
 logger = logging.getLogger(__name__)
@@ -161,11 +161,8 @@ class Segmenter:
                 caption = self._caption(image) if whole else ""
             with watch.stage("texts"):
                 features = self._features(regions, caption, captions)
-            space = None
-            if depth is not None:
-                with watch.stage("depth"):
-                    space = measure(proposals, depth, intrinsics)
-        return Scene(self, image, proposals, features, watch.total(), space)
+        scene = Scene(self, image, proposals, features, watch.total())
+        return scene if depth is None else scene.measured(depth, intrinsics)
 
     def region_features(self, image: Image, proposals: Proposals) -> torch.Tensor:
         """CLIP features of the black-background crops.

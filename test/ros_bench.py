@@ -28,6 +28,7 @@ class LeftHalf:
 
     def __init__(self) -> None:
         self.observed = 0
+        self.measured: list[tuple[Any, Any]] = []
         self.gate = threading.Event()
         self.gate.set()
         self.waiting = threading.Event()
@@ -40,12 +41,19 @@ class LeftHalf:
         masks[0, :, : image.shape[1] // 2] = True
         masks[1, BOX[0], BOX[1]] = True
         proposals = Proposals(masks, np.ones(2, np.float32))
-        return SimpleNamespace(
+        scene = SimpleNamespace(
             image=image,
             proposals=proposals,
             seconds={"proposals": 0.25, "total": 0.5},
             select=lambda text: self.select(proposals, text),
         )
+
+        def measured(depth: Any, intrinsics: Any) -> Any:
+            self.measured.append((depth, intrinsics))
+            return scene
+
+        scene.measured = measured
+        return scene
 
     def select(self, proposals: Proposals, text: str) -> Selection:
         if text == "fail":

@@ -227,8 +227,8 @@ def test_a_sentence_is_told_as_it_was_read(text: str, field: str, words: object)
 def test_the_dict_keeps_its_keys_and_holds_the_explanation() -> None:
     plain = strict(answer("the mug right of the book"))
     assert list(plain) == [
-        "size", "expression", "status", "reason", "warnings", "question", "options", "tied", "score",
-        "margin", "box", "area",
+        "size", "expression", "status", "reason", "warnings", "question", "options", "tied",
+        "score", "margin", "box", "area",
         "target", "targets", "candidates", "seconds", "explanation",
     ]  # fmt: skip
     best = plain["candidates"][0]

@@ -56,6 +56,21 @@ class RgbD:
         self._peer.spin(0.2)
 
 
+def test_what_is_observed_is_measured_by_its_depth_image(peer: Peer, models: LeftHalf) -> None:
+    camera = RgbD(peer)
+    metres = np.full((20, 30), 2.0)
+    metres[BOX] = 1.0
+    image = peer.image(GREY)
+    camera.send(image, metres)
+    show(peer, image)
+    peer.ask("the box")
+    ((depth, matrix),) = models.measured
+    assert depth == pytest.approx(metres)
+    assert matrix[0].tolist() == [50.0, 0.0, 14.5]
+    peer.ask("the left half")  # the same view: not measured again
+    assert len(models.measured) == 1
+
+
 def test_depth_gives_distance_pose_and_markers(peer: Peer) -> None:
     camera = RgbD(peer)
     metres = np.full((20, 30), 2.0)

@@ -157,6 +157,10 @@ class Answering:
             return known, True
         self._depth.pin(frame.header)
         observation = self._observer.observe(image, frame.header)
+        # By now the depth image has come that was on its way when the colour image was taken.
+        measured, _ = self._depth.read(self._size, frame.header, self._values["depth_slop"])
+        if measured is not None:
+            observation = self._observer.measure(*measured)
         self.observe_seconds = observation.scene.seconds["total"]
         return observation, False
 

@@ -66,19 +66,19 @@ class DepthStore:
         ):
             self._pinned = message
 
-    def locate(
-        self, mask: NDArray[np.bool_], header: Any, slop: float
-    ) -> tuple[Target | None, str]:
-        """Where the masked thing of an image is.
+    def read(
+        self, size: tuple[int, int], header: Any, slop: float
+    ) -> tuple[tuple[NDArray[np.float32], NDArray[np.float64]] | None, str]:
+        """The depth image of an image, and the camera matrix.
 
         Args:
-            mask: (H, W) bool.
+            size: Height and width of the image in pixels.
             header: That of the image, pinned before.
             slop: Largest difference of stamps in seconds.
 
         Returns:
-            The target or None, and what is wrong with the depth input; empty if nothing is, or
-            if there is no such input at all.
+            (H, W) float32 metres, 0 where unknown, and (3, 3) float64, or None; and what is wrong
+            with the depth input: empty if nothing is, or if there is no such input at all.
         """
         with self._lock:
             message, info = self._pinned, self._info
@@ -91,17 +91,35 @@ class DepthStore:
         matrix = intrinsics_from_info(info)
         if matrix is None:
             return None, "camera_info holds no calibration (its K and P are zero)"
-        height, width = mask.shape
+        height, width = size
         if (info.height, info.width) != (height, width):
             return None, f"camera_info is for {info.width}x{info.height}, not {width}x{height}"
         try:
             depth = depth_from_image(message)
         except ImageError as error:
             return None, f"depth image: {error}"
-        if depth.shape != mask.shape:
+        if depth.shape != size:
             return None, (
                 f"depth is {depth.shape[1]}x{depth.shape[0]}, the image {width}x{height}; "
                 "register depth to the colour camera"
             )
-        target = locate(mask, depth, matrix)
+        return (depth, matrix), ""
+
+    def locate(
+        self, mask: NDArray[np.bool_], header: Any, slop: float
+    ) -> tuple[Target | None, str]:
+        """Where the masked thing of an image is.
+
+        Args:
+            mask: (H, W) bool.
+            header: As of :meth:`read`.
+            slop: Likewise.
+
+        Returns:
+            The target or None, and what is wrong, as :meth:`read` says it.
+        """
+        found, problem = self.read((mask.shape[0], mask.shape[1]), header, slop)
+        if found is None:
+            return None, problem
+        target = locate(mask, *found)
         return target, "" if target else "the target has no valid depth"

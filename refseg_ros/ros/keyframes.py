@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -101,4 +101,22 @@ class Observer:
         scene = self._segmenter.observe(image)
         size = (image.shape[0], image.shape[1])
         self.last = Observation(header, scene, size, thumbnail(image), time.monotonic())
+        return self.last
+
+    def measure(self, depth: NDArray[np.float32], intrinsics: NDArray[np.float64]) -> Observation:
+        """Measure what the last observation shows, from its depth image.
+
+        Args:
+            depth: (H, W) float32 metres, as large as the image; 0 is unknown.
+            intrinsics: (3, 3) float64 camera matrix in pixels.
+
+        Returns:
+            The observation, which is the last one from now on.
+
+        Raises:
+            ValueError: Nothing was observed yet.
+        """
+        if self.last is None:
+            raise ValueError("measure: nothing was observed yet")
+        self.last = replace(self.last, scene=self.last.scene.measured(depth, intrinsics))
         return self.last
