@@ -86,6 +86,9 @@ def tabletop(
             "--curve", help="Also false accepts against false rejects as the threshold moves."
         ),
     ] = False,
+    depth: Annotated[
+        bool, typer.Option("--depth", help="Let the segmenter see the depth images as well.")
+    ] = False,
     scenes: Annotated[
         int | None, typer.Option(min=1, help="Only so many scenes of each split, the first ones.")
     ] = None,
@@ -138,6 +141,7 @@ def tabletop(
         pictures=pictures,
         markdown=markdown,
         curve=curve,
+        depth=depth,
         workers=workers or cores(),
         device=device,
         seed=seed,

@@ -17,6 +17,7 @@ from refseg_ros.evaluation.metrics import THRESHOLDS
 from refseg_ros.evaluation.records import Question, Sample, SceneResult, pack, unpack
 from refseg_ros.evaluation.runner import run, threads
 from refseg_ros.evaluation.summary import TOTAL, summarise
+from refseg_ros.evaluation.tabletop_source import TabletopSource
 from refseg_ros.evaluation.timing import bundled_bytes, machine, time_first_answers
 from refseg_ros.results import Proposals
 
@@ -84,11 +85,35 @@ def test_what_is_large_scales_with_the_picture() -> None:
 
 class _NoProposals:
     description = "nothing"
+    seen: tuple[object, ...] = ()
 
-    def observe(self, image: np.ndarray) -> _NoProposals:
+    def observe(self, image: np.ndarray, *depth: object) -> _NoProposals:
+        self.seen = depth
         return self
 
     proposals = Proposals.empty(480, 640)
+
+
+def test_depth_is_shown_if_the_sample_offers_it() -> None:
+    image, observer = np.full((480, 640, 3), 9, np.uint8), _NoProposals()
+    measure(observer, Sample("plain", image, np.zeros((0, 480, 640), bool), ()))
+    assert observer.seen == ()
+    depth, matrix = np.ones((480, 640), np.float32), np.eye(3)
+    sample = Sample(
+        "deep", image, np.zeros((0, 480, 640), bool), (), depth=depth, intrinsics=matrix
+    )
+    measure(observer, sample)
+    assert observer.seen[0] is depth
+    assert observer.seen[1] is matrix
+
+
+def test_the_bundled_scenes_offer_depth_only_if_asked() -> None:
+    assert TabletopSource(scenes=1).open()[0].depth is None
+    deep = TabletopSource(scenes=1, depth=True).open()
+    for sample in (deep[0], deep[:1][0], next(iter(deep))):
+        assert sample.depth is not None
+        assert sample.depth.shape == sample.image.shape[:2]
+        assert sample.intrinsics is not None
 
 
 def test_a_picture_that_fails_is_reported_and_all_its_answers_are_wrong() -> None:

@@ -53,7 +53,7 @@ def measure(
         components: Measures the networks one by one; None measures the whole method only.
     """
     try:
-        observed = observer.observe(sample.image)
+        observed = look(observer, sample)
         parts = dict(components(observer, sample)) if components else {}
     except Exception as error:  # whatever a segmenter does wrong is a result here
         logger.info("%s: could not be observed", sample.name, exc_info=True)
@@ -67,6 +67,13 @@ def measure(
     )
     answers = tuple(_ask(observed, sample, question) for question in sample.questions)
     return SceneResult(sample.name, answers, best, len(proposals), components=parts)
+
+
+def look(observer: Observer, sample: Sample) -> Observed:
+    """Have a picture observed, with its depth image if the sample offers one."""
+    if sample.depth is None:
+        return observer.observe(sample.image)
+    return observer.observe(sample.image, sample.depth, sample.intrinsics)
 
 
 def _large(sample: Sample) -> list[NDArray[np.bool_]]:

@@ -35,8 +35,13 @@ class Observer(Protocol):
     def description(self) -> str:
         """Preset, device and precision in words."""
 
-    def observe(self, image: NDArray[np.uint8]) -> Observed:
-        """Look at an image once, for all of its expressions."""
+    def observe(
+        self,
+        image: NDArray[np.uint8],
+        depth: NDArray[np.float32] | None = None,
+        intrinsics: NDArray[np.float64] | None = None,
+    ) -> Observed:
+        """Look at an image once, for all of its expressions; with depth where it is given."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,8 @@ class Sample:
         objects: (K, H, W) bool, visible pixels of every object; all false for a hidden one.
         questions: What is asked.
         origin: What the sample was made from, for figures that only its benchmark knows.
+        depth: (H, W) float32 metres, 0 where unknown, if the segmenter may see it; else None.
+        intrinsics: (3, 3) float64 camera matrix in pixels, likewise.
     """
 
     name: str
@@ -72,6 +79,8 @@ class Sample:
     objects: NDArray[np.bool_] = field(repr=False)
     questions: tuple[Question, ...]
     origin: object = field(default=None, repr=False)
+    depth: NDArray[np.float32] | None = field(default=None, repr=False)
+    intrinsics: NDArray[np.float64] | None = field(default=None, repr=False)
 
 
 class Source(Protocol):

@@ -66,7 +66,7 @@ class Report:
         results: Records by split.
         cost: Seconds and bytes.
         targets: The table of targets.
-        description: Preset, device and precision.
+        description: Preset, device and precision, and whether depth images were seen.
         curves: Refusals by threshold, by split; empty if they were not asked for.
     """
 
@@ -126,7 +126,8 @@ def evaluate(options: TabletopOptions) -> Report:
     split, source = next(iter(sources.items()))
     cost = measure_cost(load, segmenter, _answerable(source, results[split]))
     asked = targets(summaries, cost)
-    report = Report(options, summaries, results, cost, asked, segmenter.description, curves)
+    seen = segmenter.description + (", with depth images" if options.depth else "")
+    report = Report(options, summaries, results, cost, asked, seen, curves)
     console.print(targets_table(report.targets))
     console.print(
         f"{report.description}; {cost.machine}; {len(cost.seconds)} answers timed with "

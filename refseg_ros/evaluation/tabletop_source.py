@@ -42,6 +42,7 @@ class TabletopOptions:
         pictures: Folder of the page.
         markdown: Where to write the tables of an ablation.
         curve: Whether the refusal threshold is moved, too.
+        depth: Whether the segmenter sees depth images as well.
         workers: Processes.
         device: Of the networks.
         seed: Of the bootstrap and of the random pictures.
@@ -55,6 +56,7 @@ class TabletopOptions:
     pictures: Path | None = None
     markdown: Path | None = None
     curve: bool = False
+    depth: bool = False
     workers: int = 1
     device: str = "auto"
     seed: int = 0
@@ -72,10 +74,12 @@ class TabletopSource:
     Attributes:
         folder: Of the stored split; None for the bundled slice.
         scenes: So many, the first ones; None for all.
+        depth: Whether the samples offer their depth images.
     """
 
     folder: Path | None = None
     scenes: int | None = None
+    depth: bool = False
 
     def open(self) -> TabletopSamples:
         """The samples, each read when it is asked for.
@@ -83,7 +87,7 @@ class TabletopSource:
         Raises:
             ConfigError: The folder holds no whole split.
         """
-        return TabletopSamples(self.open_scenes())
+        return TabletopSamples(self.open_scenes(), self.depth)
 
     def open_scenes(self) -> Sequence[TabletopScene]:
         """The scenes with all that is known of them.
@@ -100,24 +104,24 @@ class TabletopSource:
 class TabletopSamples(Sequence[Sample]):
     """Scenes of RefTabletop as samples."""
 
-    def __init__(self, scenes: Sequence[TabletopScene]) -> None:
+    def __init__(self, scenes: Sequence[TabletopScene], depth: bool = False) -> None:
         """Keep the scenes; nothing is read yet."""
-        self._scenes = scenes
+        self._scenes, self._depth = scenes, depth
 
     def __len__(self) -> int:
         return len(self._scenes)
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return TabletopSamples(self._scenes[index])
-        return as_sample(self._scenes[index])
+            return TabletopSamples(self._scenes[index], self._depth)
+        return as_sample(self._scenes[index], self._depth)
 
     def __iter__(self) -> Iterator[Sample]:
-        return map(as_sample, self._scenes)
+        return (as_sample(scene, self._depth) for scene in self._scenes)
 
 
-def as_sample(scene: TabletopScene) -> Sample:
-    """A scene as picture, true masks and questions."""
+def as_sample(scene: TabletopScene, depth: bool = False) -> Sample:
+    """A scene as picture, true masks and questions; with depth as well if that is asked for."""
     instances = scene.frame.instances
     numbers = np.arange(1, len(scene.spec.objects) + 1, dtype=instances.dtype)
     return Sample(
@@ -129,6 +133,8 @@ def as_sample(scene: TabletopScene) -> Sample:
             for item in scene.referrals
         ),
         origin=scene,
+        depth=scene.frame.depth if depth else None,
+        intrinsics=scene.frame.intrinsics if depth else None,
     )
 
 
@@ -226,7 +232,7 @@ def source_of(split: str, options: TabletopOptions) -> TabletopSource:
         RefsegError: It is missing and cannot be rendered here, or its folder holds another.
     """
     if split == SLICE:
-        return TabletopSource(None, options.scenes)
+        return TabletopSource(None, options.scenes, options.depth)
     from refseg_ros.simulation.benchmark import open_split
     from refseg_ros.simulation.splits import get_split
 
@@ -241,7 +247,7 @@ def source_of(split: str, options: TabletopOptions) -> TabletopSource:
         stored = len(found)
     if stored < wanted:
         _render(split, folder, stored, wanted, options.workers)
-    return TabletopSource(folder, wanted)
+    return TabletopSource(folder, wanted, options.depth)
 
 
 def _render(split: str, folder: Path, stored: int, wanted: int, workers: int) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from refseg_ros.evaluation.bootstrap import Figure
+from refseg_ros.evaluation.measure import look
 from refseg_ros.evaluation.records import Observer, Sample
 from refseg_ros.evaluation.runner import Loader, threads
 
@@ -115,7 +116,7 @@ def time_first_answers(
         sample = asked[index % len(asked)]
         question = sample.questions[0]
         began = time.perf_counter()
-        observer.observe(sample.image).select(question.expression)
+        look(observer, sample).select(question.expression)
         seconds.append(time.perf_counter() - began)
     return tuple(seconds[warm_up:])
 
