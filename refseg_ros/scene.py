@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from refseg_ros.decision import Unused, decide, rank, refusal, says_how_it_looks, unused
+from refseg_ros.decision import decide, rank
 from refseg_ros.dialogue.asking import with_question
 from refseg_ros.dialogue.context import NOTHING_SAID, Context
 from refseg_ros.explain import Explanation
@@ -22,6 +22,7 @@ from refseg_ros.language.tools import plain
 from refseg_ros.matching import SceneFeatures, ScoreTable, shares
 from refseg_ros.matching.looks import match, plausible, score_looks
 from refseg_ros.matching.naming import agreements
+from refseg_ros.refusal import NOTHING_ASIDE, refusal, says_how_it_looks, unused
 from refseg_ros.results import Proposals, Selection, Status
 from refseg_ros.spatial import Layout, Look, Placing, looks_of, place
 from refseg_ros.spatial.space import Space, check_depth, measure
@@ -135,7 +136,7 @@ class Scene:
         known = bundled_vocabulary() if config.decision.known_words else None
         if known is not None and context.pinned:
             known = known | context.pinned.keys()
-        aside = Unused()
+        aside = NOTHING_ASIDE
         if config.score.text == "phrase":
             aside = unused(expression, known, sets=config.spatial.absolute == "extreme")
         told = context.settles_look

@@ -172,8 +172,7 @@ def test_an_unsure_answer_asks(segmenter: TinySegmenter, photo: Path) -> None:
         ["yes", "no"],
         [3],
     )
-    # Nobody is there to answer.
-    assert run("segment", photo, "either", "--ask")[:2] == (code, out)
+    assert run("segment", photo, "either", "--ask")[:2] == (code, out)  # nobody is there to answer
 
 
 @pytest.mark.parametrize(
@@ -198,9 +197,8 @@ def test_asking_back_at_a_terminal(
     monkeypatch.setattr("refseg_ros.cli_segment._at_terminal", lambda: True)
     monkeypatch.setattr(segmenter, "observe", lambda image: MUGS)
     mask = photo.with_name("mask.png")
-    result = runner.invoke(
-        app, ["segment", str(photo), "the mug", "--ask", "-m", str(mask)], input=replies
-    )
+    words = ["segment", str(photo), "the mug", "--ask", "-m", str(mask)]
+    result = runner.invoke(app, words, input=replies)
     assert result.exit_code == code
     assert result.stdout.count("> ") == asked
     assert mask.exists()
@@ -214,8 +212,8 @@ def test_asking_back_does_not_go_with_json(photo: Path) -> None:
 def test_warnings_are_shown(segmenter: TinySegmenter, photo: Path) -> None:
     assert "warning  [odd] word" in run("segment", photo, "the odd mug")[1]
     assert "warning" not in run("segment", photo, "the mug")[1]
-    out = run("segment", photo, "the odd mug", "--json")[1]
-    assert json.loads(out)["warnings"] == ["[odd] word"]
+    told = json.loads(run("segment", photo, "the odd mug", "--json")[1])
+    assert told["warnings"] == ["[odd] word"]
 
 
 def test_explain_prints_the_candidates(segmenter: TinySegmenter, photo: Path) -> None:

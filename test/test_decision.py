@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from refseg_ros.config import DecisionConfig
-from refseg_ros.decision import Unused, confidence, decide, rank, refusal, unused
+from refseg_ros.decision import confidence, decide, rank
 from refseg_ros.language import parse
 from refseg_ros.matching import ScoreTable
+from refseg_ros.refusal import Unused, refusal, unused
 from refseg_ros.results import Proposals, Selection, Status
 from refseg_ros.spatial.placing import Placing
 
