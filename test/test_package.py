@@ -115,7 +115,7 @@ def test_public_names_come_from_their_modules_on_demand() -> None:
     assert (refseg_ros.Candidate, refseg_ros.Proposals) == (Candidate, Proposals)
     assert (refseg_ros.Selection, refseg_ros.Status) == (Selection, Status)
     assert refseg_ros.Segmenter.__module__ == "refseg_ros.segmenter"
-    assert refseg_ros.Scene.__module__ == "refseg_ros.segmenter"
+    assert refseg_ros.Scene.__module__ == "refseg_ros.scene"
     assert set(refseg_ros.__all__) <= set(dir(refseg_ros))
 
 
