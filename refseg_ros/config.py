@@ -251,6 +251,11 @@ class DecisionConfig:
         low=0,
         high=1,
     )
+    namesakes: bool = _option(
+        False,
+        "AMBIGUOUS where captions and looks say that there are others of what was said, and "
+        "nothing that was said tells which; needs caption_match",
+    )
     score_slope: float = _option(
         1.0,
         "logit of an answer's score = score_slope * logit of its share + score_offset; 1 and 0 "

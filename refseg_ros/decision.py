@@ -80,7 +80,10 @@ def decide(
     match, truth, lead = checks = _checks(expression, chosen, placed, margin, config)
     refused = _mismatch(match, truth, placed)
     close = lead.says_no
-    objections = (refused, "it only just leads" if close else "", placed.open, str(aside))
+    more = len(namesakes(expression, candidates, placed, config))
+    shared = ("", "another is called so too")[more] if more < 2 else f"{more} others are called so"
+    notes = tuple(filter(None, (shared, placed.open, str(aside))))
+    objections = (refused, "it only just leads" if close else "", *notes)
     explanation = explain(expression, table, placed.weighing, checks, objections)
     if refused:
         reason = "; ".join(filter(None, (refused, str(aside))))
@@ -88,14 +91,14 @@ def decide(
             expression.text, Status.NOT_FOUND, reason, size, candidates, seconds, margin
         )
         return replace(none, explanation=explanation)
-    doubtful = close or aside.matters or bool(placed.open)
+    doubtful = close or aside.matters or bool(placed.open or shared)
     indices = tuple(item.index for item in chosen)
     share = sum(item.score for item in candidates if item.index in own)
     mask: NDArray[np.bool_] = np.logical_or.reduce(proposals.masks[list(indices)])
     return Selection(
         expression=expression.text,
         status=Status.AMBIGUOUS if doubtful else Status.SELECTED,
-        reason=_reason(chosen, margin, len(candidates), placed, close, aside),
+        reason=_reason(chosen, margin, len(candidates), placed, close, notes),
         # Copies: what a caller draws into an answer must not change the scene.
         mask=mask,
         box=boxes_from_masks(mask[None])[0],
@@ -128,6 +131,51 @@ def confidence(share: float, config: DecisionConfig) -> float:
     return float(logistic(config.score_slope * logit(share) + config.score_offset))
 
 
+AS_TRUE: Final = 0.5
+"""Share of the chosen one's truth from which what is said beside looks holds for another too."""
+
+
+def namesakes(
+    expression: ReferringExpression,
+    candidates: tuple[Candidate, ...],
+    placed: Placing,
+    config: DecisionConfig,
+) -> tuple[int, ...]:
+    """Other things that are what was said, where nothing that was said tells which is meant.
+
+    A matcher finds one of three stars the most star-like; that one is not meant for it. So what
+    is called what was said, looks like it, and for which relations and exclusions hold as well,
+    is as good an answer. Where a place, size, order or number is said, that decides.
+
+    Args:
+        expression: The parsed sentence.
+        candidates: Of :func:`rank`.
+        placed: Names the chosen one.
+        config: :attr:`DecisionConfig.namesakes`, and the threshold of looks.
+
+    Returns:
+        Indices, best first; none where captions are not weighed.
+    """
+    target = expression.target
+    ordered = target.superlatives or target.sizes or target.directions or target.ordinal
+    ordered = ordered or any(relation.extreme for relation in target.relations)
+    several = target.is_plural or (target.count or 1) > 1 or target.is_any
+    if not config.namesakes or ordered or several:
+        return ()
+    own = {*placed.chosen, *placed.copies}
+    truth = placed.weighing.truth
+    least = AS_TRUE * max((truth[index] for index in placed.chosen), default=1.0) if truth else 0.0
+    return tuple(
+        item.index
+        for item in candidates
+        if item.eligible
+        and item.index not in own
+        and item.terms.get("C", 0.0) > 0
+        and item.terms["V"] + item.terms["C"] >= config.min_match
+        and (not truth or truth[item.index] >= least)
+    )
+
+
 TIED_SHARE: Final = 0.5
 """Share of the runner-up's score from which further candidates count as tied too."""
 
@@ -142,8 +190,8 @@ def rivals(
     """The candidates of an unsure answer that fit about as well, best first.
 
     Those whose score comes within ``min_margin`` of the chosen one's, without any that has less
-    than :data:`TIED_SHARE` times the runner-up's. Where a number or rank that was said is not met,
-    all that competed. Of several masks of one thing only the best.
+    than :data:`TIED_SHARE` times the runner-up's, and :func:`namesakes`. Where a number or rank
+    that was said is not met, all that competed. Of several masks of one thing only the best.
 
     Args:
         expression: The parsed sentence.
@@ -165,9 +213,10 @@ def rivals(
     allowed = config.min_margin * (least if len(chosen) > 1 else 1.0)
     if expression.target.is_any:
         allowed = 0.0
-    kept = list(chosen)
+    kept, alike = list(chosen), namesakes(expression, selection.candidates, placed, config)
     for index in others:
         close = scores[index] > least - allowed and scores[index] >= TIED_SHARE * second
+        close = close or index in alike
         if (close or placed.open) and not copies[index, kept].any():
             kept.append(index)
     return tuple(kept)
@@ -214,18 +263,18 @@ def _reason(
     count: int,
     placed: Placing,
     close: bool,
-    aside: Unused,
+    notes: tuple[str, ...],
 ) -> str:
     best = chosen[0]
     called = f" ({best.caption!r})" if best.caption else ""
     where = f", {placed.reason}" if placed.reason else ""
     verdict = "only just leads" if close else "leads"
-    notes = "".join(f"; {note}" for note in (placed.open, str(aside)) if note)
+    noted = "".join(f"; {note}" for note in notes)
     if len(chosen) > 1:
         numbers = ", ".join(str(item.index + 1) for item in chosen)
         verdict = "only just lead" if close else "lead"
-        return f"candidates {numbers} of {count} {verdict} by {margin:.2f}{where}{notes}"
+        return f"candidates {numbers} of {count} {verdict} by {margin:.2f}{where}{noted}"
     return (
         f"candidate {best.index + 1} of {count}{called} {verdict}"
-        f" by {margin:.2f} with a share of {best.score:.2f}{where}{notes}"
+        f" by {margin:.2f} with a share of {best.score:.2f}{where}{noted}"
     )

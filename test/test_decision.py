@@ -11,6 +11,7 @@ import pytest
 
 from refseg_ros.config import DecisionConfig
 from refseg_ros.decision import confidence, decide, rank
+from refseg_ros.explain.explanation import Weighing
 from refseg_ros.language import parse
 from refseg_ros.matching import ScoreTable
 from refseg_ros.refusal import Unused, refusal, unused
@@ -297,3 +298,44 @@ def test_further_masks_of_the_chosen_thing_are_part_of_its_share() -> None:
     selection = _decide("the mug", placed, DecisionConfig())
     assert selection.score == pytest.approx(0.9)
     assert selection.margin == pytest.approx(0.4)
+
+
+NAMED = ScoreTable({"V": LOGITS, "C": np.array([2.0, 2.0, -2.0])}, LOGITS)
+"""Two are called what was said; they match at 14 and 10 logits."""
+
+
+def _named(text: str, table: ScoreTable = NAMED, placed: Placing | None = None) -> Selection:
+    placed = placed or _placed([0.9, 0.09, 0.01], 0)
+    candidates = rank(table, placed, PROPOSALS, ("a mug", "a mug", "a book"))
+    config = DecisionConfig(min_match=6.0, min_margin=0.1, namesakes=True)
+    return decide(parse(text), candidates, placed, PROPOSALS, config, {})
+
+
+def test_of_two_mugs_the_one_that_looks_more_like_one_is_not_surely_meant() -> None:
+    selection = _named("the mug")
+    assert selection.status is Status.AMBIGUOUS
+    assert selection.index == 0
+    assert "another is called so too" in selection.reason
+    plain = decide(
+        parse("the mug"), selection.candidates, _placed([0.9, 0.09, 0.01], 0), PROPOSALS,
+        DecisionConfig(min_match=6.0, min_margin=0.1), {},
+    )  # fmt: skip
+    assert plain.status is Status.SELECTED
+
+
+@pytest.mark.parametrize(
+    "text", ["the leftmost mug", "the big mug", "the second mug from the left", "any mug"]
+)
+def test_what_else_is_said_tells_which(text: str) -> None:
+    assert _named(text).status is Status.SELECTED
+
+
+def test_what_does_not_look_like_it_or_is_not_where_it_should_be_is_no_namesake() -> None:
+    unlike = ScoreTable({"V": np.array([12.0, 3.9, 3.0]), "C": NAMED.terms["C"]}, LOGITS)
+    assert _named("the mug", unlike).status is Status.SELECTED
+    placed = replace(_placed([0.9, 0.09, 0.01], 0), weighing=Weighing(truth=(0.8, 0.39, 0.9)))
+    assert _named("the mug left of the book", placed=placed).status is Status.SELECTED
+    placed = replace(placed, weighing=Weighing(truth=(0.8, 0.4, 0.9)))
+    assert _named("the mug left of the book", placed=placed).status is Status.AMBIGUOUS
+    copies = replace(_placed([0.9, 0.09, 0.01], 0), copies=(1,))
+    assert _named("the mug", placed=copies).status is Status.SELECTED
