@@ -180,11 +180,16 @@ class Peer:
         self.wait(lambda: results, f"a result for {text!r}", seconds)
         result = results[-1]
         assert result.command == text
-        if has_mask:  # published before the result, but topics have no order when they arrive
-            self.wait(lambda: masks, f"the mask for {text!r}")
-        else:
+        if not has_mask:
             self.spin(0.2)
-        return result, masks[-1] if masks else None
+            return result, masks[-1] if masks else None
+        # Published before the result, but topics have no order when they arrive: that of an
+        # earlier answer may come late.
+        found = self.wait(
+            lambda: [mask for mask in masks if mask.header == result.header],
+            f"the mask for {text!r}",
+        )
+        return result, found[-1]
 
     def begin_call(self, text: str, image: Image | None = None) -> Any:
         """Call the service; returns the future of its response."""
