@@ -384,6 +384,6 @@ _TABLE_BODY = """
     <i :style="{width: props.row.share}"></i></div></q-td>
   <q-td v-for="(term, i) in props.row.terms" :key="i" class="text-right">{{ term }}</q-td>
   <q-td class="caption">{{ props.row.caption }}
-    <em v-if="!props.row.eligible">ruled out by position</em></q-td>
+    <em v-if="!props.row.eligible">out of the choice</em></q-td>
 </q-tr>
 """
