@@ -15,6 +15,7 @@ from refseg_ros.explain.explanation import Check
 from refseg_ros.explain.making import explain
 from refseg_ros.language import ReferringExpression
 from refseg_ros.matching import ScoreTable
+from refseg_ros.matching.looks import match
 from refseg_ros.refusal import NOTHING_ASIDE, Unused, says_how_it_looks
 from refseg_ros.results import Candidate, Proposals, Selection, Status, boxes_from_masks
 from refseg_ros.spatial.placing import Placing
@@ -77,8 +78,8 @@ def decide(
     least = min(item.score for item in chosen)
     margin = max(0.0, least - max(others, default=0.0))
     size = (proposals.masks.shape[1], proposals.masks.shape[2])
-    match, truth, lead = checks = _checks(expression, chosen, placed, margin, config)
-    refused = _mismatch(match, truth, placed)
+    alike, truth, lead = checks = _checks(expression, chosen, placed, margin, config)
+    refused = _mismatch(alike, truth, placed)
     close = lead.says_no
     more = len(namesakes(expression, candidates, placed, config))
     shared = ("", "another is called so too")[more] if more < 2 else f"{more} others are called so"
@@ -171,7 +172,7 @@ def namesakes(
         if item.eligible
         and item.index not in own
         and item.terms.get("C", 0.0) > 0
-        and item.terms["V"] + item.terms["C"] >= config.min_match
+        and match(item.terms) >= config.min_match
         and (not truth or truth[item.index] >= least)
     )
 
@@ -232,20 +233,20 @@ def _checks(
     """The thresholds: of the match, of what is said beside looks, and of the lead."""
     # The members of a set share what one thing would have.
     least = min(item.score for item in chosen) if len(chosen) > 1 else 1.0
-    match = chosen[0].terms["V"] + chosen[0].terms.get("C", 0.0)
+    seen = match(chosen[0].terms)
     return (
-        Check("min_match", match, config.min_match, says_how_it_looks(expression)),
+        Check("min_match", seen, config.min_match, says_how_it_looks(expression)),
         Check("min_truth", placed.truth, config.min_truth),
         Check("min_margin", margin, config.min_margin * least, not expression.target.is_any),
     )
 
 
-def _mismatch(match: Check, truth: Check, placed: Placing) -> str:
+def _mismatch(alike: Check, truth: Check, placed: Placing) -> str:
     """Why the best there is is not what was asked for; "" if it may be."""
-    if match.says_no:
+    if alike.says_no:
         return (
-            f"nothing looks like it: the best candidate matches at {match.value:.1f} logits, and "
-            f"at least {match.at_least:.1f} are asked for"
+            f"nothing looks like it: the best candidate matches at {alike.value:.1f} logits, and "
+            f"at least {alike.at_least:.1f} are asked for"
         )
     if placed.missing:
         return f"nothing looks like the '{placed.missing[0]}' that it is told by"

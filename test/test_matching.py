@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from hand_made import Table
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,18 +18,6 @@ from refseg_ros.matching import SceneFeatures, shares
 from refseg_ros.matching.crops import blur, pad_to_square, region_images
 from refseg_ros.matching.tas import Tas
 from refseg_ros.results import Proposals
-
-
-class Table:
-    """A text encoder that looks its vectors up: real arithmetic, no network."""
-
-    def __init__(self, vectors: dict[str, list[float]]) -> None:
-        self.vectors = vectors
-        self.asked: list[str] = []
-
-    def encode_texts(self, texts: list[str]) -> torch.Tensor:
-        self.asked += texts
-        return torch.tensor([self.vectors[text] for text in texts])
 
 
 def _features(

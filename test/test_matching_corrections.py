@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hand_made import Table
 
 from refseg_ros.config import ScoreConfig
 from refseg_ros.language import parse
@@ -23,21 +24,6 @@ from refseg_ros.matching.distractors import proper_distractors, unlike
 from refseg_ros.matching.tas import Tas
 
 PLAIN = ScoreConfig(text="phrase")
-
-
-class Table:
-    """Looks vectors up and remembers what it was asked for."""
-
-    def __init__(self, vectors: dict[str, list[float]]) -> None:
-        self.vectors = vectors
-        self.asked: list[str] = []
-
-    def encode_texts(self, texts: list[str]) -> torch.Tensor:
-        self.asked += texts
-        return torch.tensor([self.vectors[text] for text in texts])
-
-    def unknown_words(self, words: object) -> tuple[str, ...]:
-        return ()
 
 
 def _features(*phrases: tuple[str, list[float]]) -> SceneFeatures:

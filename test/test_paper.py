@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from hand_made import Blocks, segmenter
+from hand_made import Blocks, Table, segmenter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -140,19 +140,6 @@ def test_a_mask_of_2000_pixels_stays_and_one_of_1999_goes_before_it_can_remove()
 # --- scores --------------------------------------------------------------------------------------
 
 
-class Table:
-    """Looks vectors up; what it does not know raises."""
-
-    def __init__(self, **vectors: list[float]) -> None:
-        self.vectors = {name.replace("_", " "): vector for name, vector in vectors.items()}
-
-    def encode_texts(self, texts: list[str]) -> torch.Tensor:
-        return torch.tensor([self.vectors[text] for text in texts])
-
-    def unknown_words(self, words: object) -> tuple[str, ...]:
-        return ()
-
-
 def _features(phrases: dict[str, list[float]] | list[tuple[str, list[float]]]) -> SceneFeatures:
     pairs = list(phrases.items()) if isinstance(phrases, dict) else phrases
     return SceneFeatures(
@@ -171,7 +158,7 @@ def test_the_scores_of_three_candidates() -> None:
     # give means of 100/3 · (0 + 1 + 1, .8 + .6 + .6, 1 + 0 + 0); "a mug" is the target.
     phrases = [("a bowl", [0.0, 1.0]), ("a book", [1.0, 0.0])]
     features = _features([*phrases, ("a mug", [1.0, 0.0]), ("a book", [1.0, 0.0])])
-    encoder = Table(the_red_mug=[1.0, 0.0])
+    encoder = Table({"the red mug": [1.0, 0.0]})
     table = Tas(ScoreConfig()).score(features, parse("the red mug"), encoder)
     np.testing.assert_allclose(table.terms["V"], [100, 60, 0], atol=1e-4)
     np.testing.assert_allclose(table.terms["P"], [80, 100, 0], atol=1e-4)
@@ -185,7 +172,7 @@ def test_the_scores_of_three_candidates() -> None:
 
 
 def test_the_whole_sentence_is_compared_in_lower_case() -> None:
-    encoder = Table(please_pick_up_the_red_mug=[1.0, 0.0])
+    encoder = Table({"please pick up the red mug": [1.0, 0.0]})
     expression = parse("  Please pick up the\nRED mug ")
     table = Tas(ScoreConfig()).score(_features({}), expression, encoder)
     np.testing.assert_allclose(table.terms["V"], [100, 60, 0], atol=1e-4)
@@ -193,7 +180,7 @@ def test_the_whole_sentence_is_compared_in_lower_case() -> None:
 
 def test_without_a_distractor_n_is_zero() -> None:
     for phrases in ({}, {"a mug": [1.0, 0.0]}):
-        encoder = Table(the_red_mug=[1.0, 0.0])
+        encoder = Table({"the red mug": [1.0, 0.0]})
         table = Tas(ScoreConfig()).score(_features(phrases), parse("the red mug"), encoder)
         assert table.terms["N"].tolist() == [0, 0, 0]
         np.testing.assert_allclose(table.total, [108, 70, 0], atol=1e-4)

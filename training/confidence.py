@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refseg_ros.decision import logit
+from refseg_ros.spatial.relations import logistic
 
 _STEPS = 60
 _RIDGE = 1e-6  # keeps Newton's steps finite where all answers are right
@@ -33,7 +34,7 @@ def best_line(shares: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[fl
     columns = np.stack([logit(shares), np.ones(len(shares))], 1)
     line = np.array([1.0, 0.0])
     for _ in range(_STEPS):
-        chance = 0.5 * (1.0 + np.tanh(0.5 * (columns @ line)))
+        chance = logistic(columns @ line)
         gradient = columns.T @ (chance - right)
         curvature = (columns * (chance * (1.0 - chance))[:, None]).T @ columns
         line = line - np.linalg.solve(curvature + _RIDGE * np.eye(2), gradient)

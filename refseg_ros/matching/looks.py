@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,14 @@ BASIC_COLOURS: Final = (
 """The basic colour terms of English (Berlin and Kay, 1969)."""
 
 Logits = NDArray[np.float64]
+Value = TypeVar("Value", float, Logits)
 
 
-def match(terms: Mapping[str, Logits]) -> Logits:
-    """How well candidates match by all that was seen of them, (N,) logits.
+def match(terms: Mapping[str, Value]) -> Value:
+    """How well candidates, or one, match by all that was seen of them, in logits.
 
     Args:
-        terms: V, and C (what captions add or take) where it is weighed, (N,) logits each.
+        terms: V, and C (what captions add or take) where it is weighed: (N,) or a number each.
     """
     return terms["V"] + terms["C"] if "C" in terms else terms["V"]
 

@@ -101,13 +101,16 @@ def rectify(
         names.append("right")
     if not names:
         return Rectification(best(scores, everything), everything, "no position was named")
-    part = " ".join(names)
-    if not inside.any():
+    return _chosen(best(scores, inside if inside.any() else everything), inside, " ".join(names))
+
+
+def _chosen(index: int, inside: NDArray[np.bool_], part: str) -> Rectification:
+    """The choice of a candidate for a half or quadrant, which may be without candidates."""
+    if not inside[index]:
         reason = f"no candidate lies {part}, so the position was ignored"
-        return Rectification(best(scores, everything), everything, reason)
-    count = int(inside.sum())
-    reason = f"best of the {count} of {len(scores)} candidates that lie {part}"
-    return Rectification(best(scores, inside), inside, reason)
+        return Rectification(index, np.ones(len(inside), np.bool_), reason)
+    reason = f"best of the {inside.sum()} of {len(inside)} candidates that lie {part}"
+    return Rectification(index, inside, reason)
 
 
 def integer_centroids(masks: BoolMasks) -> NDArray[np.int64]:
@@ -237,9 +240,4 @@ def rectify_released(
         weight = scores[own] if quadrant.any() else 0.0
         if weight >= leading:
             index, leading = own, weight
-    name = " ".join(direction.value for direction in part)
-    if not inside[index]:
-        reason = f"no candidate lies {name}, so the position was ignored"
-        return Rectification(index, everything, reason)
-    reason = f"best of the {inside.sum()} of {len(scores)} candidates that lie {name}"
-    return Rectification(index, inside, reason)
+    return _chosen(index, inside, " ".join(direction.value for direction in part))
