@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from refseg_ros.results import Candidate, Proposals, Selection, Status
     from refseg_ros.scene import Scene
     from refseg_ros.segmenter import Segmenter
+    from refseg_ros.spatial.viewpoint import Viewpoint
 
 # The generated refseg_ros.msg and refseg_ros.srv may be installed elsewhere than this folder
 # (a colcon workspace or the environment, beside a source checkout): search all of them.
@@ -35,6 +36,7 @@ __all__ = [
     "Segmenter",
     "Selection",
     "Status",
+    "Viewpoint",
     "__version__",
 ]
 
@@ -46,6 +48,7 @@ _HOME = {
     "Segmenter": "refseg_ros.segmenter",
     "Selection": "refseg_ros.results",
     "Status": "refseg_ros.results",
+    "Viewpoint": "refseg_ros.spatial.viewpoint",
 }
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from refseg_ros.errors import ImageError
+
 MIN_POINTS = 10
 """Fewer pixels with a depth do not make a position."""
 
@@ -61,6 +63,20 @@ def deproject(
     x = (columns - intrinsics[0, 2]) / intrinsics[0, 0] * z
     y = (rows - intrinsics[1, 2]) / intrinsics[1, 1] * z
     return np.stack([x, y, z], axis=1)
+
+
+def rotation_from_quaternion(x: float, y: float, z: float, w: float) -> NDArray[np.float64]:
+    """(3, 3) rotation matrix of a quaternion of any length but 0.
+
+    Raises:
+        ImageError: It has no length, or a part is not finite.
+    """
+    length = float(np.sqrt(x * x + y * y + z * z + w * w))
+    if not (np.isfinite(length) and length > 1e-9):
+        raise ImageError(f"rotation: ({x}, {y}, {z}, {w}) is no quaternion")
+    axis, w = np.array([x, y, z]) / length, w / length
+    cross = np.cross(np.eye(3), axis)
+    return np.eye(3) + 2 * w * cross + 2 * cross @ cross
 
 
 def locate(

@@ -25,7 +25,8 @@ from refseg_ros.matching.naming import agreements
 from refseg_ros.refusal import NOTHING_ASIDE, refusal, says_how_it_looks, unused
 from refseg_ros.results import Proposals, Selection, Status
 from refseg_ros.spatial import Layout, Look, Placing, looks_of, place
-from refseg_ros.spatial.space import Space, check_depth, measure
+from refseg_ros.spatial.space import Space, check_inputs, measure
+from refseg_ros.spatial.viewpoint import Viewpoint
 from refseg_ros.stopwatch import Stopwatch
 from refseg_ros.weights import bundled_vocabulary
 
@@ -45,7 +46,8 @@ class Scene:
         proposals: Candidate masks; their rows are the candidates' indices.
         features: What the matcher compares expressions with.
         seconds: Wall-clock seconds of each stage of observing.
-        space: Where the candidates are in space; None without a depth image.
+        space: Where the candidates are in space, and whose left and right are meant; None
+            without a depth image and a viewpoint.
     """
 
     segmenter: Segmenter = field(repr=False)
@@ -76,27 +78,28 @@ class Scene:
     @cached_property
     def layout(self) -> Layout:
         """How the proposals lie."""
-        space = self.space
-        if space is None:
-            return Layout(self.proposals, names=self.captions)
-        return Layout(self.proposals, space.depths, self.captions, space.ground, space.tall)
+        return Layout(self.proposals, self.captions, self.space)
 
     def measured(
-        self, depth: NDArray[np.float32], intrinsics: NDArray[np.float64] | None = None
+        self,
+        depth: NDArray[np.float32] | None,
+        intrinsics: NDArray[np.float64] | None = None,
+        viewpoint: Viewpoint | None = None,
     ) -> Scene:
-        """The same scene with its candidates measured in space.
+        """The same scene with its candidates measured in space; what was measured is forgotten.
 
         Args:
             depth: As of :meth:`Segmenter.observe`.
             intrinsics: Likewise.
+            viewpoint: Likewise.
 
         Raises:
             ImageError: One of them is not as it must be.
         """
-        check_depth(depth, self.size, intrinsics)
+        check_inputs(self.size, depth, intrinsics, viewpoint)
         watch = Stopwatch()
         with watch.stage("depth"):
-            space = measure(self.proposals, depth, intrinsics)
+            space = measure(self.proposals, depth, intrinsics, viewpoint)
         seconds = {**self.seconds, **watch.seconds}
         seconds["total"] = self.seconds.get("total", 0.0) + watch.seconds["depth"]
         return replace(self, space=space, seconds=seconds)

@@ -29,7 +29,8 @@ from refseg_ros.networks import Networks, uses_captions
 from refseg_ros.proposals import Proposer
 from refseg_ros.results import Proposals
 from refseg_ros.scene import Scene
-from refseg_ros.spatial.space import check_depth
+from refseg_ros.spatial.space import check_inputs
+from refseg_ros.spatial.viewpoint import Viewpoint
 from refseg_ros.stopwatch import Stopwatch
 
 logger = logging.getLogger(__name__)
@@ -128,6 +129,7 @@ class Segmenter:
         image: Image,
         depth: NDArray[np.float32] | None = None,
         intrinsics: NDArray[np.float64] | None = None,
+        viewpoint: Viewpoint | None = None,
     ) -> Scene:
         """Compute all that does not depend on a sentence.
 
@@ -137,17 +139,19 @@ class Segmenter:
                 infinity are unknown. With it, sizes and what is near, behind or tall are measured.
             intrinsics: (3, 3) camera matrix in pixels, rectified; with depth and this, they are
                 measured along the table.
+            viewpoint: Whose left, right, front and back are meant, which needs ``intrinsics``; the
+                camera's without it.
 
         Returns:
             A scene to ask as often as wanted; with no proposals it answers NOT_FOUND.
             Threads may share a segmenter and its scenes: images are observed one at a time.
 
         Raises:
-            ImageError: Another shape or type.
+            ImageError: Another shape or type, or a viewpoint in which no table is seen.
         """
         image = _checked(image)
-        if depth is not None:
-            check_depth(depth, (image.shape[0], image.shape[1]), intrinsics)
+        size = (image.shape[0], image.shape[1])
+        check_inputs(size, depth, intrinsics, viewpoint)
         watch = Stopwatch()
         with self._observing, torch.inference_mode(), self.device.precision():
             with watch.stage("proposals"):
@@ -162,7 +166,9 @@ class Segmenter:
             with watch.stage("texts"):
                 features = self._features(regions, caption, captions)
         scene = Scene(self, image, proposals, features, watch.total())
-        return scene if depth is None else scene.measured(depth, intrinsics)
+        if depth is None and viewpoint is None:
+            return scene
+        return scene.measured(depth, intrinsics, viewpoint)
 
     def region_features(self, image: Image, proposals: Proposals) -> torch.Tensor:
         """CLIP features of the black-background crops.

@@ -15,6 +15,7 @@ from ros_peer import Peer
 from sensor_msgs.msg import Image
 
 from refseg_ros.results import Candidate, Proposals, Selection, Status
+from refseg_ros.ros.frames import ReferenceFrame
 from refseg_ros.ros.segmenter_node import SegmenterNode
 
 GREY = np.full((20, 30, 3), 90, np.uint8)
@@ -29,6 +30,7 @@ class LeftHalf:
     def __init__(self) -> None:
         self.observed = 0
         self.measured: list[tuple[Any, Any]] = []
+        self.viewpoints: list[Any] = []
         self.gate = threading.Event()
         self.gate.set()
         self.waiting = threading.Event()
@@ -48,8 +50,9 @@ class LeftHalf:
             select=lambda text: self.select(proposals, text),
         )
 
-        def measured(depth: Any, intrinsics: Any) -> Any:
+        def measured(depth: Any, intrinsics: Any, viewpoint: Any) -> Any:
             self.measured.append((depth, intrinsics))
+            self.viewpoints.append(viewpoint)
             return scene
 
         scene.measured = measured
@@ -82,10 +85,16 @@ class LeftHalf:
 class Bench:
     """The node and a peer on one executor."""
 
-    def __init__(self, load: Callable[[str, str], Any], kind: Any = Image, **values: str) -> None:
+    def __init__(
+        self,
+        load: Callable[[str, str], Any],
+        kind: Any = Image,
+        frame: Callable[[Any], ReferenceFrame] = ReferenceFrame.of_node,
+        **values: str,
+    ) -> None:
         self.executor = SingleThreadedExecutor()
         overrides = [Parameter(name, value=value) for name, value in values.items()]
-        self.node = SegmenterNode(load, parameter_overrides=overrides)
+        self.node = SegmenterNode(load, frame, parameter_overrides=overrides)
         self.executor.add_node(self.node)
         self.peer = Peer(self.executor, kind)
         self.peer.wait_until_connected()

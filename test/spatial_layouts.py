@@ -7,6 +7,7 @@ import numpy as np
 
 from refseg_ros.results import Proposals
 from refseg_ros.spatial import Layout
+from refseg_ros.spatial.space import Space
 
 Box = tuple[int, int, int, int]
 
@@ -18,7 +19,7 @@ def layout(*boxes: Box, size: int = 100, depths: list[float] | None = None) -> L
         masks[:index, y0:y1, x0:x1] = False
         masks[index, y0:y1, x0:x1] = True
     proposals = Proposals(masks, np.ones(len(boxes), np.float32))
-    return Layout(proposals, None if depths is None else np.array(depths))
+    return Layout(proposals, space=None if depths is None else Space(np.array(depths)))
 
 
 def around(column: int, row: int, side: int = 10) -> Box:

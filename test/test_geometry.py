@@ -6,7 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from refseg_ros.geometry import MIN_POINTS, deproject, locate
+from refseg_ros.errors import ImageError
+from refseg_ros.geometry import MIN_POINTS, deproject, locate, rotation_from_quaternion
 
 INTRINSICS = np.array([[100.0, 0.0, 10.0], [0.0, 50.0, 5.0], [0.0, 0.0, 1.0]])
 
@@ -45,3 +46,19 @@ def test_too_few_points_are_no_target() -> None:
 def test_sizes_must_agree() -> None:
     with pytest.raises(ValueError, match=r"\(2, 2\), got \(2, 3\)"):
         deproject(np.ones((2, 2), np.bool_), np.ones((2, 3), np.float32), INTRINSICS)
+
+
+def test_a_quaternion_turns_as_it_says() -> None:
+    half = np.sqrt(0.5)
+    about_z = rotation_from_quaternion(0.0, 0.0, half, half)
+    np.testing.assert_allclose(about_z, [[0, -1, 0], [1, 0, 0], [0, 0, 1]], atol=1e-12)
+    # A camera's optical frame in its body's: x right is -y, y down is -z, z forward is x.
+    optical = rotation_from_quaternion(-0.5, 0.5, -0.5, 0.5)
+    np.testing.assert_allclose(optical, [[0, 0, 1], [-1, 0, 0], [0, -1, 0]], atol=1e-12)
+    np.testing.assert_allclose(rotation_from_quaternion(-1.5, 1.5, -1.5, 1.5), optical, atol=1e-12)
+
+
+@pytest.mark.parametrize("parts", [(0.0, 0.0, 0.0, 0.0), (np.nan, 0.0, 0.0, 1.0)])
+def test_what_is_no_quaternion_is_refused(parts: tuple[float, ...]) -> None:
+    with pytest.raises(ImageError, match="no quaternion"):
+        rotation_from_quaternion(*parts)

@@ -9,6 +9,7 @@ import pytest
 from refseg_ros.language import parse
 from refseg_ros.results import Proposals
 from refseg_ros.spatial import Layout, Look, Placing, place
+from refseg_ros.spatial.space import Space
 
 Box = tuple[int, int, int, int]
 
@@ -21,8 +22,8 @@ def overlapping(*boxes: Box, names: tuple[str, ...] = (), level: bool = False) -
     masks = np.zeros((len(boxes), 100, 100), np.bool_)
     for index, (x0, y0, x1, y1) in enumerate(boxes):
         masks[index, y0:y1, x0:x1] = True
-    depths = np.ones(len(boxes)) if level else None
-    return Layout(Proposals(masks, np.ones(len(boxes), np.float32)), depths, names)
+    space = Space(np.ones(len(boxes))) if level else None
+    return Layout(Proposals(masks, np.ones(len(boxes), np.float32)), names, space)
 
 
 def of(text: str, shares: list[float], where: Layout) -> Placing:

@@ -15,6 +15,7 @@ from refseg_ros.language import RelationKind
 from refseg_ros.results import Proposals
 from refseg_ros.spatial import Layout, relation_support
 from refseg_ros.spatial.relations import distances, on_the_table
+from refseg_ros.spatial.space import Space
 
 
 def sigma(value: float) -> float:
@@ -79,8 +80,8 @@ def test_depth_overrules_the_picture_where_it_is_known() -> None:
         RelationKind.BEHIND, BOOK, layout(*boxes, depths=[0.0, 0.8, math.nan])
     )
     assert unknown == pytest.approx(relation_support(RelationKind.BEHIND, BOOK, layout(*boxes)))
-    with pytest.raises(ValueError, match="depths"):
-        Layout(layout(*boxes).proposals, np.array([1.0]))
+    with pytest.raises(ValueError, match="space"):
+        Layout(layout(*boxes).proposals, space=Space(np.array([1.0])))
 
 
 def test_where_a_thing_stands() -> None:

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from table_rays import K, rendered
 
 from refseg_ros import Segmenter
 from refseg_ros.errors import ImageError
@@ -16,45 +18,47 @@ from refseg_ros.simulation.benchmark import bundled_slice
 from refseg_ros.spatial import Layout
 from refseg_ros.spatial.orders import by_measure
 from refseg_ros.spatial.relations import relation_support
-from refseg_ros.spatial.space import Space, check_depth, measure
-
-K = np.array([[300.0, 0.0, 160.0], [0.0, 300.0, 120.0], [0.0, 0.0, 1.0]])
-HEIGHT, DOWN = 0.6, np.radians(40.0)
-# The camera's axes in the table's frame (right, away, up).
-X = np.array([1.0, 0.0, 0.0])
-Z = np.array([0.0, np.cos(DOWN), -np.sin(DOWN)])
-Y = np.array([0.0, -np.sin(DOWN), -np.cos(DOWN)])
-BOXES = [(-0.10, 0.55, 0.04, 0.05), (-0.10, 0.75, 0.04, 0.05), (0.15, 0.65, 0.03, 0.16)]
-"""Middle to the right and away, half a side, and height: behind one another, and a tower."""
+from refseg_ros.spatial.space import Space, check_inputs, measure
 
 
-def rendered() -> tuple[np.ndarray, Proposals]:
-    """Depth image (240, 320) and true masks, by casting a ray through each pixel's middle."""
-    columns, rows = np.meshgrid(np.arange(320.0), np.arange(240.0))
-    rays = np.stack([(columns - 160) / 300, (rows - 120) / 300, np.ones_like(rows)], -1)
-    world = rays @ np.stack([X, Y, Z])
-    start = np.array([0.0, 0.0, HEIGHT])
-    depth = np.where(world[..., 2] < 0, HEIGHT / np.maximum(-world[..., 2], 1e-9), np.inf)
-    owner = np.zeros(depth.shape, int)
-    for number, (right, away, half, tall) in enumerate(BOXES, start=1):
-        low = np.array([right - half, away - half, 0.0])
-        high = np.array([right + half, away + half, tall])
-        safe = np.where(np.abs(world) < 1e-9, 1e-9, world)
-        one, other = (low - start) / safe, (high - start) / safe
-        enter, leave = np.minimum(one, other).max(-1), np.maximum(one, other).min(-1)
-        hit = (enter < leave) & (enter > 0) & (enter < depth)
-        depth, owner = np.where(hit, enter, depth), np.where(hit, number, owner)
-    masks = np.stack([owner == number for number in range(1, len(BOXES) + 1)])
-    return depth.astype(np.float32), Proposals(masks, np.ones(len(BOXES), np.float32))
+def test_above_is_over_it_where_anything_is_over_it() -> None:
+    # A cube on a slab, a tower beside it that reaches higher up in the picture, a cube far behind.
+    boxes = [
+        (-0.10, 0.60, 0.06, 0.0, 0.03),
+        (-0.12, 0.60, 0.02, 0.03, 0.07),
+        (0.00, 0.62, 0.02, 0.0, 0.16),
+        (-0.10, 0.95, 0.03, 0.0, 0.06),
+    ]
+    depth, proposals = rendered(boxes)
+    measured = laid_out(measure(proposals, depth, K), proposals)
+    slab, cube = [1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]
+    above = relation_support(RelationKind.ABOVE, slab, measured)
+    assert above.argmax() == 1
+    assert above[1] > 0.9
+    assert np.delete(above, 1).max() < 0.05
+    below = relation_support(RelationKind.BELOW, cube, measured)
+    assert below[0] > 0.9
+    assert np.delete(below, 0).max() < 0.05
+    # In the picture the one far behind is above the slab as well.
+    flat = relation_support(RelationKind.ABOVE, slab, Layout(proposals))
+    assert flat[3] > 0.9
+    # Which may be said.
+    said = relation_support(RelationKind.ABOVE, slab, replace(measured, in_picture=True))
+    assert said == pytest.approx(flat)
+    # Nothing is over the tower or the far cube: the picture is meant.
+    tower = [0.0, 0.0, 1.0, 0.0]
+    for kind in (RelationKind.ABOVE, RelationKind.BELOW):
+        seen = relation_support(kind, tower, Layout(proposals))
+        assert relation_support(kind, tower, measured) == pytest.approx(seen)
 
 
 def test_places_on_the_table_and_heights_above_it() -> None:
     depth, proposals = rendered()
     space = measure(proposals, depth, K)
     assert space.ground is not None
-    assert space.tall is not None
+    assert space.heights is not None
     # The camera stands over 0 on the table; only fronts and tops are seen.
-    assert space.tall == pytest.approx([0.05, 0.05, 0.16], abs=0.006)
+    assert space.heights[:, 1] == pytest.approx([0.05, 0.05, 0.16], abs=0.006)
     assert space.ground[:, 0] == pytest.approx([-0.10, -0.10, 0.15], abs=0.012)
     apart = space.ground[1, 1] - space.ground[0, 1]
     assert apart == pytest.approx(0.20, abs=0.02)
@@ -69,7 +73,7 @@ def test_noise_and_holes_change_little() -> None:
     noisy[rng.random(depth.shape) < 0.1] = np.nan
     clean, space = measure(proposals, depth, K), measure(proposals, noisy, K)
     assert space.ground == pytest.approx(clean.ground, abs=0.012)
-    assert space.tall == pytest.approx(clean.tall, abs=0.008)
+    assert space.heights[:, 1] == pytest.approx(clean.heights[:, 1], abs=0.008)
 
 
 def test_what_cannot_be_measured_is_left_open() -> None:
@@ -92,7 +96,7 @@ def test_what_cannot_be_measured_is_left_open() -> None:
 
 
 def laid_out(space: Space, proposals: Proposals) -> Layout:
-    return Layout(proposals, space.depths, (), space.ground, space.tall)
+    return Layout(proposals, space=space)
 
 
 def test_behind_and_tallest_are_measured() -> None:
@@ -122,7 +126,7 @@ def test_what_is_no_depth_image_is_refused(
     depth: np.ndarray, intrinsics: np.ndarray | None, said: str
 ) -> None:
     with pytest.raises(ImageError, match=said):
-        check_depth(depth, (4, 3), intrinsics)
+        check_inputs((4, 3), depth, intrinsics)
 
 
 def test_a_scene_observed_with_depth_answers_by_it() -> None:

@@ -218,7 +218,7 @@ class Asker:
         return bool((np.diag(table) - others.max(1) >= LOOK_GAP).all())
 
     def _sides(self) -> _Options | None:
-        columns = self.layout.centres[list(self.tied), 0] / self.layout.size[1]
+        columns = self.layout.places[list(self.tied), 0] / self.layout.size[1]
         order = np.argsort(columns, kind="stable")
         if np.diff(columns[order]).min() < SIDE_GAP:
             return None
@@ -235,7 +235,7 @@ class Asker:
     def _deeper(self) -> bool:
         """Whether two things are much further apart in depth than across."""
         first, second = self.tied[:2]
-        across = abs(np.diff(self.layout.centres[[first, second], 0])[0]) / self.layout.size[1]
+        across = abs(np.diff(self.layout.places[[first, second], 0])[0]) / self.layout.size[1]
         return bool(abs(self._apart(first, second)) > _WIDER * across)
 
     def _apart(self, first: int, second: int) -> float:

@@ -49,6 +49,17 @@ def _drop_scenery(clause: list[str]) -> None:
             del clause[start - 1 :]
 
 
+def names_picture(tokens: Sequence[str]) -> bool:
+    """Whether it is said that places are those of the picture: "left in the image"."""
+    return any(
+        token in lexicon.SHOWN and article in lexicon.ARTICLES and where in ("in", "of", "on")
+        for where, article, token, after in zip(
+            tokens, tokens[1:], tokens[2:], [*tokens[3:], ""], strict=False
+        )
+        if after != "frame"  # which is a thing
+    )
+
+
 def strip_command(clause: Sequence[str]) -> Command:
     """A clause without what is asked of the robot.
 

@@ -217,6 +217,8 @@ class ReferringExpression:
             phrase. Articles, commands and courtesies are not among them.
         corrections: Pairs of a word as said and as it was read: ("gren", "green").
         truncated: Whether the text was longer than the parser reads, and its end ignored.
+        in_picture: Whether places are said to be the picture's ("above the book in the picture"),
+            whatever is measured in space.
     """
 
     text: str
@@ -228,6 +230,7 @@ class ReferringExpression:
     unread: tuple[str, ...] = ()
     corrections: tuple[tuple[str, str], ...] = ()
     truncated: bool = False
+    in_picture: bool = False
 
     @property
     def head(self) -> str:

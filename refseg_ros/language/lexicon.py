@@ -319,6 +319,8 @@ YONDER: Final = frozenset(
 """Said with a pointing finger."""
 PICTURE: Final = word_set("image picture photo photograph pic frame screen scene view shot")
 """What is seen: "in the picture" tells nothing."""
+SHOWN: Final = PICTURE - word_set("frame scene view shot")
+"""A place in one of these is a place in the picture: "above the book in the picture"."""
 NOT_LANDMARKS: Final = word_set(
     "image picture photo photograph frame screen scene view shot pic corner edge side end"
 )

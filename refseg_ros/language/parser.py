@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from refseg_ros.language import lexicon
-from refseg_ros.language.commands import destination, split_clauses, strip_command
+from refseg_ros.language.commands import destination, names_picture, split_clauses, strip_command
 from refseg_ros.language.expression import NounPhrase, ReferringExpression
 from refseg_ros.language.grammar import Item, Kind, scan
 from refseg_ros.language.nouns import is_adjective, unique
@@ -54,6 +54,7 @@ def parse(text: str) -> ReferringExpression:
         unread=(*best.unread, *unread),
         corrections=corrections,
         truncated=truncated,
+        in_picture=names_picture(tokens),
     )
 
 

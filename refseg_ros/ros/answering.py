@@ -13,19 +13,23 @@ from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
 from refseg_ros.errors import ImageError
+from refseg_ros.language import parse
 from refseg_ros.results import Selection, Status
 from refseg_ros.ros.conversions import rgb_from_compressed, rgb_from_image, to_mask
 from refseg_ros.ros.depth import DepthStore
+from refseg_ros.ros.frames import ReferenceFrame
 from refseg_ros.ros.keyframes import Observation, Observer
 from refseg_ros.ros.messages import Answer, to_segmentation
 from refseg_ros.ros.outputs import Outputs
 from refseg_ros.ros.parameters import Parameters
 from refseg_ros.ros.worker import Call, Clear, Inbox, Look
+from refseg_ros.spatial.phrases import tells_sides
 from refseg_ros.srv import Segment
 
 if TYPE_CHECKING:
     from refseg_ros.scene import Scene
     from refseg_ros.segmenter import Segmenter
+    from refseg_ros.spatial.viewpoint import Viewpoint
 
 _WARNING_SECONDS = 5.0
 
@@ -36,6 +40,7 @@ class Answering:
     Args:
         inbox: Where work comes from.
         depth: Depth images of the frames.
+        frame: Whose left and right commands mean.
         outputs: Where answers go.
         values: Parameters of the node.
         logger: Of the node.
@@ -50,9 +55,15 @@ class Answering:
     """
 
     def __init__(
-        self, inbox: Inbox, depth: DepthStore, outputs: Outputs, values: Parameters, logger: Any
+        self,
+        inbox: Inbox,
+        depth: DepthStore,
+        frame: ReferenceFrame,
+        outputs: Outputs,
+        values: Parameters,
+        logger: Any,
     ) -> None:
-        self._inbox, self._depth, self._outputs = inbox, depth, outputs
+        self._inbox, self._depth, self._frame, self._outputs = inbox, depth, frame, outputs
         self._values, self._logger = values, logger
         self.segmenter: Segmenter | None = None
         self.command = ""
@@ -122,11 +133,25 @@ class Answering:
 
     def _ask(self, scene: Scene) -> Selection:
         """Ask the command in force once; on later images follow what it meant."""
+        if (refused := self._refusal(self.command)) is not None:
+            return refused
         selection = self._conversation.follow(scene) if self._asked else None
         if selection is None:
             selection = self._conversation.ask(scene, self.command)
         self._asked = True
         return selection
+
+    def _refusal(self, command: str) -> Selection | None:
+        """An ERROR for a command of left and right in a frame that cannot be had.
+
+        The camera's left instead would be another thing.
+        """
+        problem = self._frame.problem
+        if not (problem and tells_sides(parse(command))):
+            return None
+        self._logger.warning(problem, throttle_duration_sec=_WARNING_SECONDS)
+        seconds = {"total": 0.0}
+        return Selection.none(command, Status.ERROR, problem, self._size, seconds=seconds)
 
     def _clear(self, work: Clear) -> None:
         self._take("")
@@ -153,16 +178,30 @@ class Answering:
         continuous = self._values["mode"] == "continuous"
         period = self._values["keyframe_period"] if continuous else 0.0
         known = self._observer.recall(image, self._values["keyframe_change"], period)
-        if known is not None:
-            return known, True
-        self._depth.pin(frame.header)
-        observation = self._observer.observe(image, frame.header)
-        # By now the depth image has come that was on its way when the colour image was taken.
-        measured, _ = self._depth.read(self._size, frame.header, self._values["depth_slop"])
-        if measured is not None:
-            observation = self._observer.measure(*measured)
-        self.observe_seconds = observation.scene.seconds["total"]
-        return observation, False
+        observation = known
+        if observation is None:
+            self._depth.pin(frame.header)
+            observation = self._observer.observe(image, frame.header)
+        wanted, matrix = self._viewpoint(frame.header)
+        agrees = (wanted is observation.viewpoint) or (
+            wanted is not None and wanted.agrees(observation.viewpoint)
+        )
+        if known is None or not agrees:
+            # By now the depth image has come that was on its way when the colour image was taken.
+            measured, _ = self._depth.read(
+                self._size, observation.header, self._values["depth_slop"]
+            )
+            depth, matrix = measured or (None, matrix)
+            if known is not None or depth is not None or wanted is not None:
+                observation = self._observer.measure(depth, matrix, wanted)
+        if known is None:
+            self.observe_seconds = observation.scene.seconds["total"]
+        return observation, known is not None
+
+    def _viewpoint(self, header: Header) -> tuple[Viewpoint | None, NDArray[np.float64] | None]:
+        """Whose left and right are meant in an image, and its camera matrix."""
+        name = self._values["reference_frame"]
+        return self._frame.viewpoint(name, header, self._size, self._depth)
 
     def _answer(self, observation: Observation, selection: Selection, reused: bool) -> Answer:
         self.select_seconds = selection.seconds["total"]
@@ -184,7 +223,8 @@ class Answering:
             answer = self._failed(request.expression, "no image was received yet")
         else:
             observation, reused = self._look(self._inbox.newest)
-            selection = observation.scene.select(request.expression)
+            selection = self._refusal(request.expression)
+            selection = selection or observation.scene.select(request.expression)
             answer = self._answer(observation, selection, reused)
         call.answer(to_response(answer))
 
@@ -193,7 +233,11 @@ class Answering:
         assert self.segmenter is not None
         header = request.image.header
         scene = self.segmenter.observe(self._pixels(request.image, header))
-        return Answer(header, scene.select(request.expression), scene)
+        viewpoint, matrix = self._viewpoint(header)
+        if viewpoint is not None:
+            scene = scene.measured(None, matrix, viewpoint)
+        selection = self._refusal(request.expression) or scene.select(request.expression)
+        return Answer(header, selection, scene)
 
     def _failed(self, command: str, reason: str) -> Answer:
         selection = Selection.none(command, Status.ERROR, reason, self._size)

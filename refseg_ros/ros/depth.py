@@ -38,7 +38,8 @@ class DepthStore:
 
     def put_info(self, info: Any) -> None:
         """Keep the newest camera_info."""
-        self._info = info
+        with self._lock:
+            self._info = info
 
     def put(self, message: Any) -> None:
         """Keep a depth image."""
@@ -66,6 +67,27 @@ class DepthStore:
         ):
             self._pinned = message
 
+    def intrinsics(self, size: tuple[int, int]) -> tuple[NDArray[np.float64] | None, str]:
+        """The camera matrix of images of a size.
+
+        Args:
+            size: Height and width of the image in pixels.
+
+        Returns:
+            (3, 3) float64 or None, and why there is none.
+        """
+        with self._lock:
+            info = self._info
+        if info is None:
+            return None, "there is no camera_info"
+        matrix = intrinsics_from_info(info)
+        if matrix is None:
+            return None, "camera_info holds no calibration (its K and P are zero)"
+        height, width = size
+        if (info.height, info.width) != (height, width):
+            return None, f"camera_info is for {info.width}x{info.height}, not {width}x{height}"
+        return matrix, ""
+
     def read(
         self, size: tuple[int, int], header: Any, slop: float
     ) -> tuple[tuple[NDArray[np.float32], NDArray[np.float64]] | None, str]:
@@ -81,19 +103,17 @@ class DepthStore:
             with the depth input: empty if nothing is, or if there is no such input at all.
         """
         with self._lock:
-            message, info = self._pinned, self._info
+            message, informed = self._pinned, self._info is not None
         if message is None:
             return None, ""
         if abs(nanoseconds(message.header) - nanoseconds(header)) > slop * 1e9:
             return None, f"no depth image within {slop:g} s of the image"
-        if info is None:
+        if not informed:
             return None, "depth images come, but no camera_info"
-        matrix = intrinsics_from_info(info)
+        matrix, problem = self.intrinsics(size)
         if matrix is None:
-            return None, "camera_info holds no calibration (its K and P are zero)"
+            return None, problem
         height, width = size
-        if (info.height, info.width) != (height, width):
-            return None, f"camera_info is for {info.width}x{info.height}, not {width}x{height}"
         try:
             depth = depth_from_image(message)
         except ImageError as error:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from refseg_ros.scene import Scene
     from refseg_ros.segmenter import Segmenter
+    from refseg_ros.spatial.viewpoint import Viewpoint
 
 GRID = (32, 24)
 """Columns and rows of the cells whose means are compared."""
@@ -50,6 +51,7 @@ class Observation:
         size: Height and width of the image in pixels.
         cells: Its thumbnail.
         time: ``time.monotonic()`` when it was observed.
+        viewpoint: Whose left and right are meant in the scene; None for the camera's.
     """
 
     header: Any
@@ -57,6 +59,7 @@ class Observation:
     size: tuple[int, int]
     cells: NDArray[np.float32] = field(repr=False)
     time: float
+    viewpoint: Viewpoint | None = None
 
 
 class Observer:
@@ -103,12 +106,18 @@ class Observer:
         self.last = Observation(header, scene, size, thumbnail(image), time.monotonic())
         return self.last
 
-    def measure(self, depth: NDArray[np.float32], intrinsics: NDArray[np.float64]) -> Observation:
-        """Measure what the last observation shows, from its depth image.
+    def measure(
+        self,
+        depth: NDArray[np.float32] | None,
+        intrinsics: NDArray[np.float64] | None,
+        viewpoint: Viewpoint | None = None,
+    ) -> Observation:
+        """Measure what the last observation shows.
 
         Args:
             depth: (H, W) float32 metres, as large as the image; 0 is unknown.
             intrinsics: (3, 3) float64 camera matrix in pixels.
+            viewpoint: Whose left and right are meant; None for the camera's.
 
         Returns:
             The observation, which is the last one from now on.
@@ -118,5 +127,6 @@ class Observer:
         """
         if self.last is None:
             raise ValueError("measure: nothing was observed yet")
-        self.last = replace(self.last, scene=self.last.scene.measured(depth, intrinsics))
+        scene = self.last.scene.measured(depth, intrinsics, viewpoint)
+        self.last = replace(self.last, scene=scene, viewpoint=viewpoint)
         return self.last

@@ -138,6 +138,13 @@ SEGMENTER = (
         dynamic=True,
     ),
     Rule(
+        "reference_frame",
+        "",
+        "tf frame whose left, right, front and back commands mean, such as base_link (x forward, "
+        "y left, z up from the table); needs camera_info and tf2_ros. Empty: the camera's.",
+        dynamic=True,
+    ),
+    Rule(
         "service_timeout",
         60.0,
         "Seconds after which a call of ~/segment that was not answered is told so.",

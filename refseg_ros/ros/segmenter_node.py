@@ -34,6 +34,7 @@ from refseg_ros.results import Status
 from refseg_ros.ros import qos
 from refseg_ros.ros.answering import Answering, to_response
 from refseg_ros.ros.depth import DepthStore
+from refseg_ros.ros.frames import ReferenceFrame
 from refseg_ros.ros.messages import Answer, to_status
 from refseg_ros.ros.outputs import Outputs
 from refseg_ros.ros.parameters import SEGMENTER, Parameters
@@ -70,6 +71,7 @@ class SegmenterNode(Node):
 
     Args:
         load: Makes the segmenter of the parameters preset and device; runs in the worker.
+        frame: Makes what looks up whose left and right are meant.
         options: Keyword arguments of ``rclpy.node.Node``, such as ``parameter_overrides``.
 
     Attributes:
@@ -80,7 +82,10 @@ class SegmenterNode(Node):
     """
 
     def __init__(
-        self, load: Callable[[str, str], Segmenter] = load_segmenter, **options: Any
+        self,
+        load: Callable[[str, str], Segmenter] = load_segmenter,
+        frame: Callable[[Node], ReferenceFrame] = ReferenceFrame.of_node,
+        **options: Any,
     ) -> None:
         super().__init__(NAME, **options)
         self.exit_code: int | None = None
@@ -90,8 +95,9 @@ class SegmenterNode(Node):
         SegmenterConfig.from_preset(self._values["preset"])  # a wrong one is refused here
         self._depth = DepthStore()
         self._outputs = Outputs(self)
+        self._frame = frame(self)
         self._answering = Answering(
-            self._inbox, self._depth, self._outputs, self._values, self.get_logger()
+            self._inbox, self._depth, self._frame, self._outputs, self._values, self.get_logger()
         )
         self._calls: list[Call] = []
         self._on_parameter("mode", self._values["mode"])
@@ -207,7 +213,7 @@ class SegmenterNode(Node):
             if self._inbox.pending or self._values["mode"] == "continuous":
                 hint = _LOSS_HINT if count else ""
                 self.get_logger().warning(text + hint, throttle_duration_sec=10.0)
-        return problems + [text for text in (answering.depth_problem,) if text]
+        return problems + [text for text in (answering.depth_problem, self._frame.problem) if text]
 
     def _figures(self) -> dict[str, object]:
         answering, segmenter = self._answering, self._answering.segmenter
@@ -215,6 +221,7 @@ class SegmenterNode(Node):
             "model": segmenter.description if segmenter else "loading",
             "mode": self._values["mode"],
             "command": answering.command,
+            "left and right of": self._values["reference_frame"] or "the camera",
             "frames received": self._inbox.received,
             "frames dropped": self._inbox.dropped,
             "seconds without an image": f"{self._inbox.silence:.1f}",

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from refseg_ros.proposals.prune import intersections
 from refseg_ros.results import Proposals
 from refseg_ros.spatial.rectifier import integer_centroids
+from refseg_ros.spatial.space import Space
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -49,26 +50,24 @@ class Layout:
 
     Attributes:
         proposals: The candidates.
-        depths: (N,) metres from the camera, 0 or NaN where unknown; None without a depth image.
         names: What each is called, "" where that is not known; none without captions.
-        ground: (N, 2) metres on the table, to the right and away from the camera; None where no
-            table was measured.
-        tall: (N,) metres above the table; None likewise.
+        space: Where they are in space, and whose left and right are meant; None for what the
+            picture alone shows.
+        in_picture: Whether left, right, above and below are the picture's whatever ``space`` is.
 
     Raises:
-        ValueError: ``depths`` has another length than ``proposals``.
+        ValueError: ``space`` is of another number of candidates.
     """
 
     proposals: Proposals
-    depths: Vector | None = None
     names: tuple[str, ...] = ()
-    ground: Matrix | None = None
-    tall: Vector | None = None
+    space: Space | None = None
+    in_picture: bool = False
 
     def __post_init__(self) -> None:
-        if self.depths is not None and np.shape(self.depths) != (len(self.proposals),):
+        if self.space is not None and np.shape(self.space.depths) != (len(self.proposals),):
             raise ValueError(
-                f"depths: expected ({len(self.proposals)},), got {np.shape(self.depths)}"
+                f"space: expected ({len(self.proposals)},), got {np.shape(self.space.depths)}"
             )
 
     def __len__(self) -> int:
@@ -78,6 +77,26 @@ class Layout:
     def size(self) -> tuple[int, int]:
         """Height and width of the image in pixels."""
         return self.proposals.masks.shape[1], self.proposals.masks.shape[2]
+
+    @property
+    def viewer(self) -> str:
+        """The frame whose left and right are meant; "" for the camera's own."""
+        space = self.space
+        if space is None or space.viewpoint is None or self.in_picture:
+            return ""
+        return space.viewpoint.frame
+
+    @property
+    def depths(self) -> Vector | None:
+        """(N,) metres from the camera, 0 or NaN where unknown; None if nothing is measured."""
+        return None if self.space is None else self.space.depths
+
+    @property
+    def tall(self) -> Vector | None:
+        """(N,) metres above the table of the top of each; None where none was measured."""
+        if self.space is None or self.space.heights is None:
+            return None
+        return self.space.heights[:, 1]
 
     @cached_property
     def boxes(self) -> Matrix:
@@ -92,6 +111,8 @@ class Layout:
     @cached_property
     def integer_centroids(self) -> NDArray[np.int64]:
         """(N, 2) row, column of the masks' centres of mass in whole pixels, as TAS has them."""
+        if self._plan is not None:
+            return np.floor(self._plan[:, ::-1]).astype(np.int64)
         return integer_centroids(self.proposals.masks)
 
     @cached_property
@@ -109,6 +130,28 @@ class Layout:
         """(N, 2) x, y in pixels of the middle of what each stands on, as far as it can be told."""
         rows = np.maximum(self.centres[:, 1], self.boxes[:, 3] - FOOT * self.widths)
         return np.stack([self.centres[:, 0], rows], 1)
+
+    @cached_property
+    def _plan(self) -> Matrix | None:
+        """(N, 2) x, y in a picture of the table from above; None where the camera's is meant."""
+        space = self.space
+        if space is None or space.viewpoint is None or space.intrinsics is None:
+            return None
+        if self.in_picture:
+            return None
+        return space.viewpoint.on_plan(
+            self.feet, self.size, space.intrinsics, space.ground, space.camera_height
+        )
+
+    @property
+    def places(self) -> Matrix:
+        """(N, 2) x, y in pixels by which left, right, top and bottom are told."""
+        return self.centres if self._plan is None else self._plan
+
+    @property
+    def stands(self) -> Matrix:
+        """(N, 2) x, y in pixels by which front and behind are told, where nothing is measured."""
+        return self.feet if self._plan is None else self._plan
 
     @property
     def _step(self) -> int:

@@ -60,11 +60,12 @@ def by_direction(
     directions: Sequence[Direction], members: Sequence[int], layout: Layout, rank: int
 ) -> Order:
     """How far each lies in directions, the least of them counting; "middle" among the members."""
-    shares = in_frame(layout.centres[:, ::-1], layout.size)
+    shares = in_frame(layout.places[:, ::-1], layout.size)
     values = np.full(len(layout), -np.inf)
     values[list(members)] = reach(shares[list(members)], directions)
     names = " ".join(direction.value for direction in dict.fromkeys(directions))
-    return Order(values, rank, PRIOR_SCALE, f"towards the {names}")
+    seen = f" as {layout.viewer} sees it" if layout.viewer else ""
+    return Order(values, rank, PRIOR_SCALE, f"towards the {names}{seen}")
 
 
 def by_measure(superlative: Superlative, phrase: NounPhrase, layout: Layout) -> Order:

@@ -12,6 +12,17 @@ from refseg_ros.language.expression import NounPhrase
 
 MAX_DEPTH: Final = 8
 """Landmarks of landmarks that are followed."""
+SIDED: Final = frozenset(
+    (
+        RelationKind.LEFT_OF,
+        RelationKind.RIGHT_OF,
+        RelationKind.ABOVE,
+        RelationKind.BELOW,
+        RelationKind.IN_FRONT_OF,
+        RelationKind.BEHIND,
+    )
+)
+"""Relations that another viewer sees otherwise."""
 
 
 def completed(excluded: NounPhrase, phrase: NounPhrase) -> NounPhrase:
@@ -66,6 +77,24 @@ def is_told(landmark: NounPhrase) -> bool:
     """Whether a landmark without a look is told by anything else."""
     placed = landmark.directions or landmark.superlatives or landmark.relations
     return bool(placed or landmark.sizes or landmark.ordinal)
+
+
+def tells_sides(expression: ReferringExpression) -> bool:
+    """Whether another viewer could take a sentence otherwise: "the left mug", "behind the box"."""
+    return not expression.in_picture and _tells_sides(expression.target, 0)
+
+
+def _tells_sides(phrase: NounPhrase, depth: int) -> bool:
+    if phrase.directions or phrase.ordinal_from or phrase.ordinal is not None:
+        return True
+    if depth > MAX_DEPTH:
+        return False
+    inner = [*phrase.excluded]
+    for relation in phrase.relations:
+        if relation.kind in SIDED:
+            return True
+        inner += relation.landmarks
+    return any(_tells_sides(item, depth + 1) for item in inner)
 
 
 def in_words(phrase: NounPhrase) -> str:

@@ -102,6 +102,8 @@ def place(
         raise ValueError(
             f"absolute: expected released, rectifier, extreme or off, got {absolute!r}"
         )
+    if expression.in_picture:
+        layout = replace(layout, in_picture=True)
     phrase = expression.target
     if absolute != "extreme":
         phrase = NounPhrase(text=phrase.text, head=phrase.head, relations=phrase.relations)
@@ -115,7 +117,7 @@ def place(
     if absolute == "released":
         choice = rectify_released(found.weights, layout.integer_centroids, entity)
     elif absolute == "rectifier" and expression.directions:
-        choice = rectify(found.weights, layout.proposals.centroids, expression.directions)
+        choice = rectify(found.weights, layout.places[:, ::-1], expression.directions)
     if choice is not None and choice.index is not None:
         reason = "; ".join(filter(None, (reason, choice.reason)))
         weighing = _rectified(weighing, choice, expression)

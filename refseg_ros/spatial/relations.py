@@ -6,9 +6,11 @@ landmark, and r, in [0, 1] with the border at 0.5, how well the relation holds b
 is smooth where ReCLIP's is a step, so that two candidates at nearly one height do not flip from
 one frame to the next.
 
-Left, right, above and below are the picture's, and each means mostly that way. In front of and
-behind are along the table, nearer to the camera and farther. In, on and under are told from where
-the lowest part of one thing lies in the outline of another (:attr:`Layout.seated`).
+Left and right are the picture's, or a frame's (:class:`refseg_ros.Viewpoint`), and each means
+mostly that way. In front of and behind are along the table, nearer and farther. Above and below
+are the picture's too, except where something is measured to hang or stand over the landmark, which
+is meant then. In, on and under are told from where the lowest part of one thing lies in the
+outline of another (:attr:`Layout.seated`).
 """
 
 from __future__ import annotations
@@ -43,6 +45,12 @@ DEPTH_SCALE: Final = 0.03
 AWAY: Final = 0.03
 """Metres along the table from which on a thing is behind another, where that was measured."""
 AWAY_SCALE: Final = 0.008
+CLEAR: Final = -0.008
+"""Metres from the top of one thing to the lowest part of another from which that is above it."""
+CLEAR_SCALE: Final = 0.004
+OVERHANG: Final = 0.02
+"""Metres beyond the sides of a thing at which the middle of another is no longer above it."""
+OVERHANG_SCALE: Final = 0.005
 ASIDE: Final = 0.3
 """How far beside the line from one landmark to the other "between" still holds, in its length."""
 ASIDE_SCALE: Final = 0.05
@@ -128,7 +136,7 @@ def distances(kind: RelationKind, landmark_weights: ArrayLike, layout: Layout) -
         apart = np.linalg.norm(layout.feet[:, None] - layout.feet[None], axis=2)
         between = sign * (layout.gaps + 0.05 * apart) / longer
     else:
-        points, axis, way = _AXES.get(kind, ("centres", 0, -1.0))
+        points, axis, way = _AXES.get(kind, ("places", 0, -1.0))
         places = getattr(layout, points)[:, axis] / longer
         between = way * (places[:, None] - places[None])
     others = weights * ~np.eye(len(layout), dtype=np.bool_)
@@ -139,12 +147,12 @@ def distances(kind: RelationKind, landmark_weights: ArrayLike, layout: Layout) -
 
 
 _AXES: Final = {
-    RelationKind.LEFT_OF: ("centres", 0, -1.0),
-    RelationKind.RIGHT_OF: ("centres", 0, 1.0),
-    RelationKind.ABOVE: ("centres", 1, -1.0),
-    RelationKind.BELOW: ("centres", 1, 1.0),
-    RelationKind.BEHIND: ("feet", 1, -1.0),
-    RelationKind.IN_FRONT_OF: ("feet", 1, 1.0),
+    RelationKind.LEFT_OF: ("places", 0, -1.0),
+    RelationKind.RIGHT_OF: ("places", 0, 1.0),
+    RelationKind.ABOVE: ("places", 1, -1.0),
+    RelationKind.BELOW: ("places", 1, 1.0),
+    RelationKind.BEHIND: ("stands", 1, -1.0),
+    RelationKind.IN_FRONT_OF: ("stands", 1, 1.0),
 }
 """Points, axis and sense of the relations that have a way."""
 
@@ -167,9 +175,10 @@ def logistic(values: Matrix) -> Matrix:
 def _directed(kind: RelationKind) -> Callable[[Layout], Matrix]:
     """(N, N): far enough that way, and mostly that way."""
     name, axis, way = _AXES[kind]
-    slant = SLANT_ON_TABLE if name == "feet" else SLANT
 
     def holds(layout: Layout) -> Matrix:
+        # Only the picture shortens what leads away from the camera.
+        slant = SLANT_ON_TABLE if name == "stands" and not layout.viewer else SLANT
         points = getattr(layout, name) / max(layout.size)
         offsets = points[:, None] - points[None]
         along, across = way * offsets[..., axis], np.abs(offsets[..., 1 - axis])
@@ -185,10 +194,12 @@ def _by_depth(kind: RelationKind, sign: float) -> Callable[[Layout], Matrix]:
     in_picture = _directed(kind)
 
     def holds(layout: Layout) -> Matrix:
-        if layout.ground is not None:
-            return _along_the_table(layout.ground, sign)
+        space = layout.space
+        turned = space is not None and space.viewpoint is not None
+        if space is not None and space.ground is not None and not (turned and layout.in_picture):
+            return _along_the_table(space.ground, sign)
         seen = in_picture(layout)
-        if layout.depths is None:
+        if layout.depths is None or layout.viewer:
             return seen
         known = np.isfinite(layout.depths) & (layout.depths > 0)
         metres = np.where(known, layout.depths, 0.0)
@@ -204,6 +215,48 @@ def _along_the_table(ground: Matrix, sign: float) -> Matrix:
     ratio = np.abs(across) / np.maximum(sign * along, 1e-9)
     enough = logistic((sign * along - AWAY) / AWAY_SCALE)
     return enough * logistic((SLANT - np.minimum(ratio, 1e3)) / SLANT_SCALE)
+
+
+def _above(layout: Layout) -> Matrix:
+    """(N, N): over it in space, if anything is over that thing, else higher in the picture."""
+    seen = _HIGHER(layout)
+    over = _over(layout)
+    if over is None:
+        return seen
+    return np.where(over.max(0, initial=0.0)[None] >= 0.5, over, seen)
+
+
+def _below(layout: Layout) -> Matrix:
+    """(N, N): as :func:`_above`, from the other side."""
+    seen = _LOWER(layout)
+    over = _over(layout)
+    if over is None:
+        return seen
+    return np.where(over.max(1, initial=0.0)[None] >= 0.5, over.T, seen)
+
+
+def _over(layout: Layout) -> Matrix | None:
+    """(N, N): i is higher than all of j, and the middle of one is within the sides of the other.
+
+    None where heights are not measured, or the picture is meant.
+    """
+    space = layout.space
+    if (
+        layout.in_picture
+        or space is None
+        or space.heights is None
+        or space.ground is None
+        or space.reach is None
+    ):
+        return None
+    low, high = space.heights.T
+    clear = logistic((low[:, None] - high[None] - CLEAR) / CLEAR_SCALE)
+    apart = np.abs(space.ground[:, None] - space.ground[None])
+    beyond = (apart - space.reach[None]).max(2)
+    within = logistic((OVERHANG - np.minimum(beyond, beyond.T)) / OVERHANG_SCALE)
+    over: Matrix = clear * within
+    np.fill_diagonal(over, 0.0)
+    return over
 
 
 def _seated(layout: Layout) -> Matrix:
@@ -230,8 +283,7 @@ def _far(layout: Layout) -> Matrix:
 
 
 def _under(layout: Layout) -> Matrix:
-    below = _directed(RelationKind.BELOW)(layout)
-    return np.maximum(_seated(layout).T, _UNDER_APART * below)
+    return np.maximum(_seated(layout).T, _UNDER_APART * _below(layout))
 
 
 def _with(layout: Layout) -> Matrix:
@@ -239,11 +291,13 @@ def _with(layout: Layout) -> Matrix:
     return np.maximum(_seated(layout).T, 0.5 * _beside(layout))
 
 
+_HIGHER: Final = _directed(RelationKind.ABOVE)
+_LOWER: Final = _directed(RelationKind.BELOW)
 _PAIRWISE: Final[dict[RelationKind, Callable[[Layout], Matrix]]] = {
     RelationKind.LEFT_OF: _directed(RelationKind.LEFT_OF),
     RelationKind.RIGHT_OF: _directed(RelationKind.RIGHT_OF),
-    RelationKind.ABOVE: _directed(RelationKind.ABOVE),
-    RelationKind.BELOW: _directed(RelationKind.BELOW),
+    RelationKind.ABOVE: _above,
+    RelationKind.BELOW: _below,
     RelationKind.UNDER: _under,
     RelationKind.IN_FRONT_OF: _by_depth(RelationKind.IN_FRONT_OF, -1.0),
     RelationKind.BEHIND: _by_depth(RelationKind.BEHIND, 1.0),

@@ -2,13 +2,14 @@
 """Where the candidates are in space, from a depth image: what a picture alone only suggests.
 
 The plane that the things stand on is found around them, by RANSAC (Fischler and Bolles, 1981) with
-a fixed seed. On it, "behind" is a distance along the table and "tall" one above it, whatever way
-the camera looks.
+a fixed seed. On it, "behind" is a distance along the table, and "tall" and "above" are heights
+over it, whatever way the camera looks.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from refseg_ros.errors import ImageError
 from refseg_ros.geometry import MIN_POINTS, deproject
 from refseg_ros.results import Proposals
+from refseg_ros.spatial.viewpoint import Viewpoint
 
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
@@ -44,62 +46,86 @@ class Space:
             :data:`refseg_ros.geometry.MIN_POINTS` pixels have a depth.
         ground: (N, 2) metres on the table, to the viewer's right and away from the camera, of the
             middle of each; None if no table was found or not all depths are known.
-        tall: (N,) metres above the table of the top of each; None likewise.
+        reach: (N, 2) metres from there to the ends of what is seen of each; None likewise.
+        heights: (N, 2) metres above the table of what is seen of each, its lowest and its highest
+            part; None likewise.
+        camera_height: Metres from the table up to the camera; NaN likewise.
+        viewpoint: Whose right ``ground`` has; None is the camera's.
+        intrinsics: (3, 3) camera matrix in pixels; None if that is not known.
     """
 
     depths: Vector
     ground: Matrix | None = None
-    tall: Vector | None = None
+    reach: Matrix | None = None
+    heights: Matrix | None = None
+    camera_height: float = math.nan
+    viewpoint: Viewpoint | None = None
+    intrinsics: Matrix | None = None
 
 
-def check_depth(
-    depth: NDArray[np.float32], size: tuple[int, int], intrinsics: Matrix | None
+def check_inputs(
+    size: tuple[int, int],
+    depth: NDArray[np.float32] | None,
+    intrinsics: Matrix | None,
+    viewpoint: Viewpoint | None = None,
 ) -> None:
-    """Refuse a depth image that is none of the picture.
+    """Refuse a depth image that is none of the picture, and a frame that sees no table.
 
     Args:
-        depth: To be (H, W), floating, in metres.
         size: Height and width of the picture.
+        depth: To be (H, W), floating, in metres, or None.
         intrinsics: To be a (3, 3) camera matrix in pixels, or None.
+        viewpoint: Whose left and right are meant; needs ``intrinsics``.
 
     Raises:
-        ImageError: It is not; the message says what is expected.
+        ImageError: They are not so; the message says what is expected.
     """
-    if depth.shape != size or not np.issubdtype(depth.dtype, np.floating):
+    if depth is not None and (depth.shape != size or not np.issubdtype(depth.dtype, np.floating)):
         raise ImageError(
             f"depth: expected {size} floating-point metres, as large as the image, got "
             f"{depth.shape} {depth.dtype}"
         )
     if intrinsics is None:
+        if viewpoint is not None:
+            raise ImageError(f"viewpoint of {viewpoint.frame}: needs the camera matrix")
         return
     matrix = np.asarray(intrinsics, np.float64)
     whole = matrix.shape == (3, 3) and np.isfinite(matrix).all()
     if not whole or matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
         raise ImageError("intrinsics: expected a finite (3, 3) camera matrix with focal lengths")
+    if viewpoint is not None:
+        viewpoint.check_table(size, matrix)
 
 
-def measure(proposals: Proposals, depth: NDArray[np.float32], intrinsics: Matrix | None) -> Space:
+def measure(
+    proposals: Proposals,
+    depth: NDArray[np.float32] | None,
+    intrinsics: Matrix | None,
+    viewpoint: Viewpoint | None = None,
+) -> Space:
     """Measure all candidates of one picture.
 
     Args:
         proposals: N candidates.
         depth: (H, W) metres along the optical axis, registered to the picture; 0, negative, NaN
-            and infinity are unknown.
+            and infinity are unknown. Without it nothing is measured.
         intrinsics: (3, 3) camera matrix in pixels; without it only :attr:`Space.depths` is known.
+        viewpoint: Whose right :attr:`Space.ground` has; the camera's without it.
     """
-    known = np.isfinite(depth) & (depth > 0)
+    matrix = None if intrinsics is None else np.asarray(intrinsics, np.float64)
     depths = np.full(len(proposals), np.nan)
+    space = Space(depths, viewpoint=viewpoint, intrinsics=matrix)
+    if depth is None:
+        return space
+    known = np.isfinite(depth) & (depth > 0)
     for index, mask in enumerate(proposals.masks):
         values = depth[mask & known]
         if len(values) >= MIN_POINTS:
             depths[index] = np.median(values)
-    if intrinsics is None or not len(depths) or not np.isfinite(depths).all():
-        return Space(depths)
-    matrix = np.asarray(intrinsics, np.float64)
-    plane = _plane(_ring(proposals), depth, matrix)
-    if plane is None:
-        return Space(depths)
-    return _on_plane(proposals, depth, matrix, plane, depths)
+    if matrix is None or not len(depths) or not np.isfinite(depths).all():
+        return space
+    plane = _plane(_ring(proposals), depth, matrix, viewpoint)
+    return space if plane is None else _on_plane(space, proposals, depth, plane)
 
 
 def _ring(proposals: Proposals) -> NDArray[np.bool_]:
@@ -112,7 +138,10 @@ def _ring(proposals: Proposals) -> NDArray[np.bool_]:
 
 
 def _plane(
-    ring: NDArray[np.bool_], depth: NDArray[np.float32], intrinsics: Matrix
+    ring: NDArray[np.bool_],
+    depth: NDArray[np.float32],
+    intrinsics: Matrix,
+    viewpoint: Viewpoint | None,
 ) -> tuple[Vector, float] | None:
     """Unit normal towards the camera and its distance, of what most points of the ring lie on."""
     points = deproject(ring, depth, intrinsics)
@@ -128,7 +157,11 @@ def _plane(
     offsets = -(normals * triples[made, 0]).sum(1)
     sign = np.where(offsets < 0, -1.0, 1.0)
     normals, offsets = normals * sign[:, None], offsets * sign
-    upright = np.abs(normals[:, 0]) <= UPRIGHT
+    # A picture says little of where up is, a frame of the robot all.
+    sideways = np.abs(normals[:, 0])
+    if viewpoint is not None:
+        sideways = np.linalg.norm(np.cross(normals, viewpoint.up), axis=1)
+    upright = sideways <= UPRIGHT
     if not upright.any():
         return None
     inliers = np.abs(points @ normals[upright].T + offsets[upright]) < ON_PLANE
@@ -147,24 +180,31 @@ def _fitted(points: Matrix) -> tuple[Vector, float]:
 
 
 def _on_plane(
+    space: Space,
     proposals: Proposals,
     depth: NDArray[np.float32],
-    intrinsics: Matrix,
     plane: tuple[Vector, float],
-    depths: Vector,
 ) -> Space:
+    assert space.intrinsics is not None
     normal, offset = plane
-    right = np.array([1.0, 0.0, 0.0]) - normal[0] * normal
-    right /= np.linalg.norm(right)
-    away = np.cross(right, normal)
-    if away[2] < 0 or (abs(away[2]) < 1e-6 and away[1] > 0):
-        away = -away
-    ground, tall = np.zeros((len(depths), 2)), np.zeros(len(depths))
+    right, away = _along(normal, space.viewpoint)
+    axes = np.stack([right, away, normal], 1)
+    middles, reach, heights = (np.zeros((len(proposals), 2)) for _ in range(3))
     for index, mask in enumerate(proposals.masks):
-        points = deproject(mask, depth, intrinsics)
+        points = deproject(mask, depth, space.intrinsics) @ axes
         # The middle of the extent: pixels crowd where a thing is near.
-        flat = np.stack([points @ right, points @ away], 1)
-        low, high = np.percentile(flat, (100 - _TOP_PERCENT, _TOP_PERCENT), axis=0)
-        ground[index] = (low + high) / 2
-        tall[index] = max(0.0, np.percentile(points @ normal + offset, _TOP_PERCENT))
-    return Space(depths, ground, tall)
+        low, high = np.percentile(points, (100 - _TOP_PERCENT, _TOP_PERCENT), axis=0)
+        middles[index] = (low[:2] + high[:2]) / 2
+        reach[index] = (high[:2] - low[:2]) / 2
+        heights[index] = np.maximum(0.0, (low[2] + offset, high[2] + offset))
+    return replace(
+        space, ground=middles, reach=reach, heights=heights, camera_height=float(offset)
+    )
+
+
+def _along(normal: Vector, viewpoint: Viewpoint | None) -> tuple[Vector, Vector]:
+    """Unit vectors on the plane, to the right and away."""
+    right = np.array([1.0, 0.0, 0.0]) if viewpoint is None else viewpoint.right
+    right = right - (right @ normal) * normal
+    right /= np.linalg.norm(right)
+    return right, np.cross(normal, right)

@@ -26,7 +26,15 @@ from refseg_ros.language.expression import NounPhrase
 from refseg_ros.language.lexicon import SIZES
 from refseg_ros.spatial.layout import Layout, Vector
 from refseg_ros.spatial.orders import Order, by_direction, by_measure
-from refseg_ros.spatial.phrases import MAX_DEPTH, completed, has_look, in_words, is_told, usable
+from refseg_ros.spatial.phrases import (
+    MAX_DEPTH,
+    SIDED,
+    completed,
+    has_look,
+    in_words,
+    is_told,
+    usable,
+)
 from refseg_ros.spatial.position import CLOSENESS, PRIOR_SCALE, position_prior, size_prior
 from refseg_ros.spatial.relations import distances, on_the_table, relation_support
 from refseg_ros.spatial.tracing import Weighed, ordered, ruled_out, taken, weighed_by
@@ -147,7 +155,7 @@ class Weigher:
             truth *= fits
         aside = self._soft_directions(phrase)
         if aside:
-            fits = position_prior(self.layout.centres[:, ::-1], aside, self.layout.size)
+            fits = position_prior(self.layout.places[:, ::-1], aside, self.layout.size)
             words = " ".join(item.value for item in aside)
             conditions.append(weighed_by(ConditionKind.POSITION, words, fits))
             truth *= fits
@@ -165,6 +173,8 @@ class Weigher:
                 landmarks: list[Landmark] = []
                 holds = self._related(relation, landmarks, missing, depth)
                 words = f"{relation.kind.value.replace('_', ' ')} '{relation.phrase}'"
+                if self.layout.viewer and relation.kind in SIDED:
+                    words += f" as {self.layout.viewer} sees it"
                 conditions.append(weighed_by(ConditionKind.RELATION, words, holds, landmarks))
                 held *= holds
         for excluded in phrase.excluded:
@@ -243,7 +253,7 @@ class Weigher:
         held = held * self._graded(phrase, look, conditions)
         if phrase.directions:
             held = held * position_prior(
-                self.layout.centres[:, ::-1], phrase.directions, self.layout.size
+                self.layout.places[:, ::-1], phrase.directions, self.layout.size
             )
         return None if missing else np.clip(held, 0.0, 1.0)
 
