@@ -17,7 +17,7 @@ from refseg_ros.decision import decide, rank
 from refseg_ros.dialogue.asking import with_question
 from refseg_ros.dialogue.context import NOTHING_SAID, Context
 from refseg_ros.explain import Explanation
-from refseg_ros.language import ReferringExpression, parse
+from refseg_ros.language import NounPhrase, ReferringExpression, parse
 from refseg_ros.language.tools import plain
 from refseg_ros.matching import SceneFeatures, ScoreTable, shares
 from refseg_ros.matching.looks import match, plausible, score_looks
@@ -74,6 +74,11 @@ class Scene:
     def captions(self) -> tuple[str, ...]:
         """What the captioner says of each proposal."""
         return self.features.captions
+
+    @property
+    def names(self) -> tuple[NounPhrase | None, ...]:
+        """What the captioner calls each proposal, taken apart; None where it names no thing."""
+        return tuple(item.thing for item in self.features.named)
 
     @cached_property
     def layout(self) -> Layout:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from refseg_ros.decision import rivals
 from refseg_ros.dialogue.combining import answering
 from refseg_ros.dialogue.context import Context
-from refseg_ros.dialogue.naming import called, counted, fits_name, named
+from refseg_ros.dialogue.naming import called, counted, fits_name
 from refseg_ros.dialogue.replies import as_quality
 from refseg_ros.language import Direction, Measure, ReferringExpression, parse
 from refseg_ros.language.expression import NounPhrase
@@ -88,7 +88,7 @@ class Asker:
     Attributes:
         expression: What was said.
         tied: The candidates, best first.
-        captions: Of all candidates; "" where there is none.
+        names: What all candidates are called; None where that is not known.
         layout: Of all candidates.
         matches: (texts, N) logits of all candidates beside texts.
         min_margin: :attr:`DecisionConfig.min_margin`.
@@ -96,7 +96,7 @@ class Asker:
 
     expression: ReferringExpression
     tied: tuple[int, ...]
-    captions: Sequence[str]
+    names: Sequence[NounPhrase | None]
     layout: Layout
     matches: Matches
     min_margin: float
@@ -111,7 +111,7 @@ class Asker:
 
     def which(self) -> Question:
         """Which one of two or more."""
-        names = [named(self.captions[index]) for index in self.tied]
+        names = [self.names[index] for index in self.tied]
         lead = counted(len(self.tied), self._kind(names))
         if len(self.tied) <= MOST:
             kinds = self._kinds(names)
@@ -126,16 +126,16 @@ class Asker:
 
     def confirm(self) -> Question:
         """Whether it is this one; nothing if its name is not its own."""
-        name = named(self.captions[self.tied[0]])
+        name = self.names[self.tied[0]]
         copies = self.layout.copies[self.tied[0]]
-        others = [item for item, copy in zip(self.captions, copies, strict=True) if not copy]
-        if name is None or self.captions[self.tied[0]] in others:
+        others = [item for item, copy in zip(self.names, copies, strict=True) if not copy]
+        if name is None or name in others:
             return Question()
         return Question(f"Do you mean {called(name)}?", ("yes", "no"))
 
     def which_of(self, count: int) -> Question:
         """Which so many of more."""
-        names = [named(self.captions[index]) for index in self.tied]
+        names = [self.names[index] for index in self.tied]
         number = counted(count, None).split()[0].lower()
         return Question(f"{counted(len(self.tied), self._kind(names))}: which {number}?")
 
@@ -173,7 +173,7 @@ class Asker:
         said = parse(option)
         quality = as_quality(said.target)
         if quality.colours:
-            found = [k for k in self.tied if fits_name(quality, named(self.captions[k]))]
+            found = [k for k in self.tied if fits_name(quality, self.names[k])]
             return found[0] if len(found) == 1 else None
         count = len(self.layout)
         look = Context(self.tied, level=True).confine(Look(np.ones(count), np.ones(count)))
@@ -292,7 +292,7 @@ def with_question(
 
     config = scene.segmenter.config.decision
     tied = rivals(expression, selection, placed, scene.layout.copies, config)
-    asker = Asker(expression, tied, scene.captions, scene.layout, matches, config.min_margin)
+    asker = Asker(expression, tied, scene.names, scene.layout, matches, config.min_margin)
     question = asker.ask()
     return replace(selection, tied=tied, question=question.text, options=question.options)
 

@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
 
-from refseg_ros.language import lemma, parse
+from refseg_ros.language import lemma
 from refseg_ros.language.expression import NounPhrase
-from refseg_ros.language.lexicon import SUPPORTS
 from refseg_ros.language.phrases import same_thing
 
 _COUNTS: Final = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
@@ -17,13 +15,6 @@ _IRREGULAR: Final = {
     "man": "men", "woman": "women", "child": "children", "person": "people", "mouse": "mice",
     "foot": "feet", "tooth": "teeth", "potato": "potatoes", "tomato": "tomatoes",
 }  # fmt: skip
-
-
-@lru_cache(maxsize=1024)
-def named(caption: str) -> NounPhrase | None:
-    """The thing that a caption names; None if it names none, or what everything stands on."""
-    phrase = parse(caption).target
-    return phrase if phrase.head and phrase.head not in SUPPORTS else None
 
 
 def fits_name(said: NounPhrase, name: NounPhrase | None, noun: str = "") -> bool:

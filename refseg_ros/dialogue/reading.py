@@ -19,7 +19,7 @@ from refseg_ros.dialogue.combining import (
 )
 from refseg_ros.dialogue.context import Context
 from refseg_ros.dialogue.finding import found_again
-from refseg_ros.dialogue.naming import fits_name, named
+from refseg_ros.dialogue.naming import fits_name
 from refseg_ros.dialogue.replies import Kind, Reply, as_quality, rank_of, read_reply, rejects
 from refseg_ros.language import Anaphora, NounPhrase, ReferringExpression, parse
 from refseg_ros.results import Selection, Status
@@ -207,7 +207,7 @@ class Reading:
         if not inside:
             return None
         before = self.before.expression
-        names = [named(self.scene.captions[index]) for index in inside]
+        names = [self.scene.names[index] for index in inside]
         heads = {before.head, *(name.head for name in names if name is not None)}
         if target.head and target.head not in heads:
             return None
@@ -255,7 +255,7 @@ class Reading:
     def _same(self) -> Turn | None:
         noun = self.said.head
         if noun and noun != self.before.expression.head:
-            names = [named(self.scene.captions[index]) for index in self.target]
+            names = [self.scene.names[index] for index in self.target]
             if not all(fits_name(NounPhrase(head=noun), name) for name in names):
                 return None
         return self._pick(self.target, "the same as before")

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from refseg_ros.language import NounPhrase, parse
+from refseg_ros.language.lexicon import SUPPORTS
 from refseg_ros.language.phrases import kinds
 from refseg_ros.language.synonyms import COLOUR_OF
 
@@ -36,21 +37,30 @@ class Naming:
     Attributes:
         kinds: Names under which its head noun is known; none without a head.
         colours: Its basic colours; others are left out.
+        phrase: The words themselves.
     """
 
     kinds: frozenset[str]
     colours: frozenset[str]
+    phrase: NounPhrase = field(default_factory=NounPhrase)
 
     @classmethod
     def of_phrase(cls, phrase: NounPhrase) -> Naming:
         """What a phrase calls the thing that it is about."""
         colours = (COLOUR_OF[word] for word in phrase.colours if word in COLOUR_OF)
-        return cls(kinds(phrase.text) if phrase.head else frozenset(), frozenset(colours))
+        known = kinds(phrase.text) if phrase.head else frozenset()
+        return cls(known, frozenset(colours), phrase)
 
     @classmethod
     def of_caption(cls, caption: str) -> Naming:
         """What a caption calls the thing that it describes."""
         return cls.of_phrase(parse(_VIEW.sub("", caption)).target)
+
+    @property
+    def thing(self) -> NounPhrase | None:
+        """The words for a thing; None if they name none, or what everything stands on."""
+        head = self.phrase.head
+        return self.phrase if head and head not in SUPPORTS else None
 
     def agreement(self, said: Naming) -> int:
         """Whether it is called what was said.
