@@ -29,6 +29,12 @@ def arguments() -> list[DeclareLaunchArgument]:
             "Empty: as params_file says.",
         ),
         DeclareLaunchArgument(
+            "method",
+            default_value="",
+            description="How candidates are matched (see `refseg methods`). Empty: as "
+            "params_file says, or the preset's own way.",
+        ),
+        DeclareLaunchArgument(
             "device",
             default_value="",
             description="auto, cpu or cuda. Empty: as params_file says.",
@@ -81,8 +87,9 @@ def arguments() -> list[DeclareLaunchArgument]:
 
 
 def segmenter(context: LaunchContext) -> list[Node]:
-    """The segmenter node; `preset` and `device` outrank params_file where they are given."""
-    given = {name: LaunchConfiguration(name).perform(context) for name in ("preset", "device")}
+    """The segmenter node; `preset`, `method` and `device` outrank params_file if given."""
+    names = ("preset", "method", "device")
+    given = {name: LaunchConfiguration(name).perform(context) for name in names}
     return [
         Node(
             package="refseg_ros",

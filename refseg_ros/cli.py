@@ -109,6 +109,9 @@ def segment(
     preset: Annotated[
         str, typer.Option(help="A preset (see `refseg presets`) or a YAML file.")
     ] = "tabletop",
+    method: Annotated[
+        str, typer.Option(help="A method (see `refseg methods`) in place of the preset's own.")
+    ] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what is done.")] = False,
 ) -> None:
@@ -121,7 +124,7 @@ def segment(
     _check_expression(expression)
     outputs = Outputs(output, mask, explain_to)
     with one_line_errors():
-        selection = run_segment(image, expression, outputs, preset, device, ask)
+        selection = run_segment(image, expression, outputs, preset, device, ask, method)
     if as_json:
         answer = {"image": str(image), **selection.to_dict()}
         typer.echo(json.dumps(answer, ensure_ascii=False, allow_nan=False))
@@ -145,6 +148,19 @@ def presets() -> None:
     with one_line_errors():
         for name in preset_names():
             table.add_row(name, escape(SegmenterConfig.from_preset(name).description))
+    Console().print(table)
+
+
+@app.command()
+def methods() -> None:
+    """List the methods: ways of matching that any preset can be asked for."""
+    from rich.table import Table
+
+    from refseg_ros.methods import METHODS
+
+    table = Table("method", "what it is", "published", box=None, header_style="bold")
+    for name, method in METHODS.items():
+        table.add_row(name, escape(method.what), escape(method.source))
     Console().print(table)
 
 

@@ -72,6 +72,13 @@ def tabletop(
     preset: Annotated[
         str, typer.Option(help="A preset (see `refseg presets`) or a YAML file.")
     ] = "tabletop",
+    method: Annotated[
+        str,
+        typer.Option(
+            help="A method in place of the preset's own, or several with commas between, which "
+            "are measured side by side (see `refseg methods`)."
+        ),
+    ] = "",
     ablation: Annotated[
         bool,
         typer.Option(
@@ -127,7 +134,8 @@ def tabletop(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what is done.")] = False,
 ) -> None:
     """RefTabletop: rendered table scenes with expressions of thirteen phenomena."""
-    _check_use(context, ablation)
+    names = [name.strip() for name in method.split(",")] if method else []
+    _check_use(context, ablation, len(names) > 1)
     from refseg_ros.evaluation.tabletop_source import TabletopOptions
     from refseg_ros.evaluation.timing import cores
 
@@ -135,6 +143,7 @@ def tabletop(
     options = TabletopOptions(
         splits=_splits(split or [SplitChoice.SLICE]),
         preset=preset,
+        method=names[0] if len(names) == 1 else "",
         scenes=scenes,
         data=data,
         json_file=json_file,
@@ -152,29 +161,39 @@ def tabletop(
             from refseg_ros.evaluation.tabletop_ablation import evaluate_ablation
 
             evaluate_ablation(options, read_ablation(rows))
+        elif len(names) > 1:
+            from refseg_ros.evaluation.ablation import compare_methods
+            from refseg_ros.evaluation.tabletop_ablation import evaluate_ablation
+
+            evaluate_ablation(options, compare_methods(preset, names))
         else:
             from refseg_ros.evaluation.tabletop import evaluate
 
             evaluate(options)
 
 
-def _check_use(context: typer.Context, ablation: bool) -> None:
+def _check_use(context: typer.Context, ablation: bool, methods: bool) -> None:
     """Refuse options that would be ignored."""
     given = [name for name, value in context.params.items() if value not in (None, False)]
     explicit = context.get_parameter_source("preset")
-    if ablation:
+    if ablation or methods:
         wrong: list[str] = [name for name in ("pictures", "curve") if name in given]
-        if explicit is not None and explicit.name == "COMMANDLINE":
+        if ablation and context.params["method"]:
+            wrong.append("method")
+        if ablation and explicit is not None and explicit.name == "COMMANDLINE":
             wrong.append("preset")
         for name in wrong:
             raise typer.BadParameter(
                 f"--{name} belongs to one preset and --ablation measures several; leave one out"
+                if ablation
+                else f"--{name} belongs to one method and several are named; leave one out"
             )
+    if ablation:
         return
     if "rows" in given:
         raise typer.BadParameter(f"{context.params['rows']}: a file of rows needs --ablation")
-    if "markdown" in given:
-        raise typer.BadParameter("--markdown needs --ablation")
+    if "markdown" in given and not methods:
+        raise typer.BadParameter("--markdown needs --ablation or several methods")
 
 
 def _splits(chosen: list[SplitChoice]) -> tuple[str, ...]:

@@ -109,7 +109,13 @@ class Outputs:
 
 
 def run_segment(
-    image: Path, expression: str, outputs: Outputs, preset: str, device: str, ask: bool = False
+    image: Path,
+    expression: str,
+    outputs: Outputs,
+    preset: str,
+    device: str,
+    ask: bool = False,
+    method: str = "",
 ) -> Selection:
     """Read, segment and write; every check that needs no model comes first.
 
@@ -120,6 +126,7 @@ def run_segment(
         preset: Name or YAML file.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         ask: At a terminal, read follow-ups to an AMBIGUOUS answer until it is settled.
+        method: Name; "" is the preset's own.
 
     Raises:
         RefsegError: A file, a preset or a checkpoint is not as it must be; the message names it.
@@ -135,7 +142,7 @@ def run_segment(
         from refseg_ros.segmenter import Segmenter
 
         status.update("loading models")
-        segmenter = Segmenter.from_preset(preset, device=device)
+        segmenter = Segmenter.from_preset(preset, device, method)
         status.update(f"looking at {escape(image.name)} ({segmenter.description})")
         scene = segmenter.observe(pixels)
         status.update("choosing")

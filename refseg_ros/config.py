@@ -8,95 +8,75 @@ before any model is loaded.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any
 
 import yaml
 
+from refseg_ros.config_fields import build, option
 from refseg_ros.errors import ConfigError
 from refseg_ros.spatial.position import CLOSENESS
-
-T = TypeVar("T")
-
-
-def _option(
-    default: Any,
-    help_text: str,
-    *,
-    low: float = -math.inf,
-    high: float = math.inf,
-    choices: tuple[Any, ...] = (),
-    holds: str = "",
-) -> Any:
-    """A dataclass field that carries its own description and allowed values.
-
-    A choice ``name:WHAT`` stands for any text that begins with ``name:`` and goes on; ``holds``
-    is what a text, or each of several, must contain.
-    """
-    metadata = {"help": help_text, "low": low, "high": high, "choices": choices, "holds": holds}
-    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
 class ProposalConfig:
     """Mask proposals: segment-anything's automatic generator or a seed head, and a pruning."""
 
-    architecture: str = _option(
+    architecture: str = option(
         "vit_h", "vit_h, vit_l, vit_b, or a JSON file that describes the network"
     )
-    checkpoint: str = _option("sam_vit_h_4b8939.pth", "weights: a file, or bundled:NAME")
-    max_side: int = _option(
+    checkpoint: str = option("sam_vit_h_4b8939.pth", "weights: a file, or bundled:NAME")
+    max_side: int = option(
         0,
         "longer side in pixels at which masks are found before they are brought to the image's "
         "size; 0 is the image's own, as the paper has it",
         low=0,
     )
-    prompts: str = _option(
+    prompts: str = option(
         "grid",
         "grid: points_per_side squared points, through segment-anything's automatic generator; "
         "seeds: points where the network's seed head sees things (bundled networks only)",
         choices=("grid", "seeds"),
     )
-    seed_thresh: float = _option(
+    seed_thresh: float = option(
         0.5, "seeds: how likely a place shows a thing for it to be a prompt", low=0, high=1
     )
-    max_seeds: int = _option(48, "seeds: most prompts of each of the two rounds", low=1, high=1024)
-    seed_rivals: int = _option(
+    max_seeds: int = option(48, "seeds: most prompts of each of the two rounds", low=1, high=1024)
+    seed_rivals: int = option(
         0,
         "seeds: how many of its nearest neighbours each is told from, by a negative click on the "
         "other; 0 saves the third round",
         low=0,
         high=16,
     )
-    refine: bool = _option(
+    refine: bool = option(
         False, "seeds: draw outlines again where the colours of the image's own pixels change"
     )
-    points_per_side: int = _option(8, "grid points along each side", low=1, high=64)
-    points_per_batch: int = _option(64, "points decoded at a time", low=1, high=4096)
-    pred_iou_thresh: float = _option(
+    points_per_side: int = option(8, "grid points along each side", low=1, high=64)
+    points_per_batch: int = option(64, "points decoded at a time", low=1, high=4096)
+    pred_iou_thresh: float = option(
         0.7, "keep masks of at least this predicted IoU", low=0, high=1
     )
-    stability_score_thresh: float = _option(0.7, "keep masks at least this stable", low=0, high=1)
-    stability_score_offset: float = _option(1.0, "logit shift of the stability test", low=0)
-    box_nms_thresh: float = _option(0.7, "box IoU above which the worse is dropped", low=0, high=1)
-    fill_area: int = _option(
+    stability_score_thresh: float = option(0.7, "keep masks at least this stable", low=0, high=1)
+    stability_score_offset: float = option(1.0, "logit shift of the stability test", low=0)
+    box_nms_thresh: float = option(0.7, "box IoU above which the worse is dropped", low=0, high=1)
+    fill_area: int = option(
         800,
         "holes and islands below this many pixels of the size at which masks are found are mended",
         low=0,
     )
-    min_area: float = _option(
+    min_area: float = option(
         2000, "smallest mask: pixels if >= 1, else a fraction of the image", low=0
     )
-    max_area: float = _option(1.0, "largest mask as a fraction of the image", low=0, high=1)
-    overlap: float = _option(
+    max_area: float = option(1.0, "largest mask as a fraction of the image", low=0, high=1)
+    overlap: float = option(
         0.4, "intersection over the smaller area above which the smaller is dropped", low=0, high=1
     )
-    duplicate_iou: float = _option(
+    duplicate_iou: float = option(
         1.0,
         "if < 1: of two masks with a higher IoU only the better-scored one stays, and `overlap` "
         "is not used, so that contents and containers both live",
@@ -109,81 +89,120 @@ class ProposalConfig:
 class ClipConfig:
     """The image-text encoder, through open_clip."""
 
-    model: str = _option("ViT-B-32-quickgelu", "an open_clip name, a model folder or bundled:NAME")
-    checkpoint: str = _option("clip_vit_b_32_openai/open_clip_model.safetensors", "its weights")
+    model: str = option("ViT-B-32-quickgelu", "an open_clip name, a model folder or bundled:NAME")
+    checkpoint: str = option("clip_vit_b_32_openai/open_clip_model.safetensors", "its weights")
 
 
 @dataclass(frozen=True)
 class CaptionConfig:
     """The captioner, through transformers."""
 
-    model: str = _option("blip2-opt-2.7b", "a folder made by save_pretrained, or bundled:NAME")
-    num_beams: int = _option(5, "beams of the search; 1 is greedy", low=1, high=32)
-    max_new_tokens: int = _option(30, "longest caption in tokens", low=1, high=256)
-    batch_size: int = _option(16, "crops captioned at a time", low=1, high=1024)
+    model: str = option("blip2-opt-2.7b", "a folder made by save_pretrained, or bundled:NAME")
+    num_beams: int = option(5, "beams of the search; 1 is greedy", low=1, high=32)
+    max_new_tokens: int = option(30, "longest caption in tokens", low=1, high=256)
+    batch_size: int = option(16, "crops captioned at a time", low=1, high=1024)
 
 
 @dataclass(frozen=True)
 class ScoreConfig:
     """S = V + p·P − n·N in CLIP logits (TAS, section 3), and what mends its terms."""
 
-    positive: float = _option(0.1, "weight of the caption score P; 0 turns captions off", low=0)
-    negative: float = _option(0.7, "weight of the distractor score N; 0 turns it off", low=0)
-    distractors: str = _option(
+    positive: float = option(0.1, "weight of the caption score P; 0 turns captions off", low=0)
+    negative: float = option(0.7, "weight of the distractor score N; 0 turns it off", low=0)
+    distractors: str = option(
         "caption",
         "what names the distractors: the caption of the whole image, or those of the regions",
         choices=("caption", "regions"),
     )
-    negative_prompt: str = _option(
+    negative_prompt: str = option(
         "a photo of {}", "prompt of a distractor; {} is its phrase", holds="{}"
     )
-    text: str = _option(
+    text: str = option(
         "sentence",
-        "what is compared with the crop: the whole sentence as it was given, or the head noun "
-        "phrase alone, in the singular and without sizes",
-        choices=("sentence", "phrase"),
+        "what is compared with the crop: the whole sentence as it was given; the head noun phrase "
+        "alone, in the singular and without sizes; or both mixed, see global_local.sentence",
+        choices=("sentence", "phrase", "both"),
     )
-    crop: str = _option(
+    regions: str = option(
+        "crop",
+        "what V compares: features of the crop alone, or mixed with those of the mask within the "
+        "whole image, see global_local",
+        choices=("crop", "global_local"),
+    )
+    crop: str = option(
         "released",
         "released: without the mask's last row and column and padded by whole pixels on both "
-        "sides, as the paper's code has it; whole: the tight box, padded to a square",
-        choices=("released", "whole"),
+        "sides, as the paper's code has it; whole: the tight box, padded to a square; squashed: "
+        "the tight box on the mean colour of CLIP's training, squashed to a square",
+        choices=("released", "whole", "squashed"),
     )
-    blur_kernel: int = _option(75, "Gaussian kernel of the caption crops, odd pixels", low=1)
-    templates: tuple[str, ...] = _option(
+    blur_kernel: int = option(75, "Gaussian kernel of the caption crops, odd pixels", low=1)
+    templates: tuple[str, ...] = option(
         (),
         "prompts of V, {} being the text: their features are averaged; none compares the text",
         holds="{}",
     )
-    caption_top: int = _option(
+    caption_top: int = option(
         0,
         "P only for this many candidates, the best by V; the others get the least P of those. "
         "0 is all",
         low=0,
     )
-    distinctive: bool = _option(
+    distinctive: bool = option(
         False,
         "draw P towards its mean where a caption fits other candidates as well as its own",
     )
-    distractor_filter: bool = _option(
+    distractor_filter: bool = option(
         False,
         "distractors by lemma and head, each once: no abstract words, nothing that may be the "
         "thing meant, no landmark of a relation",
     )
-    distractor_cosine: float = _option(
+    distractor_cosine: float = option(
         1.0,
         "distractor_filter: text features with a higher cosine to those of the thing meant are "
         "no distractors; 1 keeps all",
         low=-1,
         high=1,
     )
-    normalise: str = _option(
+    normalise: str = option(
         "minmax",
         "paper: min-max to [0, 1], then softmax; logits: softmax of the logits themselves",
         choices=("minmax", "logits"),
     )
-    temperature: float = _option(
+    temperature: float = option(
         1.0, "logits: what logits are divided by before the softmax", low=0.01, high=1000
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse what would be ignored.
+
+        Raises:
+            ConfigError: Both texts are mixed, and there are templates.
+        """
+        if self.text == "both" and self.templates:
+            raise ConfigError("score.templates: text both has no prompts; leave one of them out")
+
+
+@dataclass(frozen=True)
+class GlobalLocalConfig:
+    """Global-Local CLIP (Yu et al., CVPR 2023), where ``score`` asks for it."""
+
+    alpha: float = option(
+        0.95,
+        "weight of the mask within the whole image beside its crop; the paper: 0.95, on RefCOCOg "
+        "0.85",
+        low=0,
+        high=1,
+    )
+    sentence: float = option(
+        0.5, "weight of the sentence beside its head noun phrase (beta)", low=0, high=1
+    )
+    blocks: int = option(3, "ViT: last blocks in which only the mask is seen", low=1, high=64)
+    side: int = option(
+        0,
+        "ResNet: pixels of the square that the image is squashed to; 0 is the network's own",
+        low=0,
+        high=2048,
     )
 
 
@@ -191,13 +210,13 @@ class ScoreConfig:
 class LanguageConfig:
     """What takes captions and sentences apart where the paper asks spaCy and WordNet."""
 
-    chunks: str = _option(
+    chunks: str = option(
         "own",
         "noun phrases of captions and of the target, and the rectifier's entities: by our rules, "
         "or by an installed spaCy model (the paper: spacy:en_core_web_trf)",
         choices=("own", "spacy:MODEL"),
     )
-    synonyms: str = _option(
+    synonyms: str = option(
         "own",
         "which distractors are the target: own lemmas and groups, or the paper's count of shared "
         "WordNet synsets, from where WordNet is found or from a folder",
@@ -209,22 +228,22 @@ class LanguageConfig:
 class SpatialConfig:
     """What position words do."""
 
-    absolute: str = _option(
+    absolute: str = option(
         "released",
         "released: half or quadrant, by the rules of the paper's code; rectifier: the same by "
         "our parser's positions; extreme: positions, sizes, orders, exclusions and sets; or off",
         choices=("released", "rectifier", "extreme", "off"),
     )
-    closeness: float = _option(
+    closeness: float = option(
         CLOSENESS,
         "extreme: share of the best candidate's score from which another counts as alike",
         low=0,
         high=1,
     )
-    best_copy: bool = _option(
+    best_copy: bool = option(
         False, "of several masks of a chosen thing, answer with the one that is best as a mask"
     )
-    relations: bool = _option(
+    relations: bool = option(
         False, "weigh candidates by 'left of the book' and the like, at any depth"
     )
 
@@ -233,37 +252,37 @@ class SpatialConfig:
 class DecisionConfig:
     """When to refuse. The paper always answers; a robot must not."""
 
-    min_match: float = _option(
+    min_match: float = option(
         -math.inf, "smallest match V + C of the best candidate, in logits; below it NOT_FOUND"
     )
-    caption_match: float = _option(
+    caption_match: float = option(
         0.0,
         "C: logits that a candidate's match gains if its caption names the kind and colour that "
         "were said, and loses if it names another; 0 leaves captions out of it",
         low=0,
     )
-    min_margin: float = _option(
+    min_margin: float = option(
         0.0, "smallest lead of the best over the second, in score share; below it AMBIGUOUS", low=0
     )
-    min_truth: float = _option(
+    min_truth: float = option(
         0.0,
         "extreme: least degree to which relations and exclusions must hold; below it NOT_FOUND",
         low=0,
         high=1,
     )
-    namesakes: bool = _option(
+    namesakes: bool = option(
         False,
         "AMBIGUOUS where captions and looks say that there are others of what was said, and "
         "nothing that was said tells which; needs caption_match",
     )
-    score_slope: float = _option(
+    score_slope: float = option(
         1.0,
         "logit of an answer's score = score_slope * logit of its share + score_offset; 1 and 0 "
         "leave the share as it is, others make a probability of it",
         low=0,
     )
-    score_offset: float = _option(0.0, "see score_slope", low=-1000, high=1000)
-    known_words: bool = _option(
+    score_offset: float = option(0.0, "see score_slope", low=-1000, high=1000)
+    known_words: bool = option(
         False, "NOT_FOUND when the head noun or a landmark's is not in the models' vocabulary"
     )
 
@@ -272,12 +291,13 @@ class DecisionConfig:
 class SegmenterConfig:
     """Everything a :class:`refseg_ros.Segmenter` is made of."""
 
-    name: str = _option("paper", "name of the preset")
-    description: str = _option("", "one line for lists")
+    name: str = option("paper", "name of the preset")
+    description: str = option("", "one line for lists")
     proposals: ProposalConfig = field(default_factory=ProposalConfig)
     clip: ClipConfig = field(default_factory=ClipConfig)
     captions: CaptionConfig = field(default_factory=CaptionConfig)
     score: ScoreConfig = field(default_factory=ScoreConfig)
+    global_local: GlobalLocalConfig = field(default_factory=GlobalLocalConfig)
     language: LanguageConfig = field(default_factory=LanguageConfig)
     spatial: SpatialConfig = field(default_factory=SpatialConfig)
     decision: DecisionConfig = field(default_factory=DecisionConfig)
@@ -292,7 +312,7 @@ class SegmenterConfig:
         Raises:
             ConfigError: An unknown key or a value out of range; names key, value, alternatives.
         """
-        return _build(cls, mapping, "")
+        return build(cls, mapping, "")
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> SegmenterConfig:
@@ -334,49 +354,3 @@ def preset_names() -> tuple[str, ...]:
     folder = resources.files("refseg_ros") / "presets"
     files = (item.name for item in folder.iterdir())
     return tuple(sorted(name[: -len(".yaml")] for name in files if name.endswith(".yaml")))
-
-
-def _build(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:
-    hints = get_type_hints(cls)
-    fields = {item.name: item for item in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    for key in mapping:
-        if key not in fields:
-            raise ConfigError(f"{where}{key}: unknown; known are {', '.join(sorted(fields))}")
-    values: dict[str, Any] = {}
-    for key, value in mapping.items():
-        hint = hints[key]
-        if dataclasses.is_dataclass(hint):
-            if not isinstance(value, Mapping):
-                raise ConfigError(f"{where}{key}: expected a mapping of fields, got {value!r}")
-            values[key] = _build(hint, value, f"{where}{key}.")  # type: ignore[arg-type]
-        else:
-            values[key] = _check(value, hint, dict(fields[key].metadata), f"{where}{key}")
-    return cls(**values)
-
-
-def _check(value: Any, hint: Any, rule: Mapping[str, Any], where: str) -> Any:
-    if get_origin(hint) is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise ConfigError(f"{where}: expected a list, got {value!r}")
-        return tuple(_check(item, get_args(hint)[0], rule, where) for item in value)
-    kind = (get_args(hint) or (hint,))[0]
-    if kind is float and type(value) is int:
-        value = float(value)
-    if type(value) is not kind:
-        raise ConfigError(f"{where}: expected {kind.__name__}, got {value!r}")
-    if kind in (int, float) and not rule["low"] <= value <= rule["high"]:
-        raise ConfigError(
-            f"{where}: {value} is out of range; allowed is {rule['low']} to {rule['high']}"
-        )
-    if rule["choices"] and not any(_is_choice(value, choice) for choice in rule["choices"]):
-        raise ConfigError(f"{where}: {value!r} is not one of {', '.join(rule['choices'])}")
-    if rule["holds"] and rule["holds"] not in value:
-        raise ConfigError(f"{where}: {value!r} does not contain {rule['holds']}")
-    return value
-
-
-def _is_choice(value: str, choice: str) -> bool:
-    name, colon, _ = choice.partition(":")
-    if not colon:
-        return value == choice
-    return value.startswith(f"{name}:") and len(value) > len(name) + 1

@@ -148,7 +148,7 @@ class Scene:
         if config.score.text == "phrase":
             aside = unused(expression, known, sets=config.spatial.absolute == "extreme")
         told = context.settles_look
-        any_words = config.score.text == "sentence" and bool(plain(expression.text))
+        any_words = config.score.text != "phrase" and bool(plain(expression.text))
         refused = refusal(
             expression, len(self.proposals), known, aside, any_words=any_words, told=told
         )

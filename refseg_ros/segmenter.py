@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -24,7 +25,9 @@ from refseg_ros.errors import ImageError
 from refseg_ros.language.tools import LanguageTools
 from refseg_ros.matching import Matcher, SceneFeatures
 from refseg_ros.matching.crops import region_images
+from refseg_ros.matching.global_local import mixed_regions
 from refseg_ros.matching.tas import Tas
+from refseg_ros.methods import with_method
 from refseg_ros.networks import Networks, uses_captions
 from refseg_ros.proposals import Proposer
 from refseg_ros.results import Proposals
@@ -64,25 +67,29 @@ class Segmenter:
         self.device = device
         self.clip = clip
         self.language = language or LanguageTools()
-        self.matcher: Matcher = Tas(config.score, self.language)
+        self.matcher: Matcher = Tas(config.score, self.language, config.global_local.sentence)
         self._proposer = proposer
         self._captioner = captioner
         # segment-anything keeps the image that it looks at in its predictor.
         self._observing = threading.Lock()
 
     @classmethod
-    def from_preset(cls, name: str = "tabletop", device: str = "auto") -> Segmenter:
+    def from_preset(
+        cls, name: str = "tabletop", device: str = "auto", method: str = ""
+    ) -> Segmenter:
         """Load the networks of a preset.
 
         Args:
             name: ``tabletop`` (bundled), ``paper``, or the path of a YAML file.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+            method: One of :data:`refseg_ros.methods.METHODS`; "" is the preset's own.
 
         Raises:
-            ConfigError: Unknown preset, device or value.
+            ConfigError: Unknown preset, device, method or value.
             WeightsError: A checkpoint is missing or damaged; the message says how to get it.
         """
-        return cls.from_config(SegmenterConfig.from_preset(name), Device.from_name(device))
+        config = with_method(SegmenterConfig.from_preset(name), method)
+        return cls.from_config(config, Device.from_name(device))
 
     @classmethod
     def from_config(
@@ -157,18 +164,31 @@ class Segmenter:
             with watch.stage("proposals"):
                 proposals = self._proposer.propose(image)
             with watch.stage("clip"):
-                regions = self.region_features(image, proposals)
+                regions, parts = self._regions(image, proposals)
             with watch.stage("captions"):
                 captions = self.region_captions(image, proposals)
                 score = self.config.score
                 whole = bool(score.negative) and score.distractors == "caption"
                 caption = self._caption(image) if whole else ""
             with watch.stage("texts"):
-                features = self._features(regions, caption, captions)
+                features = self._features(regions, caption, captions, parts)
         scene = Scene(self, image, proposals, features, watch.total())
         if depth is None and viewpoint is None:
             return scene
         return scene.measured(depth, intrinsics, viewpoint)
+
+    def _regions(
+        self, image: Image, proposals: Proposals
+    ) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
+        """What V compares, and the parts that it is mixed from."""
+        if self.config.score.regions == "crop":
+            return self.region_features(image, proposals), {}
+        mixing = self.config.global_local
+        within = self.clip.encode_masked(image, proposals.masks, mixing.blocks, mixing.side)
+        crops = region_images(image, proposals, crop=self.config.score.crop)
+        return mixed_regions(
+            within, self.clip.encode_images(list(crops), unit=False), mixing.alpha
+        )
 
     def region_features(self, image: Image, proposals: Proposals) -> torch.Tensor:
         """CLIP features of the black-background crops.
@@ -214,7 +234,11 @@ class Segmenter:
         return self._captioner.caption([image])[0] if self._captioner else ""
 
     def _features(
-        self, regions: torch.Tensor, caption: str, captions: tuple[str, ...]
+        self,
+        regions: torch.Tensor,
+        caption: str,
+        captions: tuple[str, ...],
+        parts: Mapping[str, torch.Tensor],
     ) -> SceneFeatures:
         phrases: tuple[str, ...] = ()
         if self.config.score.negative:
@@ -235,6 +259,7 @@ class Segmenter:
             phrases=phrases,
             phrase_features=encoded[len(described) :],
             logit_scale=self.clip.logit_scale,
+            parts=parts,
         )
 
 

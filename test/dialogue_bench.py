@@ -36,7 +36,7 @@ class Words:
     def __init__(self) -> None:
         self._rows: dict[str, int] = {}
 
-    def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
+    def encode_texts(self, texts: Sequence[str], unit: bool = True) -> torch.Tensor:
         encoded = torch.zeros(len(texts), 64)
         for row, text in zip(encoded, texts, strict=True):
             for word in text.split():

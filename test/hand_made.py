@@ -52,7 +52,7 @@ class Table:
         self.vectors = vectors
         self.asked: list[str] = []
 
-    def encode_texts(self, texts: list[str]) -> torch.Tensor:
+    def encode_texts(self, texts: list[str], unit: bool = True) -> torch.Tensor:
         self.asked += texts
         return torch.tensor([self.vectors[text] for text in texts])
 
@@ -74,7 +74,7 @@ class Clip:
         means = [image.reshape(-1, 3).mean(0) for image in images]
         return functional.normalize(torch.tensor(np.array(means)).float().reshape(-1, 3), dim=-1)
 
-    def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
+    def encode_texts(self, texts: Sequence[str], unit: bool = True) -> torch.Tensor:
         self.texts += texts
         said = [[float(colour in text.split()) for colour in COLOURS] for text in texts]
         vectors = [one if any(one) else [1.0, 1.0, 1.0] for one in said]

@@ -87,7 +87,7 @@ class Bench:
 
     def __init__(
         self,
-        load: Callable[[str, str], Any],
+        load: Callable[[Any, str], Any],
         kind: Any = Image,
         frame: Callable[[Any], ReferenceFrame] = ReferenceFrame.of_node,
         **values: str,

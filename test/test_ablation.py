@@ -11,7 +11,14 @@ import yaml
 
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import ConfigError
-from refseg_ros.evaluation.ablation import Ablation, differences, leaves, plain, read_ablation
+from refseg_ros.evaluation.ablation import (
+    Ablation,
+    compare_methods,
+    differences,
+    leaves,
+    plain,
+    read_ablation,
+)
 
 FIRST = {"name": "one", "what": "a start"}
 SECOND = {"name": "two", "what": "a step", "changes": {"score": {"positive": 0.2}}}
@@ -166,3 +173,18 @@ def test_the_file_in_the_documentation_is_an_ablation(tmp_path: Path) -> None:
         "score.positive": 0.2,
         "score.negative": 0.7,
     }
+
+
+def test_methods_are_compared_on_one_preset() -> None:
+    plan = compare_methods("tabletop", ["clip_crop", "tas", "robust"])
+    assert [row.name for row in plan.rows] == ["clip_crop", "tas", "robust"]
+    assert plan.compare == ("clip_crop", "robust")
+    networks = {(row.config.proposals, row.config.clip, row.config.captions) for row in plan.rows}
+    assert len(networks) == 1
+    assert plan.rows[2].changes == {}  # the preset's own way
+    assert plan.rows[0].changes["score.positive"] == 0
+    for names in (["tas"], ["tas", "tas"], []):
+        with pytest.raises(ConfigError, match="two or more"):
+            compare_methods("tabletop", names)
+    with pytest.raises(ConfigError, match="'grep' is not one of"):
+        compare_methods("tabletop", ["tas", "grep"])

@@ -345,3 +345,32 @@ def test_targets_are_held_against_their_split() -> None:
         *("slice", "test_compose", "test_shift", "")
     }
     assert good.row(TOTAL) is good.total
+
+
+def test_one_method_takes_the_place_of_the_presets_own(
+    bench: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(
+        tabletop, "SegmenterLoader", lambda config, device: seen.append(config) or ByWord
+    )
+    assert run("--workers", 1, "--method", "clip_crop")[0] == 0
+    assert [config.name for config in seen] == ["tabletop with clip_crop"]
+    code, _, err = run("--method", "grep")
+    assert code == 1
+    assert "'grep' is not one of clip_crop" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--method", "tas,clip_crop", "--pictures", "x"), "--pictures belongs to one method"),
+        (("--method", "tas,clip_crop", "--curve"), "--curve belongs to one method"),
+        (("--method", "tas", "--ablation"), "--method belongs to one preset"),
+        (("--method", "tas", "--markdown", "x.md"), "--markdown needs --ablation or several"),
+    ],
+)
+def test_what_methods_cannot_use_is_refused(arguments: tuple[str, ...], said: str) -> None:
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert said in " ".join(re.sub(r"[│╭╮╰╯─]", " ", err).split())

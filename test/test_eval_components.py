@@ -51,7 +51,7 @@ class Seeing:
         texts = [f"a {colour} {category}" for colour, category in self._seen(image, proposals)]
         return self.encode_texts(texts)
 
-    def encode_texts(self, texts: list[str]) -> torch.Tensor:
+    def encode_texts(self, texts: list[str], unit: bool = True) -> torch.Tensor:
         known = ["a red mug", "a blue mug", "a red bowl", "a green bell", "a black cup"]
         return torch.tensor([[float(text == name) for name in known] for text in texts])
 

@@ -14,6 +14,7 @@ import pytest
 LAUNCH = Path(__file__).resolve().parents[1] / "launch"
 ARGUMENTS = {
     "preset",
+    "method",
     "device",
     "params_file",
     "image",
@@ -116,6 +117,7 @@ def test_preset_outranks_the_file_only_where_it_is_given(
     context = LaunchContext()
     context.launch_configurations.update(
         preset=preset,
+        method="",
         device="",
         use_sim_time="true",
         params_file=str(LAUNCH.parent / "config" / "refseg.yaml"),

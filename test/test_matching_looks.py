@@ -24,7 +24,7 @@ class Encoder:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def encode_texts(self, texts: list[str]) -> torch.Tensor:
+    def encode_texts(self, texts: list[str], unit: bool = True) -> torch.Tensor:
         self.asked += texts
         return torch.tensor([TEXTS.get(text, (-1.0, 0.0, 0.0)) for text in texts])
 

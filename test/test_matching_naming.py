@@ -45,7 +45,7 @@ def test_each_candidate_is_compared() -> None:
 class Encoder:
     """Every text points the same way."""
 
-    def encode_texts(self, texts: list[str]) -> torch.Tensor:
+    def encode_texts(self, texts: list[str], unit: bool = True) -> torch.Tensor:
         return torch.tensor([[1.0, 0.0]] * len(texts))
 
     def unknown_words(self, words: object) -> tuple[str, ...]:

@@ -221,7 +221,7 @@ class Oracle:
             return torch.ones(len(images), 34)
         return torch.stack([self.feature(*self.meanings[int(i[15, 15, 0])]) for i in images])
 
-    def encode_texts(self, texts: list[str]) -> torch.Tensor:
+    def encode_texts(self, texts: list[str], unit: bool = True) -> torch.Tensor:
         pairs = []
         for text in texts:
             known = text.split()[1:]

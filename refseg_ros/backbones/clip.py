@@ -15,7 +15,8 @@ from PIL import Image
 from torch.nn import functional
 
 from refseg_ros.backbones import torchvision_compat
-from refseg_ros.errors import WeightsError
+from refseg_ros.backbones.clip_masked import masked_features
+from refseg_ros.errors import ConfigError, WeightsError
 from refseg_ros.language import lemma
 
 MERGES = "bpe.txt.gz"
@@ -109,14 +110,17 @@ class ClipEncoder:
         network.eval()
         return cls(network, preprocess, tokenizer, device, own_words=bool(tokenizer_options))
 
-    def encode_images(self, images: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
+    def encode_images(
+        self, images: Sequence[NDArray[np.uint8]], unit: bool = True
+    ) -> torch.Tensor:
         """Features of images, each resized as the model was trained.
 
         Args:
             images: N arrays (h, w, 3) uint8 RGB of any size.
+            unit: Whether they are L2-normalised.
 
         Returns:
-            (N, D) float32 on the CPU, L2-normalised.
+            (N, D) float32 on the CPU.
         """
         rows = []
         for start in range(0, len(images), self._batch_size):
@@ -124,23 +128,62 @@ class ClipEncoder:
             batch = torch.stack([self._preprocess(Image.fromarray(image)) for image in part])
             with torch.inference_mode():
                 rows.append(self._model.encode_image(batch.to(self._device)))  # type: ignore[operator]
-        return self._unit(rows)
+        return self._unit(rows) if unit else self._joined(rows)
 
-    def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
+    def encode_masked(
+        self, image: NDArray[np.uint8], masks: NDArray[np.bool_], blocks: int, side: int = 0
+    ) -> torch.Tensor:
+        """Features of masks that have seen the whole image; see :mod:`.clip_masked`.
+
+        The image is squashed to a square and normalised by the model's own mean and deviation.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            masks: (N, H, W).
+            blocks: Of a ViT: how many of the last blocks see only the mask.
+            side: Of a ResNet: pixels of that square, in steps of 32; 0 is the model's own.
+
+        Returns:
+            (N, D) float32 on the CPU, not normalised.
+
+        Raises:
+            ConfigError: The model is no ViT or ResNet, or has fewer blocks, or a ViT another side.
+        """
+        visual: Any = self._model.visual
+        own = visual.image_size if isinstance(visual.image_size, int) else visual.image_size[0]
+        if side and side != own and not hasattr(visual, "attnpool"):
+            raise ConfigError(f"global_local.side: a ViT sees {own} pixels, not {side}")
+        size = side or own
+        pixels = Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC)
+        values = torch.from_numpy(np.asarray(pixels, np.float32) / 255).permute(2, 0, 1)
+        mean, deviation = (
+            torch.tensor(item, dtype=torch.float32)[:, None, None]
+            for item in (visual.image_mean, visual.image_std)
+        )
+        batch = ((values - mean) / deviation)[None].to(self._device)
+        rows = []
+        for start in range(0, len(masks), self._batch_size):
+            part = torch.from_numpy(masks[start : start + self._batch_size].astype(np.float32))
+            with torch.inference_mode():
+                rows.append(masked_features(visual, batch, part.to(self._device), blocks))
+        return self._joined(rows)
+
+    def encode_texts(self, texts: Sequence[str], unit: bool = True) -> torch.Tensor:
         """Features of texts; what is longer than the model's context is cut.
 
         Args:
             texts: M strings.
+            unit: Whether they are L2-normalised.
 
         Returns:
-            (M, D) float32 on the CPU, L2-normalised.
+            (M, D) float32 on the CPU.
         """
         rows = []
         for start in range(0, len(texts), self._batch_size):
             tokens = self._tokenizer(list(texts[start : start + self._batch_size]))
             with torch.inference_mode():
                 rows.append(self._model.encode_text(tokens.to(self._device)))  # type: ignore[operator]
-        return self._unit(rows)
+        return self._unit(rows) if unit else self._joined(rows)
 
     def unknown_words(self, words: Sequence[str]) -> tuple[str, ...]:
         """Those of some words that the model has never seen; none for published models.
@@ -164,9 +207,10 @@ class ClipEncoder:
         return int((ids != 0).sum()) == 3
 
     def _unit(self, rows: list[torch.Tensor]) -> torch.Tensor:
-        if not rows:
-            return torch.zeros(0, self.dimension)
-        return functional.normalize(torch.cat(rows).float().cpu(), dim=-1)
+        return functional.normalize(self._joined(rows), dim=-1)
+
+    def _joined(self, rows: list[torch.Tensor]) -> torch.Tensor:
+        return torch.cat(rows).float().cpu() if rows else torch.zeros(0, self.dimension)
 
 
 def _need(*paths: Path) -> None:

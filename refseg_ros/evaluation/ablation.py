@@ -18,6 +18,7 @@ import yaml
 
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import ConfigError
+from refseg_ros.methods import METHODS, with_method
 
 BUNDLED = "tabletop"
 """Name of the ablation that ships with the package."""
@@ -80,6 +81,28 @@ def read_ablation(path: Path | None = None) -> Ablation:
     file = resources.files("refseg_ros") / "presets" / "ablation" / f"{BUNDLED}.yaml"
     with resources.as_file(file) as place:
         return _read(place, f"bundled {BUNDLED}")
+
+
+def compare_methods(preset: str, names: Sequence[str]) -> Ablation:
+    """Methods side by side on one preset.
+
+    Args:
+        preset: Whose networks and proposals all of them use.
+        names: Of :data:`refseg_ros.methods.METHODS`, at least two, each once; the summary holds
+            the last against the first.
+
+    Raises:
+        ConfigError: The preset or a method is unknown, or a method is named twice or alone.
+    """
+    if len(set(names)) != len(names) or len(names) < 2:
+        raise ConfigError(f"--method: expected different ones, two or more, got {','.join(names)}")
+    base = SegmenterConfig.from_preset(preset)
+    rows = []
+    for name in names:
+        config = with_method(base, name)
+        rows.append(AblationRow(name, METHODS[name].what, "", differences(base, config), config))
+    pair = (names[0], names[-1])
+    return Ablation(f"methods on the preset {preset}", tuple(rows), pair, pair)
 
 
 def _read(path: Path, source: str) -> Ablation:

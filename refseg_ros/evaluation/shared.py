@@ -113,13 +113,13 @@ class _SharedClip(ClipEncoder):
         vars(self).update(vars(clip))  # the same network; only two calls are others
         self._clip, self._memory, self._config = clip, memory, config
 
-    def encode_images(self, images: Sequence[Image]) -> torch.Tensor:
-        key = ("images", self._config, digest(images))
-        return self._memory.recall(key, lambda: self._clip.encode_images(images))
+    def encode_images(self, images: Sequence[Image], unit: bool = True) -> torch.Tensor:
+        key = ("images", self._config, digest(images), unit)
+        return self._memory.recall(key, lambda: self._clip.encode_images(images, unit))
 
-    def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
-        key = ("texts", self._config, tuple(texts))
-        return self._memory.recall(key, lambda: self._clip.encode_texts(texts))
+    def encode_texts(self, texts: Sequence[str], unit: bool = True) -> torch.Tensor:
+        key = ("texts", self._config, tuple(texts), unit)
+        return self._memory.recall(key, lambda: self._clip.encode_texts(texts, unit))
 
 
 class _SharedCaptioner(Captioner):

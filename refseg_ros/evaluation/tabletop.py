@@ -34,6 +34,7 @@ from refseg_ros.evaluation.tabletop_source import (
 )
 from refseg_ros.evaluation.targets import Target, targets
 from refseg_ros.evaluation.timing import TIMED, WARM_UP, Cost, measure_cost
+from refseg_ros.methods import with_method
 
 if TYPE_CHECKING:
     from refseg_ros.segmenter import Segmenter
@@ -108,7 +109,7 @@ def evaluate(options: TabletopOptions) -> Report:
     """
     console = Console(highlight=False)
     console.width = max(console.width, WIDTH)  # a narrower table would lose its figures
-    config = SegmenterConfig.from_preset(options.preset)
+    config = with_method(SegmenterConfig.from_preset(options.preset), options.method)
     if options.curve:
         curve_configs(config)  # so that a preset that never refuses is told at once
     check_places(options)

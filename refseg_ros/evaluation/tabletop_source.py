@@ -36,6 +36,7 @@ class TabletopOptions:
     Attributes:
         splits: Names of the splits, in the order in which they are measured.
         preset: Of the segmenter.
+        method: In place of the preset's own; "" for that.
         scenes: So many scenes of each split, the first ones; None for all.
         data: Folder of the rendered splits; None for the cache.
         json_file: Where to write figures and answers.
@@ -50,6 +51,7 @@ class TabletopOptions:
 
     splits: tuple[str, ...] = (SLICE,)
     preset: str = "tabletop"
+    method: str = ""
     scenes: int | None = None
     data: Path | None = None
     json_file: Path | None = None

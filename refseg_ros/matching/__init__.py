@@ -26,7 +26,8 @@ class SceneFeatures:
     """What observing computes once for all expressions.
 
     Attributes:
-        regions: (N, D) float32 L2-normalised CLIP features of the masked crops.
+        regions: (N, D) float32 L2-normalised CLIP features of the masked crops, or mixed from
+            ``parts``.
         captions: N captions of the blurred crops; empty strings when captions are off.
         caption_features: (N, D) float32 L2-normalised text features of the captions, or (0, D).
         caption: Caption of the whole image; empty when no score needs it.
@@ -35,6 +36,7 @@ class SceneFeatures:
         phrase_features: (len(phrases), D) float32 L2-normalised text features of the prompts
             made from them.
         logit_scale: CLIP's learned scale; cosines times this are logits.
+        parts: Of mixed regions: term to (N, D) float32 L2-normalised features.
     """
 
     regions: torch.Tensor
@@ -44,6 +46,7 @@ class SceneFeatures:
     phrases: tuple[str, ...]
     phrase_features: torch.Tensor
     logit_scale: float
+    parts: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     @cached_property
     def named(self) -> tuple[Naming, ...]:
@@ -73,8 +76,8 @@ class ScoreTable:
 class TextEncoder(Protocol):
     """Turns text into unit vectors."""
 
-    def encode_texts(self, texts: list[str]) -> torch.Tensor:
-        """(len(texts), D) float32 L2-normalised features."""
+    def encode_texts(self, texts: list[str], unit: bool = True) -> torch.Tensor:
+        """(len(texts), D) float32 features, L2-normalised if ``unit``."""
 
     def unknown_words(self, words: Sequence[str]) -> tuple[str, ...]:
         """Those of some words that the encoder has never seen."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import cv2
 import numpy as np
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 from refseg_ros.results import Proposals
 
 Image = NDArray[np.uint8]
+
+MEAN_COLOUR: Final = (123, 117, 104)
+"""Mean colour of the pictures that CLIP was trained on, RGB."""
 
 
 def pad_to_square(image: Image) -> Image:
@@ -35,6 +39,15 @@ def pad_evenly(image: Image) -> Image:
     height, width = image.shape[:2]
     across, down = max(0, height - width) // 2, max(0, width - height) // 2
     return np.pad(image, ((down, down), (across, across), (0, 0)))
+
+
+def squash(image: Image) -> Image:
+    """Stretch an (h, w, 3) image to a square of its longer side."""
+    side = max(image.shape[:2])
+    return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+_PADDED: Final = {"whole": pad_to_square, "released": pad_evenly, "squashed": squash}
 
 
 def blur(image: Image, kernel: int) -> Image:
@@ -64,6 +77,8 @@ def region_images(
             TAS's code, whose boxes are as wide as the distance of the first and the last pixel
             and so lose the last column and row; a box of no width or height, of which that code
             makes no image, is taken one pixel wide or high. Padded by :func:`pad_evenly`.
+            ``squashed``: the tight box on :data:`MEAN_COLOUR` where it would be on black,
+            stretched to a square (Yu et al., CVPR 2023).
 
     Yields:
         (s, s, 3) uint8; one side may be s - 1 if ``released``.
@@ -71,13 +86,14 @@ def region_images(
     Raises:
         ValueError: ``crop`` is unknown.
     """
-    if crop not in ("whole", "released"):
-        raise ValueError(f"crop: expected whole or released, got {crop!r}")
-    pad, lost = (pad_evenly, 1) if crop == "released" else (pad_to_square, 0)
+    if crop not in _PADDED:
+        raise ValueError(f"crop: expected one of {', '.join(_PADDED)}, got {crop!r}")
+    pad, lost = _PADDED[crop], int(crop == "released")
+    empty = np.array(MEAN_COLOUR if crop == "squashed" else (0, 0, 0), np.uint8)
     behind = blur(image, blur_kernel) if blur_kernel and len(proposals) else None
     for mask, box in zip(proposals.masks, proposals.boxes, strict=True):
         x0, y0, x1, y1 = (int(value) for value in box)
         window = np.s_[y0 : max(y0 + 1, y1 - lost), x0 : max(x0 + 1, x1 - lost)]
         inside = mask[window][..., None]
-        outside = np.uint8(0) if behind is None else behind[window]
+        outside = empty if behind is None else behind[window]
         yield pad(np.where(inside, image[window], outside))

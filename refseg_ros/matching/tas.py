@@ -21,6 +21,7 @@ from refseg_ros.language.tools import LanguageTools, plain
 from refseg_ros.matching import SceneFeatures, ScoreTable, TextEncoder
 from refseg_ros.matching.corrections import averaged, distinctiveness, draw_to_mean, keep_top
 from refseg_ros.matching.distractors import proper_distractors, unlike
+from refseg_ros.matching.global_local import mix
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,12 @@ class Tas:
     Attributes:
         config: Weights and corrections.
         language: Which phrases of a caption name the target itself.
+        sentence: If both are compared, the weight of the sentence beside its head noun phrase.
     """
 
     config: ScoreConfig
     language: LanguageTools = field(default_factory=LanguageTools)
+    sentence: float = 0.5
 
     def text(self, expression: ReferringExpression) -> str:
         """What is compared with crops and captions.
@@ -77,23 +80,41 @@ class Tas:
         """
         config, scale = self.config, features.logit_scale
         text = self.text(expression)
-        prompts = [template.replace("{}", text) for template in config.templates] or [text]
-        plainly = [text] if config.positive and config.templates else []
-        encoded = encoder.encode_texts(prompts + plainly)
-        sentence = averaged(encoded[: len(prompts)]) if config.templates else encoded[0]
+        meant, plainly = self._encoded(text, expression, encoder)
         distractors: tuple[str, ...] = ()
-        terms = {"V": (scale * features.regions @ sentence).double().numpy()}
+        terms = {"V": (scale * features.regions @ meant).double().numpy()}
         total = terms["V"].copy()
+        for name, part in features.parts.items():
+            terms[name] = (scale * part @ meant).double().numpy()
         if config.positive:
-            terms["P"] = self._positive(features, encoded[-1], terms["V"])
+            terms["P"] = self._positive(features, plainly, terms["V"])
             total += config.positive * terms["P"]
         if config.negative:
             rows = self._rows(features, expression, encoder)
             distractors = tuple(features.phrases[row] for row in rows)
             terms["N"] = _negative(features, rows)
             total -= config.negative * terms["N"]
-        weights = {"P": config.positive, "N": -config.negative}
+        weights = {
+            "P": config.positive,
+            "N": -config.negative,
+            **dict.fromkeys(features.parts, 0.0),
+        }
         return ScoreTable(terms, total, weights, text, distractors)
+
+    def _encoded(
+        self, text: str, expression: ReferringExpression, encoder: TextEncoder
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(D,) unit features that crops and captions are compared with."""
+        config = self.config
+        if config.text == "both":
+            pair = encoder.encode_texts([text, self.target(expression) or text], unit=False)
+            both = mix(pair[0], pair[1], self.sentence)
+            return both, both
+        prompts = [template.replace("{}", text) for template in config.templates] or [text]
+        plainly = [text] if config.positive and config.templates else []
+        encoded = encoder.encode_texts(prompts + plainly)
+        meant = averaged(encoded[: len(prompts)]) if config.templates else encoded[0]
+        return meant, encoded[-1]
 
     def _positive(
         self, features: SceneFeatures, sentence: torch.Tensor, match: NDArray[np.float64]

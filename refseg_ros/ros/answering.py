@@ -75,17 +75,17 @@ class Answering:
         # Header and size of the image at work, for the answer if something goes wrong.
         self._header, self._size = Header(), (0, 0)
 
-    def run(self, load: Callable[[str, str], Segmenter]) -> None:
+    def run(self, load: Callable[[], Segmenter]) -> None:
         """Load the models and work until the inbox is stopped.
 
         Args:
-            load: Makes the segmenter of the parameters preset and device.
+            load: Makes the segmenter.
 
         Raises:
             Exception: Whatever ``load`` raises; nothing later does.
         """
         self._logger.info(f"loading the models of preset {self._values['preset']}")
-        self.segmenter = load(self._values["preset"], self._values["device"])
+        self.segmenter = load()
         self._logger.info(f"ready: {self.segmenter.description}")
         self._observer = Observer(self.segmenter)
         # Imports torch, which is for `load` to do first.

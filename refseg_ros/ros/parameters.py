@@ -19,6 +19,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from refseg_ros.errors import ConfigError
+from refseg_ros.methods import METHODS
 from refseg_ros.ros.qos import RELIABILITIES
 
 Value = str | int | float
@@ -88,6 +89,11 @@ SEGMENTER = (
         "preset",
         "tabletop",
         "Models and settings: tabletop (bundled), paper, or the path of a .yaml file.",
+    ),
+    Rule(
+        "method",
+        "",
+        f"How candidates are matched: {', '.join(METHODS)}; empty is the preset's own way.",
     ),
     Rule("device", "auto", "Where the models run: auto, cpu, cuda or cuda:N."),
     Rule(

@@ -30,6 +30,7 @@ except ImportError:  # ROS 2 Humble
 
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import RefsegError
+from refseg_ros.methods import with_method
 from refseg_ros.results import Status
 from refseg_ros.ros import qos
 from refseg_ros.ros.answering import Answering, to_response
@@ -56,21 +57,22 @@ _LOSS_HINT = (
 )
 
 
-def load_segmenter(preset: str, device: str) -> Segmenter:
-    """Load the models of a preset; imports torch, which takes seconds."""
+def load_segmenter(config: SegmenterConfig, device: str) -> Segmenter:
+    """Load the models of a configuration; imports torch, which takes seconds."""
     # Read when torch loads. Threads that wait for one another in a busy loop make an observation
     # ten times slower as soon as a camera or planner wants the same cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from refseg_ros.backbones.device import Device
     from refseg_ros.segmenter import Segmenter
 
-    return Segmenter.from_preset(preset, device)
+    return Segmenter.from_config(config, Device.from_name(device))
 
 
 class SegmenterNode(Node):
     """Segments what commands mean in the newest image.
 
     Args:
-        load: Makes the segmenter of the parameters preset and device; runs in the worker.
+        load: Makes the segmenter of a configuration and a device; runs in the worker.
         frame: Makes what looks up whose left and right are meant.
         options: Keyword arguments of ``rclpy.node.Node``, such as ``parameter_overrides``.
 
@@ -83,7 +85,7 @@ class SegmenterNode(Node):
 
     def __init__(
         self,
-        load: Callable[[str, str], Segmenter] = load_segmenter,
+        load: Callable[[SegmenterConfig, str], Segmenter] = load_segmenter,
         frame: Callable[[Node], ReferenceFrame] = ReferenceFrame.of_node,
         **options: Any,
     ) -> None:
@@ -92,7 +94,9 @@ class SegmenterNode(Node):
         self._load = load
         self._inbox = Inbox()
         self._values = Parameters(self, SEGMENTER, self._on_parameter)
-        SegmenterConfig.from_preset(self._values["preset"])  # a wrong one is refused here
+        # Wrong ones are refused here.
+        preset = SegmenterConfig.from_preset(self._values["preset"])
+        self._config = with_method(preset, self._values["method"])
         self._depth = DepthStore()
         self._outputs = Outputs(self)
         self._frame = frame(self)
@@ -127,7 +131,7 @@ class SegmenterNode(Node):
     def _work(self) -> None:
         """Body of the worker thread."""
         try:
-            self._answering.run(self._load)
+            self._answering.run(lambda: self._load(self._config, self._values["device"]))
         except Exception as error:
             if not self._inbox.stopped:
                 text = str(error) if isinstance(error, RefsegError) else traceback.format_exc()
