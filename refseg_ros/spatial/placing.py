@@ -125,6 +125,7 @@ def place(
     truth = float(found.held[list(found.chosen)].min())
     if best_copy:
         found = _with_best_copies(found, look, layout)
+        weighing = replace(weighing, ruled_out=found.ruled_out)
     chosen = list(found.chosen)
     return Placing(
         found.weights,
@@ -151,7 +152,11 @@ def _with_best_copies(found: Weighed, look: Look, layout: Layout) -> Weighed:
             weights[[index, best]] = weights[[best, index]]
     eligible = found.eligible.copy()
     eligible[chosen] = True
-    return replace(found, weights=weights, chosen=tuple(chosen), eligible=eligible)
+    # A copy that is taken after all is not ruled out as a copy.
+    reasons = tuple("" if row in chosen else why for row, why in enumerate(found.ruled_out))
+    return replace(
+        found, weights=weights, chosen=tuple(chosen), eligible=eligible, ruled_out=reasons
+    )
 
 
 def _weighing(look: Look, found: Weighed, layout: Layout) -> Weighing:
