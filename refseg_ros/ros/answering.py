@@ -178,25 +178,28 @@ class Answering:
         continuous = self._values["mode"] == "continuous"
         period = self._values["keyframe_period"] if continuous else 0.0
         known = self._observer.recall(image, self._values["keyframe_change"], period)
-        observation = known
-        if observation is None:
-            self._depth.pin(frame.header)
-            observation = self._observer.observe(image, frame.header)
-        wanted, matrix = self._viewpoint(frame.header)
-        agrees = (wanted is observation.viewpoint) or (
-            wanted is not None and wanted.agrees(observation.viewpoint)
-        )
-        if known is None or not agrees:
-            # By now the depth image has come that was on its way when the colour image was taken.
-            measured, _ = self._depth.read(
-                self._size, observation.header, self._values["depth_slop"]
-            )
-            depth, matrix = measured or (None, matrix)
-            if known is not None or depth is not None or wanted is not None:
-                observation = self._observer.measure(depth, matrix, wanted)
-        if known is None:
-            self.observe_seconds = observation.scene.seconds["total"]
-        return observation, known is not None
+        if known is not None:
+            return self._measured(known, frame.header, fresh=False), True
+        self._depth.pin(frame.header)
+        fresh = self._observer.observe(image, frame.header)
+        observation = self._measured(fresh, frame.header, fresh=True)
+        self.observe_seconds = observation.scene.seconds["total"]
+        return observation, False
+
+    def _measured(self, observation: Observation, header: Header, fresh: bool) -> Observation:
+        """An observation measured in space, anew if another left and right are meant by now."""
+        wanted, matrix = self._viewpoint(header)
+        known = observation.viewpoint
+        agrees = wanted is None if known is None else known.agrees(wanted)
+        if agrees and not fresh:
+            return observation
+        # By now the depth image has come that was on its way when the colour image was taken.
+        slop = self._values["depth_slop"]
+        measured, _ = self._depth.read(self._size, observation.header, slop)
+        depth, matrix = measured or (None, matrix)
+        if fresh and depth is None and wanted is None:
+            return observation
+        return self._observer.measure(depth, matrix, wanted)
 
     def _viewpoint(self, header: Header) -> tuple[Viewpoint | None, NDArray[np.float64] | None]:
         """Whose left and right are meant in an image, and its camera matrix."""
