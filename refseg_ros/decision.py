@@ -155,7 +155,7 @@ def namesakes(
         config: :attr:`DecisionConfig.namesakes`, and the threshold of looks.
 
     Returns:
-        Indices, best first; none where captions are not weighed.
+        Indices, best first and one mask a thing; none where captions are not weighed.
     """
     target = expression.target
     ordered = target.superlatives or target.sizes or target.directions or target.ordinal
@@ -166,15 +166,16 @@ def namesakes(
     own = {*placed.chosen, *placed.copies}
     truth = placed.weighing.truth
     least = AS_TRUE * max((truth[index] for index in placed.chosen), default=1.0) if truth else 0.0
-    return tuple(
-        item.index
-        for item in candidates
-        if item.eligible
-        and item.index not in own
-        and item.terms.get("C", 0.0) > 0
-        and match(item.terms) >= config.min_match
-        and (not truth or truth[item.index] >= least)
-    )
+    copies = placed.weighing.copies
+    found: list[int] = []
+    for item in candidates:
+        index = item.index
+        fits = item.terms.get("C", 0.0) > 0 and match(item.terms) >= config.min_match
+        holds = not truth or truth[index] >= least
+        counted = index in own or (copies and not set(copies[index]).isdisjoint(found))
+        if item.eligible and fits and holds and not counted:
+            found.append(index)
+    return tuple(found)
 
 
 TIED_SHARE: Final = 0.5

@@ -339,3 +339,17 @@ def test_what_does_not_look_like_it_or_is_not_where_it_should_be_is_no_namesake(
     assert _named("the mug left of the book", placed=placed).status is Status.AMBIGUOUS
     copies = replace(_placed([0.9, 0.09, 0.01], 0), copies=(1,))
     assert _named("the mug", placed=copies).status is Status.SELECTED
+
+
+def test_two_masks_of_another_mug_are_one_other_mug() -> None:
+    three = ScoreTable({"V": LOGITS, "C": np.array([2.0, 2.0, 2.0])}, LOGITS)
+    config = DecisionConfig(min_match=-9.0, min_margin=0.1, namesakes=True)
+    for copies, said in (
+        ((), "2 others are called so"),
+        (((), (2,), (1,)), "another is called so too"),
+    ):
+        placed = replace(_placed([0.9, 0.09, 0.01], 0), weighing=Weighing(copies=copies))
+        candidates = rank(three, placed, PROPOSALS, ("a mug", "a mug", "a mug"))
+        answer = decide(parse("the mug"), candidates, placed, PROPOSALS, config, {})
+        assert answer.status is Status.AMBIGUOUS
+        assert said in answer.reason
