@@ -78,7 +78,7 @@ def segmenter(monkeypatch: pytest.MonkeyPatch) -> TinySegmenter:
 
     tiny = TinySegmenter()
     tiny.seen = []
-    monkeypatch.setattr(module.Segmenter, "from_preset", lambda name, device: tiny)
+    monkeypatch.setattr(module.Segmenter, "from_preset", lambda name, device, method: tiny)
     return tiny
 
 
@@ -350,7 +350,7 @@ def test_bad_output_is_found_before_the_models_load(
 def test_library_errors_are_one_line(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import refseg_ros.segmenter as module
 
-    def fail(name: str, device: str) -> None:
+    def fail(name: str, device: str, method: str) -> None:
         raise WeightsError("clip: file\nis [not] there")
 
     monkeypatch.setattr(module.Segmenter, "from_preset", fail)

@@ -74,7 +74,7 @@ def test_a_box_without_width_or_height_is_taken_one_pixel_wide(
 
 
 def test_an_unknown_crop_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected whole or released, got 'half'"):
+    with pytest.raises(ValueError, match="expected one of whole, released, squashed, got 'half'"):
         list(region_images(IMAGE, _proposal((0, 0)), crop="half"))
 
 
