@@ -75,7 +75,7 @@ class Scene:
         """What the captioner says of each proposal."""
         return self.features.captions
 
-    @property
+    @cached_property
     def names(self) -> tuple[NounPhrase | None, ...]:
         """What the captioner calls each proposal, taken apart; None where it names no thing."""
         return tuple(item.thing for item in self.features.named)

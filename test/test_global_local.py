@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 from hand_made import Table
+from typer.testing import CliRunner
 
 from refseg_ros import Segmenter, weights
 from refseg_ros.backbones import torchvision_compat
 from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.clip_masked import masked_features, resized
+from refseg_ros.cli import app
 from refseg_ros.config import ScoreConfig, SegmenterConfig
 from refseg_ros.errors import ConfigError
 from refseg_ros.language import parse
@@ -237,6 +239,12 @@ def test_methods_by_name() -> None:
     assert with_method(published, "tas").spatial == published.spatial
     with pytest.raises(ConfigError, match="'sam' is not one of clip_crop, global_local"):
         with_method(own, "sam")
+
+
+def test_methods_are_listed() -> None:
+    result = CliRunner().invoke(app, ["methods"])
+    assert result.exit_code == 0
+    assert all(name in result.stdout for name in METHODS)
 
 
 def test_prompts_are_not_ignored() -> None:

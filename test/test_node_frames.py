@@ -55,7 +55,7 @@ def hung() -> Hung:
 
 @pytest.fixture
 def bench(ros: None, models: LeftHalf, hung: Hung) -> Iterator[Bench]:
-    bench = Bench(lambda preset, device: models, frame=lambda node: ReferenceFrame(hung))
+    bench = Bench(lambda preset, device: models, frame=lambda node: ReferenceFrame(lambda: hung))
     yield bench
     bench.close()
 

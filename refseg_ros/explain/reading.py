@@ -110,7 +110,7 @@ def _superlative(item: Superlative) -> str:
 
 
 def _relation(relation: Relation, depth: int = 0) -> str:
-    kind = relation.kind.value.replace("_", " ")
+    kind = relation.kind.words
     if relation.extreme:
         kind = f"{'' if relation.rank == 1 else _number(relation.rank) + ' '}utmost {kind}"
     if relation.on_support:

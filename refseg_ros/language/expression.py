@@ -50,6 +50,11 @@ class RelationKind(str, enum.Enum):
     WITH = "with"
     BETWEEN = "between"
 
+    @property
+    def words(self) -> str:
+        """As it is said: "left of"."""
+        return self.value.replace("_", " ")
+
 
 class Measure(str, enum.Enum):
     """What a superlative ranks things by."""

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from refseg_ros.language.expression import NounPhrase
 from refseg_ros.matching import SceneFeatures, TextEncoder, shares
 from refseg_ros.matching.naming import agreements
+from refseg_ros.spatial.look import Look
 from refseg_ros.spatial.relations import logistic
-from refseg_ros.spatial.weighing import Look
 
 BASIC_COLOURS: Final = (
     "black", "white", "red", "green", "yellow", "blue", "brown", "purple", "pink", "orange",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -74,24 +75,22 @@ class ReferenceFrame:
     """The frame that left and right are meant in, for one thread.
 
     Args:
-        transforms: Rotations between frames; None where there are none to be had.
-        missing: Why there are none.
+        connect: Makes what has rotations between frames, or raises :class:`FrameError`; called
+            when a frame is first wanted, for listening to /tf costs a robot's node time.
 
     Attributes:
         problem: Why the last wanted viewpoint is not to be had; empty if it is or none is wanted.
     """
 
-    def __init__(self, transforms: Transforms | None, missing: str = "") -> None:
-        self._transforms, self._missing = transforms, missing
+    def __init__(self, connect: Callable[[], Transforms]) -> None:
+        self._connect = connect
+        self._transforms: Transforms | None = None
         self.problem = ""
 
     @classmethod
     def of_node(cls, node: Node) -> ReferenceFrame:
         """By tf2_ros where that is installed."""
-        try:
-            return cls(Tf2Transforms(node))
-        except FrameError as error:
-            return cls(None, str(error))
+        return cls(lambda: Tf2Transforms(node))
 
     def viewpoint(
         self,
@@ -116,7 +115,7 @@ class ReferenceFrame:
             return None, None
         try:
             if self._transforms is None:
-                raise FrameError(self._missing)
+                self._transforms = self._connect()
             if not header.frame_id:
                 raise FrameError("the image's header names no frame")
             intrinsics, missing = depth.intrinsics(size)

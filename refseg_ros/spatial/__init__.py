@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from refseg_ros.spatial.layout import Layout
+from refseg_ros.spatial.look import Look
 from refseg_ros.spatial.phrases import looks_of, usable_relations
 from refseg_ros.spatial.placing import Placing, place
 from refseg_ros.spatial.position import position_prior, size_prior
 from refseg_ros.spatial.rectifier import Rectification, rectify, rectify_released
 from refseg_ros.spatial.relations import relation_support
-from refseg_ros.spatial.weighing import Look, Weigher
+from refseg_ros.spatial.weighing import Weigher
 
 __all__ = [
     "Layout",

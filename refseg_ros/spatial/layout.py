@@ -87,6 +87,11 @@ class Layout:
         return space.viewpoint.frame
 
     @property
+    def seen_by(self) -> str:
+        """For reasons, " as base_link sees it"; "" for the camera's own left and right."""
+        return f" as {self.viewer} sees it" if self.viewer else ""
+
+    @property
     def depths(self) -> Vector | None:
         """(N,) metres from the camera, 0 or NaN where unknown; None if nothing is measured."""
         return None if self.space is None else self.space.depths

@@ -64,8 +64,7 @@ def by_direction(
     values = np.full(len(layout), -np.inf)
     values[list(members)] = reach(shares[list(members)], directions)
     names = " ".join(direction.value for direction in dict.fromkeys(directions))
-    seen = f" as {layout.viewer} sees it" if layout.viewer else ""
-    return Order(values, rank, PRIOR_SCALE, f"towards the {names}{seen}")
+    return Order(values, rank, PRIOR_SCALE, f"towards the {names}{layout.seen_by}")
 
 
 def by_measure(superlative: Superlative, phrase: NounPhrase, layout: Layout) -> Order:

@@ -100,7 +100,7 @@ def _tells_sides(phrase: NounPhrase, depth: int) -> bool:
 def in_words(phrase: NounPhrase) -> str:
     """An excluded phrase in words."""
     words = [*(item.value for item in phrase.directions), phrase.text or " ".join(phrase.colours)]
-    words += [f"{item.kind.value.replace('_', ' ')} {item.phrase}" for item in phrase.relations]
+    words += [f"{item.kind.words} {item.phrase}" for item in phrase.relations]
     words += [item.word for item in phrase.superlatives]
     return "'" + " ".join(word for word in words if word) + "'"
 

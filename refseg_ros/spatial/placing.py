@@ -15,10 +15,11 @@ from refseg_ros.language import ReferringExpression
 from refseg_ros.language.entities import Entity
 from refseg_ros.language.expression import NounPhrase
 from refseg_ros.spatial.layout import Layout
+from refseg_ros.spatial.look import Look, share_out
 from refseg_ros.spatial.position import CLOSENESS
 from refseg_ros.spatial.rectifier import Rectification, rectify, rectify_released
 from refseg_ros.spatial.tracing import Weighed
-from refseg_ros.spatial.weighing import Look, Weigher, share_out
+from refseg_ros.spatial.weighing import Weigher
 
 Weights = NDArray[np.float64]
 
@@ -102,7 +103,7 @@ def place(
         raise ValueError(
             f"absolute: expected released, rectifier, extreme or off, got {absolute!r}"
         )
-    if expression.in_picture:
+    if expression.in_picture and layout.space is not None:
         layout = replace(layout, in_picture=True)
     phrase = expression.target
     if absolute != "extreme":

@@ -217,22 +217,18 @@ def _along_the_table(ground: Matrix, sign: float) -> Matrix:
     return enough * logistic((SLANT - np.minimum(ratio, 1e3)) / SLANT_SCALE)
 
 
-def _above(layout: Layout) -> Matrix:
-    """(N, N): over it in space, if anything is over that thing, else higher in the picture."""
-    seen = _HIGHER(layout)
-    over = _over(layout)
-    if over is None:
-        return seen
-    return np.where(over.max(0, initial=0.0)[None] >= 0.5, over, seen)
+def _by_height(kind: RelationKind) -> Callable[[Layout], Matrix]:
+    """(N, N): over or under it in space, if anything is that, else in the picture."""
+    in_picture = _directed(kind)
 
+    def holds(layout: Layout) -> Matrix:
+        seen, over = in_picture(layout), _over(layout)
+        if over is None:
+            return seen
+        stacked = over if kind is RelationKind.ABOVE else over.T
+        return np.where(stacked.max(0, initial=0.0)[None] >= 0.5, stacked, seen)
 
-def _below(layout: Layout) -> Matrix:
-    """(N, N): as :func:`_above`, from the other side."""
-    seen = _LOWER(layout)
-    over = _over(layout)
-    if over is None:
-        return seen
-    return np.where(over.max(1, initial=0.0)[None] >= 0.5, over.T, seen)
+    return holds
 
 
 def _over(layout: Layout) -> Matrix | None:
@@ -291,12 +287,11 @@ def _with(layout: Layout) -> Matrix:
     return np.maximum(_seated(layout).T, 0.5 * _beside(layout))
 
 
-_HIGHER: Final = _directed(RelationKind.ABOVE)
-_LOWER: Final = _directed(RelationKind.BELOW)
+_below: Final = _by_height(RelationKind.BELOW)
 _PAIRWISE: Final[dict[RelationKind, Callable[[Layout], Matrix]]] = {
     RelationKind.LEFT_OF: _directed(RelationKind.LEFT_OF),
     RelationKind.RIGHT_OF: _directed(RelationKind.RIGHT_OF),
-    RelationKind.ABOVE: _above,
+    RelationKind.ABOVE: _by_height(RelationKind.ABOVE),
     RelationKind.BELOW: _below,
     RelationKind.UNDER: _under,
     RelationKind.IN_FRONT_OF: _by_depth(RelationKind.IN_FRONT_OF, -1.0),

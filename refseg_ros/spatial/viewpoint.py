@@ -24,6 +24,7 @@ OPTICAL: Final = ("_optical", "_optical_frame")
 _SKEWED: Final = 1e-3
 """How far a rotation's columns may be from unit length and right angles."""
 _TURNED: Final = 0.008
+"""Change of a rotation's parts from which a frame has turned: half a degree."""
 _GRAZING: Final = 0.05
 """Sine of the angle below the horizon at which a ray is taken to end on the table, at least."""
 

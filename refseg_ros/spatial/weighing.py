@@ -13,7 +13,7 @@ What a phrase says is weighed in one order, for the thing meant and for every la
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -25,6 +25,7 @@ from refseg_ros.language import Direction, Relation, RelationKind
 from refseg_ros.language.expression import NounPhrase
 from refseg_ros.language.lexicon import SIZES
 from refseg_ros.spatial.layout import Layout, Vector
+from refseg_ros.spatial.look import LEAST, Look, share_out
 from refseg_ros.spatial.orders import Order, by_direction, by_measure
 from refseg_ros.spatial.phrases import (
     MAX_DEPTH,
@@ -49,23 +50,6 @@ STRICTNESS: Final = 3
 """Power of an exclusion: "the duck that is not red" is no red duck, however good a duck it is."""
 LEVELLING: Final = 0.05
 """Power of a share among candidates that look alike."""
-_CEILING: Final = 1e-300
-
-
-@dataclass(frozen=True)
-class Look:
-    """How the candidates look beside what a phrase says of looks.
-
-    Attributes:
-        shares: (N,) how likely each is it, summing to 1.
-        fits: (N,) in [0, 1], whether each looks like it at all, whatever the others look like; the
-            border is at 0.5.
-        matched: Whether the shares tell of looks; false where nothing is said of them.
-    """
-
-    shares: Vector
-    fits: Vector
-    matched: bool = True
 
 
 @dataclass(frozen=True)
@@ -155,11 +139,15 @@ class Weigher:
             truth *= fits
         aside = self._soft_directions(phrase)
         if aside:
-            fits = position_prior(self.layout.places[:, ::-1], aside, self.layout.size)
+            fits = self._placed(aside)
             words = " ".join(item.value for item in aside)
             conditions.append(weighed_by(ConditionKind.POSITION, words, fits))
             truth *= fits
         return truth
+
+    def _placed(self, directions: Sequence[Direction]) -> Vector:
+        """How well each lies where that is said."""
+        return position_prior(self.layout.places[:, ::-1], directions, self.layout.size)
 
     def _held(
         self, phrase: NounPhrase, conditions: list[Condition], missing: list[str], depth: int
@@ -172,9 +160,8 @@ class Weigher:
             if not relation.extreme and self._usable(relation):
                 landmarks: list[Landmark] = []
                 holds = self._related(relation, landmarks, missing, depth)
-                words = f"{relation.kind.value.replace('_', ' ')} '{relation.phrase}'"
-                if self.layout.viewer and relation.kind in SIDED:
-                    words += f" as {self.layout.viewer} sees it"
+                seen = self.layout.seen_by if relation.kind in SIDED else ""
+                words = f"{relation.kind.words} '{relation.phrase}'{seen}"
                 conditions.append(weighed_by(ConditionKind.RELATION, words, holds, landmarks))
                 held *= holds
         for excluded in phrase.excluded:
@@ -252,9 +239,7 @@ class Weigher:
         held: Vector = look.fits * self._held(phrase, conditions, missing, depth + 1)
         held = held * self._graded(phrase, look, conditions)
         if phrase.directions:
-            held = held * position_prior(
-                self.layout.places[:, ::-1], phrase.directions, self.layout.size
-            )
+            held = held * self._placed(phrase.directions)
         return None if missing else np.clip(held, 0.0, 1.0)
 
     def _narrows(self, phrase: NounPhrase) -> bool:
@@ -269,7 +254,7 @@ class Weigher:
         Of two red mugs a matcher finds one redder, by a factor that says nothing of which is the
         big one. Around ``closeness`` times the greatest share the weight falls to 0.
         """
-        ratios = np.maximum(shares / max(shares.max(), _CEILING), 1e-12)
+        ratios = np.maximum(shares / max(shares.max(), LEAST), 1e-12)
         weights = ratios**LEVELLING / (1.0 + self.closeness / ratios)
         return share_out(weights)
 
@@ -300,8 +285,7 @@ class Weigher:
                     landmarks: list[Landmark] = []
                     likely, _ = self._landmarks(relation, landmarks, [], depth)
                     values = distances(relation.kind, likely[0], self.layout)
-                    kind = relation.kind.value.replace("_", " ")
-                    name = f"by '{kind} {relation.phrase}'"
+                    name = f"by '{relation.kind.words} {relation.phrase}'"
                     taken = tuple(landmarks)
                     orders.append(Order(values, relation.rank, PRIOR_SCALE, name, taken))
         orders += [by_measure(item, phrase, self.layout) for item in phrase.superlatives]
@@ -391,12 +375,3 @@ class Weigher:
             open=doubt,
             conditions=tuple(conditions),
         )
-
-
-def share_out(weights: Vector) -> Vector:
-    """Weights that sum to 1; equal ones if all are 0."""
-    total = weights.sum()
-    if not total > _CEILING:
-        return np.full(len(weights), 1.0 / len(weights))
-    shared: Vector = weights / total
-    return shared
