@@ -159,10 +159,12 @@ def run_segment(
         write_image(outputs.overlay, draw_overlay(pixels, selection))
     if outputs.explanation:
         from refseg_ros.explain.picture import draw_explanation
+        from refseg_ros.language import parse
         from refseg_ros.matching.crops import region_images
 
         see = functools.partial(region_images, crop=segmenter.config.score.crop)
-        picture = draw_explanation(pixels, scene.proposals, selection, see=see)
+        chosen_from = scene.candidates_for(parse(selection.expression)).proposals
+        picture = draw_explanation(pixels, chosen_from, selection, see=see)
         write_image(outputs.explanation, picture)
     return selection
 

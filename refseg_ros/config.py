@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from refseg_ros.config_fields import build, option
+from refseg_ros.config_methods import DiffusionConfig, GlobalLocalConfig, RefDiffConfig
 from refseg_ros.errors import ConfigError
 from refseg_ros.spatial.position import CLOSENESS
 
@@ -107,6 +108,12 @@ class CaptionConfig:
 class ScoreConfig:
     """S = V + p·P − n·N in CLIP logits (TAS, section 3), and what mends its terms."""
 
+    matcher: str = option(
+        "tas",
+        "tas: the sum above; ref_diff: attention of a diffusion network and CLIP, see ref_diff, "
+        "which takes none of the fields from positive to caption_top",
+        choices=("tas", "ref_diff"),
+    )
     positive: float = option(0.1, "weight of the caption score P; 0 turns captions off", low=0)
     negative: float = option(0.7, "weight of the distractor score N; 0 turns it off", low=0)
     distractors: str = option(
@@ -181,29 +188,6 @@ class ScoreConfig:
         """
         if self.text == "both" and self.templates:
             raise ConfigError("score.templates: text both has no prompts; leave one of them out")
-
-
-@dataclass(frozen=True)
-class GlobalLocalConfig:
-    """Global-Local CLIP (Yu et al., CVPR 2023), where ``score`` asks for it."""
-
-    alpha: float = option(
-        0.95,
-        "weight of the mask within the whole image beside its crop; the paper: 0.95, on RefCOCOg "
-        "0.85",
-        low=0,
-        high=1,
-    )
-    sentence: float = option(
-        0.5, "weight of the sentence beside its head noun phrase (beta)", low=0, high=1
-    )
-    blocks: int = option(3, "ViT: last blocks in which only the mask is seen", low=1, high=64)
-    side: int = option(
-        0,
-        "ResNet: pixels of the square that the image is squashed to; 0 is the network's own",
-        low=0,
-        high=2048,
-    )
 
 
 @dataclass(frozen=True)
@@ -298,6 +282,8 @@ class SegmenterConfig:
     captions: CaptionConfig = field(default_factory=CaptionConfig)
     score: ScoreConfig = field(default_factory=ScoreConfig)
     global_local: GlobalLocalConfig = field(default_factory=GlobalLocalConfig)
+    diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
+    ref_diff: RefDiffConfig = field(default_factory=RefDiffConfig)
     language: LanguageConfig = field(default_factory=LanguageConfig)
     spatial: SpatialConfig = field(default_factory=SpatialConfig)
     decision: DecisionConfig = field(default_factory=DecisionConfig)

@@ -18,6 +18,7 @@ from refseg_ros.config import (
     SegmenterConfig,
     SpatialConfig,
 )
+from refseg_ros.config_methods import RefDiffConfig
 from refseg_ros.errors import ConfigError
 
 
@@ -48,6 +49,19 @@ def _published(
     return applied
 
 
+def _ref_diff(
+    values: RefDiffConfig,
+) -> Callable[[SegmenterConfig], SegmenterConfig]:
+    """Ref-Diff as published; at what size the networks see is the preset's."""
+    score = ScoreConfig(matcher="ref_diff", positive=0, negative=0, crop="whole")
+
+    def applied(config: SegmenterConfig) -> SegmenterConfig:
+        plainly = _published(score, rectifier=False)(config)
+        return replace(plainly, ref_diff=replace(values, side=config.ref_diff.side))
+
+    return applied
+
+
 def _robust(config: SegmenterConfig) -> SegmenterConfig:
     goal = SegmenterConfig.from_preset("tabletop")
     return replace(
@@ -74,6 +88,21 @@ METHODS: Final[Mapping[str, Method]] = {
             ),
             rectifier=False,
         ),
+    ),
+    "ref_diff": Method(
+        "attention of a diffusion network, and CLIP on a picture that fades away from the place",
+        "Ref-Diff, Ni et al., 2023",
+        _ref_diff(RefDiffConfig()),
+    ),
+    "ref_diff_released": Method(
+        "the same as its code has it: attention before the softmax, the 10 largest candidates",
+        "Ref-Diff, released code",
+        _ref_diff(RefDiffConfig(procedure="released", alpha=0.05 / 1.05, largest=10)),
+    ),
+    "ref_diff_free": Method(
+        "that attention alone, cut at 19 heights, and no proposals",
+        "Ref-Diff without a segmentor",
+        _ref_diff(RefDiffConfig(free=True, alpha=1.0)),
     ),
     "tas": Method(
         "crop, caption and distractors weighed, then the half or quadrant that is named",

@@ -6,13 +6,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from refseg_ros.backbones.captioner import Captioner
 from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.device import Device
+from refseg_ros.backbones.diffusion import Diffusion
 from refseg_ros.backbones.sam import load_sam
 from refseg_ros.config import CaptionConfig, ClipConfig, ProposalConfig, SegmenterConfig
+from refseg_ros.config_methods import DiffusionConfig
 from refseg_ros.proposals import Proposer
 from refseg_ros.proposals.making import make_proposer
+from refseg_ros.results import Proposals
 from refseg_ros.weights import resolve
 
 if TYPE_CHECKING:
@@ -23,6 +29,24 @@ def uses_captions(config: SegmenterConfig) -> bool:
     """Whether any score or decision of a configuration needs a captioner."""
     score = config.score
     return bool(score.positive or score.negative or config.decision.caption_match)
+
+
+def uses_diffusion(config: SegmenterConfig) -> bool:
+    """Whether the method of a configuration asks a diffusion network."""
+    return config.score.matcher == "ref_diff"
+
+
+def uses_proposals(config: SegmenterConfig) -> bool:
+    """Whether candidates come from a network for masks, and not from attention."""
+    return not (uses_diffusion(config) and config.ref_diff.free)
+
+
+class NoProposals:
+    """The proposer of a method that makes its candidates from the sentence."""
+
+    def propose(self, image: NDArray[np.uint8]) -> Proposals:
+        """None at all."""
+        return Proposals.empty(image.shape[0], image.shape[1])
 
 
 class Networks:
@@ -39,6 +63,7 @@ class Networks:
         self._proposers: dict[ProposalConfig, Proposer] = {}
         self._clips: dict[ClipConfig, ClipEncoder] = {}
         self._captioners: dict[CaptionConfig, Captioner] = {}
+        self._diffusions: dict[str, Diffusion] = {}
 
     @staticmethod
     def find(config: SegmenterConfig) -> None:
@@ -50,7 +75,10 @@ class Networks:
         Raises:
             WeightsError: A checkpoint is missing; the message says how to get it.
         """
-        resolve(config.proposals.checkpoint)
+        if uses_proposals(config):
+            resolve(config.proposals.checkpoint)
+        if uses_diffusion(config):
+            resolve(config.diffusion.model)
         if config.clip.checkpoint:
             resolve(config.clip.checkpoint)
         if ":" in config.clip.model:
@@ -102,6 +130,19 @@ class Networks:
                 batch_size=config.batch_size,
             )
         return self._captioners[config]
+
+    def diffusion(self, config: DiffusionConfig) -> Diffusion:
+        """What ref_diff asks where it looks a word up.
+
+        Raises:
+            WeightsError: The folder is missing or damaged.
+            ConfigError: diffusers is not installed.
+        """
+        if config.model not in self._diffusions:
+            self._diffusions[config.model] = Diffusion.load(
+                resolve(config.model), device=self.device.torch_device
+            )
+        return self._diffusions[config.model]
 
 
 def _architecture(name: str) -> str:

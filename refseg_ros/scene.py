@@ -22,6 +22,7 @@ from refseg_ros.language.tools import plain
 from refseg_ros.matching import SceneFeatures, ScoreTable, shares
 from refseg_ros.matching.looks import match, plausible, score_looks
 from refseg_ros.matching.naming import agreements
+from refseg_ros.matching.ref_diff import cut_proposals, root_end
 from refseg_ros.refusal import NOTHING_ASIDE, refusal, says_how_it_looks, unused
 from refseg_ros.results import Proposals, Selection, Status
 from refseg_ros.spatial import Layout, Look, Placing, looks_of, place
@@ -132,10 +133,43 @@ class Scene:
         Returns:
             As :meth:`select`.
         """
-        selection = self._answer(expression, context, Stopwatch())
+        watch = Stopwatch()
+        with watch.stage("candidates"):
+            scene = self.candidates_for(expression)
+        selection = scene._answer(expression, context, watch)
         unknown = self.segmenter.clip.unknown_words(expression.content_words)
         warnings = [f"the word {word!r} is not known to the bundled model" for word in unknown]
         return replace(selection, warnings=tuple(warnings))
+
+    @property
+    def is_redrawn(self) -> bool:
+        """Whether each sentence brings candidates of its own (``ref_diff.free``)."""
+        pictured = self.features.pictured
+        return pictured is not None and pictured.method.free
+
+    def candidates_for(self, expression: ReferringExpression) -> Scene:
+        """The scene from whose candidates a sentence chooses.
+
+        Args:
+            expression: What was said.
+
+        Returns:
+            This one; or if :attr:`is_redrawn`, the same with the attention of that sentence, cut
+            at 19 heights, as candidates.
+        """
+        text = plain(expression.text)
+        if self.features.pictured is None or not self.is_redrawn or not text:
+            return self
+        with torch.inference_mode(), self.segmenter.device.precision():
+            end = root_end(text, expression.head)
+            proposals = cut_proposals(self.features.pictured.attention(text, end))
+            features = replace(
+                self.features,
+                regions=self.segmenter.region_features(self.image, proposals),
+                captions=("",) * len(proposals),
+                pictured=self.features.pictured.of(proposals),
+            )
+        return replace(self, proposals=proposals, features=features)
 
     def _answer(
         self, expression: ReferringExpression, context: Context, watch: Stopwatch

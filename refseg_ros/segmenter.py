@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -20,15 +21,24 @@ from numpy.typing import NDArray
 from refseg_ros.backbones.captioner import Captioner
 from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.device import Device
+from refseg_ros.backbones.diffusion import Diffusion
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import ImageError
 from refseg_ros.language.tools import LanguageTools
 from refseg_ros.matching import Matcher, SceneFeatures
 from refseg_ros.matching.crops import region_images
 from refseg_ros.matching.global_local import mixed_regions
+from refseg_ros.matching.pictured import Pictured
+from refseg_ros.matching.ref_diff import RefDiff
 from refseg_ros.matching.tas import Tas
 from refseg_ros.methods import with_method
-from refseg_ros.networks import Networks, uses_captions
+from refseg_ros.networks import (
+    Networks,
+    NoProposals,
+    uses_captions,
+    uses_diffusion,
+    uses_proposals,
+)
 from refseg_ros.proposals import Proposer
 from refseg_ros.results import Proposals
 from refseg_ros.scene import Scene
@@ -52,6 +62,7 @@ class Segmenter:
         clip: ClipEncoder,
         captioner: Captioner | None,
         language: LanguageTools | None = None,
+        diffusion: Diffusion | None = None,
     ) -> None:
         """Put loaded parts together; most callers want :meth:`from_preset`.
 
@@ -62,12 +73,18 @@ class Segmenter:
             clip: Encodes crops and texts.
             captioner: Describes crops; None when neither P nor N is weighed.
             language: Noun chunks, synonyms and the released rectifier's entities; ours if None.
+            diffusion: What ref_diff asks where it looks a word up; None for other methods.
         """
         self.config = config
         self.device = device
         self.clip = clip
         self.language = language or LanguageTools()
-        self.matcher: Matcher = Tas(config.score, self.language, config.global_local.sentence)
+        self.matcher: Matcher
+        if config.score.matcher == "ref_diff":
+            self.matcher = RefDiff(config.ref_diff)
+        else:
+            self.matcher = Tas(config.score, self.language, config.global_local.sentence)
+        self._diffusion = diffusion
         self._proposer = proposer
         self._captioner = captioner
         # segment-anything keeps the image that it looks at in its predictor.
@@ -114,10 +131,11 @@ class Segmenter:
         segmenter = cls(
             config,
             device,
-            networks.proposer(config.proposals),
+            networks.proposer(config.proposals) if uses_proposals(config) else NoProposals(),
             networks.clip(config.clip),
             networks.captioner(config.captions) if uses_captions(config) else None,
             language,
+            networks.diffusion(config.diffusion) if uses_diffusion(config) else None,
         )
         seconds = time.perf_counter() - started
         logger.info("loaded %s in %.1f s", segmenter.description, seconds)
@@ -172,10 +190,20 @@ class Segmenter:
                 caption = self._caption(image) if whole else ""
             with watch.stage("texts"):
                 features = self._features(regions, caption, captions, parts)
+            if self._diffusion is not None:
+                with watch.stage("diffusion"):
+                    pictured = self._pictured(self._diffusion, image, proposals)
+                features = replace(features, pictured=pictured)
         scene = Scene(self, image, proposals, features, watch.total())
         if depth is None and viewpoint is None:
             return scene
         return scene.measured(depth, intrinsics, viewpoint)
+
+    def _pictured(self, diffusion: Diffusion, image: Image, proposals: Proposals) -> Pictured:
+        config = self.config
+        return Pictured.observe(
+            image, proposals, self.clip, diffusion, config.diffusion, config.ref_diff
+        )
 
     def _regions(
         self, image: Image, proposals: Proposals

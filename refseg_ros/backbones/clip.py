@@ -15,6 +15,7 @@ from PIL import Image
 from torch.nn import functional
 
 from refseg_ros.backbones import torchvision_compat
+from refseg_ros.backbones.clip_attending import attending_features, cell_size
 from refseg_ros.backbones.clip_masked import masked_features
 from refseg_ros.errors import ConfigError, WeightsError
 from refseg_ros.language import lemma
@@ -154,18 +155,55 @@ class ClipEncoder:
         if side and side != own and not hasattr(visual, "attnpool"):
             raise ConfigError(f"global_local.side: a ViT sees {own} pixels, not {side}")
         size = side or own
-        pixels = Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC)
+        batch = self._whole(image, (size, size))
+        return self._per_mask(masks, lambda part: masked_features(visual, batch, part, blocks))
+
+    def encode_attending(
+        self, image: NDArray[np.uint8], masks: NDArray[np.bool_], side: int = 0
+    ) -> torch.Tensor:
+        """Features of masks whose class token sees the mask alone; see :mod:`.clip_attending`.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            masks: (N, H, W).
+            side: Longer side at which the image is seen; 0 is its own. Sides are rounded to whole
+                patches.
+
+        Returns:
+            (N, D) float32 on the CPU, not normalised.
+
+        Raises:
+            ConfigError: The model is no ViT or ResNet.
+        """
+        visual: Any = self._model.visual
+        cell = cell_size(visual)
+        longer = max(image.shape[:2])
+        height, width = (
+            max(1, round(item * (side or longer) / longer / cell)) * cell
+            for item in image.shape[:2]
+        )
+        batch = self._whole(image, (height, width))
+        return self._per_mask(masks, lambda part: attending_features(visual, batch, part))
+
+    def _whole(self, image: NDArray[np.uint8], size: tuple[int, int]) -> torch.Tensor:
+        """(1, 3, height, width) of an image as the model takes it."""
+        visual: Any = self._model.visual
+        pixels = Image.fromarray(image).resize(size[::-1], Image.Resampling.BICUBIC)
         values = torch.from_numpy(np.asarray(pixels, np.float32) / 255).permute(2, 0, 1)
         mean, deviation = (
             torch.tensor(item, dtype=torch.float32)[:, None, None]
             for item in (visual.image_mean, visual.image_std)
         )
-        batch = ((values - mean) / deviation)[None].to(self._device)
+        return ((values - mean) / deviation)[None].to(self._device)
+
+    def _per_mask(
+        self, masks: NDArray[np.bool_], encode: Callable[[torch.Tensor], torch.Tensor]
+    ) -> torch.Tensor:
         rows = []
         for start in range(0, len(masks), self._batch_size):
             part = torch.from_numpy(masks[start : start + self._batch_size].astype(np.float32))
             with torch.inference_mode():
-                rows.append(masked_features(visual, batch, part.to(self._device), blocks))
+                rows.append(encode(part.to(self._device)))
         return self._joined(rows)
 
     def encode_texts(self, texts: Sequence[str], unit: bool = True) -> torch.Tensor:

@@ -85,18 +85,31 @@ def _resnet(visual: Any, image: torch.Tensor, masks: torch.Tensor) -> torch.Tens
         unit = functional.normalize(features, dim=1)
         return unit * resized(masks, *features.shape[2:])[:, None].to(unit.dtype)
 
-    positions = visual.attnpool.positional_embedding
-    side = round(float(len(positions) - 1) ** 0.5)
     height, width = (-(-size // 32) for size in image.shape[2:])
-    grid = positions[1:].T.reshape(1, -1, side, side)
-    if (height, width) != (side, side):
-        grid = functional.interpolate(grid, (height, width), mode="bicubic", antialias=True)
-    fitted = torch.cat([positions[:1], grid[0].flatten(1).T])
+    fitted = fitted_positions(visual.attnpool.positional_embedding, (height, width))
     with _before_each([visual.attnpool], weigh):
         found: torch.Tensor = torch.func.functional_call(
             visual, {"attnpool.positional_embedding": fitted}, (image,)
         )
     return found
+
+
+def fitted_positions(positions: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
+    """Positions of a network for another size of image, bicubic.
+
+    Args:
+        positions: (1 + s · s, C), the class token's first.
+        grid: Rows and columns wanted.
+
+    Returns:
+        (1 + rows · columns, C).
+    """
+    side = round(float(len(positions) - 1) ** 0.5)
+    if grid == (side, side):
+        return positions
+    square = positions[1:].T.reshape(1, -1, side, side)
+    other = functional.interpolate(square, grid, mode="bicubic", antialias=True)
+    return torch.cat([positions[:1], other[0].flatten(1).T])
 
 
 @contextmanager

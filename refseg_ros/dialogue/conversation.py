@@ -49,7 +49,9 @@ class Conversation:
         if not text.strip():
             self.clear()
             return scene.select(text)
-        before, started = self._before, time.perf_counter()
+        started = time.perf_counter()
+        # Candidates that each sentence makes anew are none to come back to.
+        before = None if scene.is_redrawn else self._before
         turn = None if before is None else Reading(before, scene, text).turn()
         if turn is None:
             turn = Turn(text, scene, parse(text), scene.select(text))

@@ -22,6 +22,7 @@ from refseg_ros.dialogue.finding import found_again
 from refseg_ros.dialogue.naming import fits_name
 from refseg_ros.dialogue.replies import Kind, Reply, as_quality, rank_of, read_reply, rejects
 from refseg_ros.language import Anaphora, NounPhrase, ReferringExpression, parse
+from refseg_ros.matching.looks import looks
 from refseg_ros.results import Selection, Status
 
 if TYPE_CHECKING:
@@ -299,10 +300,10 @@ class Reading:
 
     def _alike(self, selection: Selection) -> bool:
         """Whether what was found looks like it about as much as what was meant before."""
-        looks = {item.index: item.terms["V"] for item in selection.candidates}
+        seen = {item.index: looks(item.terms) for item in selection.candidates}
         closeness = max(self.scene.segmenter.config.spatial.closeness, 1e-9)
-        known = max(looks[index] for index in self.target)
-        return looks[selection.indices[0]] >= known + math.log(closeness)
+        known = max(seen[index] for index in self.target)
+        return seen[selection.indices[0]] >= known + math.log(closeness)
 
 
 def _fitting(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -19,6 +19,13 @@ from numpy.typing import NDArray
 
 from refseg_ros.language import ReferringExpression
 from refseg_ros.matching.naming import Naming
+
+if TYPE_CHECKING:
+    from refseg_ros.matching.pictured import Pictured
+
+
+ATTENTION = "A"
+"""Term of a diffusion network's attention inside a mask minus outside."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,7 @@ class SceneFeatures:
             made from them.
         logit_scale: CLIP's learned scale; cosines times this are logits.
         parts: Of mixed regions: term to (N, D) float32 L2-normalised features.
+        pictured: The image as a diffusion network has it, where the method asks for that.
     """
 
     regions: torch.Tensor
@@ -47,6 +55,7 @@ class SceneFeatures:
     phrase_features: torch.Tensor
     logit_scale: float
     parts: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    pictured: Pictured | None = None
 
     @cached_property
     def named(self) -> tuple[Naming, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refseg_ros.language.expression import NounPhrase
-from refseg_ros.matching import SceneFeatures, TextEncoder, shares
+from refseg_ros.matching import ATTENTION, SceneFeatures, TextEncoder, shares
 from refseg_ros.matching.naming import agreements
 from refseg_ros.spatial.look import Look
 from refseg_ros.spatial.relations import logistic
@@ -30,9 +30,20 @@ def match(terms: Mapping[str, Value]) -> Value:
     """How well candidates, or one, match by all that was seen of them, in logits.
 
     Args:
-        terms: V, and C (what captions add or take) where it is weighed: (N,) or a number each.
+        terms: V, or A where attention alone decides, and C (what captions add or take) where it
+            is weighed: (N,) or a number each.
     """
-    return terms["V"] + terms["C"] if "C" in terms else terms["V"]
+    seen = looks(terms)
+    return seen + terms["C"] if "C" in terms else seen
+
+
+def looks(terms: Mapping[str, Value]) -> Value:
+    """How candidates, or one, look beside what was said: V, or A where attention alone decides.
+
+    Args:
+        terms: As of :func:`match`.
+    """
+    return terms["V"] if "V" in terms else terms[ATTENTION]
 
 
 def plausible(logits: Logits, min_match: float) -> Logits:
