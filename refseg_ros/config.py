@@ -18,7 +18,12 @@ from typing import Any
 import yaml
 
 from refseg_ros.config_fields import build, option
-from refseg_ros.config_methods import DiffusionConfig, GlobalLocalConfig, RefDiffConfig
+from refseg_ros.config_methods import (
+    CoherenceConfig,
+    DiffusionConfig,
+    GlobalLocalConfig,
+    RefDiffConfig,
+)
 from refseg_ros.errors import ConfigError
 from refseg_ros.spatial.position import CLOSENESS
 
@@ -282,6 +287,7 @@ class SegmenterConfig:
     captions: CaptionConfig = field(default_factory=CaptionConfig)
     score: ScoreConfig = field(default_factory=ScoreConfig)
     global_local: GlobalLocalConfig = field(default_factory=GlobalLocalConfig)
+    coherence: CoherenceConfig = field(default_factory=CoherenceConfig)
     diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
     ref_diff: RefDiffConfig = field(default_factory=RefDiffConfig)
     language: LanguageConfig = field(default_factory=LanguageConfig)

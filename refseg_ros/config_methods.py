@@ -33,6 +33,27 @@ class GlobalLocalConfig:
 
 
 @dataclass(frozen=True)
+class CoherenceConfig:
+    """The coherence of HybridGL (CVPR 2025), a term that ``tas`` and ``robust`` may add."""
+
+    weight: float = option(
+        0.0, "logits for each unit of it in the sum; 0 leaves the dense pass out", low=0
+    )
+    balance: float = option(
+        1.8,
+        "b: what counts against heat outside a mask; 2 - b counts for heat inside",
+        low=0,
+        high=2,
+    )
+    side: int = option(
+        0,
+        "longer side in pixels at which CLIP sees the whole image; 0 is the image's own",
+        low=0,
+        high=4096,
+    )
+
+
+@dataclass(frozen=True)
 class DiffusionConfig:
     """A latent diffusion network that reads text, through diffusers."""
 

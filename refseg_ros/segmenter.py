@@ -26,6 +26,7 @@ from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import ImageError
 from refseg_ros.language.tools import LanguageTools
 from refseg_ros.matching import Matcher, SceneFeatures
+from refseg_ros.matching.coherence import Dense
 from refseg_ros.matching.crops import region_images
 from refseg_ros.matching.global_local import mixed_regions
 from refseg_ros.matching.pictured import Pictured
@@ -83,7 +84,9 @@ class Segmenter:
         if config.score.matcher == "ref_diff":
             self.matcher = RefDiff(config.ref_diff)
         else:
-            self.matcher = Tas(config.score, self.language, config.global_local.sentence)
+            self.matcher = Tas(
+                config.score, self.language, config.global_local.sentence, config.coherence
+            )
         self._diffusion = diffusion
         self._proposer = proposer
         self._captioner = captioner
@@ -183,13 +186,14 @@ class Segmenter:
                 proposals = self._proposer.propose(image)
             with watch.stage("clip"):
                 regions, parts = self._regions(image, proposals)
+                dense = self._dense(image, proposals)
             with watch.stage("captions"):
                 captions = self.region_captions(image, proposals)
                 score = self.config.score
                 whole = bool(score.negative) and score.distractors == "caption"
                 caption = self._caption(image) if whole else ""
             with watch.stage("texts"):
-                features = self._features(regions, caption, captions, parts)
+                features = self._features(regions, caption, captions, parts, dense)
             if self._diffusion is not None:
                 with watch.stage("diffusion"):
                     pictured = self._pictured(self._diffusion, image, proposals)
@@ -217,6 +221,12 @@ class Segmenter:
         return mixed_regions(
             within, self.clip.encode_images(list(crops), unit=False), mixing.alpha
         )
+
+    def _dense(self, image: Image, proposals: Proposals) -> Dense | None:
+        config = self.config.coherence
+        if not config.weight:
+            return None
+        return Dense.of(self.clip.encode_dense(image, config.side), proposals.masks)
 
     def region_features(self, image: Image, proposals: Proposals) -> torch.Tensor:
         """CLIP features of the black-background crops.
@@ -267,6 +277,7 @@ class Segmenter:
         caption: str,
         captions: tuple[str, ...],
         parts: Mapping[str, torch.Tensor],
+        dense: Dense | None,
     ) -> SceneFeatures:
         phrases: tuple[str, ...] = ()
         if self.config.score.negative:
@@ -288,6 +299,7 @@ class Segmenter:
             phrase_features=encoded[len(described) :],
             logit_scale=self.clip.logit_scale,
             parts=parts,
+            dense=dense,
         )
 
 

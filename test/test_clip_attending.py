@@ -112,7 +112,9 @@ def test_resnet_pools_the_cells_of_the_mask(resnet: Any) -> None:
 
 
 def test_other_networks_are_refused() -> None:
-    with pytest.raises(ConfigError, match="ref_diff needs an open_clip ViT or ResNet, not Linear"):
+    with pytest.raises(
+        ConfigError, match="this method needs an open_clip ViT or ResNet, not Linear"
+    ):
         cell_size(torch.nn.Linear(2, 2))
 
 

@@ -298,6 +298,21 @@ def test_steps_are_those_of_the_scheduler(diffusion: Diffusion, folder: Path) ->
     assert torch.allclose(diffusion._reversed(latent, noise, 51, 1), theirs, atol=1e-5)
 
 
+def test_velocity_gives_the_steps_of_the_scheduler(folder: Path, tmp_path: Path) -> None:
+    from diffusers import DDIMScheduler
+
+    made = Diffusion.load(write_pipeline(tmp_path, "v_prediction"), device=CPU)
+    scheduler = DDIMScheduler.from_pretrained(tmp_path / "scheduler")
+    scheduler.set_timesteps(20)
+    latent = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    words = made.states(["the red mug"])
+    with torch.inference_mode():
+        noise, _ = made._predict(latent, 501, words)
+        velocity = made._unet(latent, 501, words).sample
+    theirs = scheduler.step(velocity, 501, latent, eta=0.0).prev_sample
+    assert torch.allclose(made._reversed(latent, noise, 501, 451), theirs, atol=1e-5)
+
+
 def test_noise_is_that_of_the_first_step_or_one_later(diffusion: Diffusion) -> None:
     pixels = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(5))
     alphas = diffusion._scheduler.alphas_cumprod
@@ -430,7 +445,7 @@ def test_damaged_pipelines_are_refused(folder: Path, tmp_path: Path) -> None:
         Diffusion.load(lacking, device=CPU)
     path = other / "scheduler" / "scheduler_config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "prediction_type": "sample"}))
-    with pytest.raises(WeightsError, match="'sample' is not 'epsilon'"):
+    with pytest.raises(WeightsError, match="'sample' is not one of epsilon, v_prediction"):
         Diffusion.load(other, device=CPU)
 
 

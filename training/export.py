@@ -19,7 +19,9 @@ from safetensors.torch import save_file
 
 from refseg_ros.backbones.clip import MERGES
 from refseg_ros.errors import WeightsError
-from training import train_captioner, train_clip, train_sam, words
+from refseg_ros.weights import BUNDLED as BUNDLED_NAME
+from refseg_ros.weights import resolve
+from training import latent, train_captioner, train_clip, train_diffusion, train_sam, words
 from training.common import RUNS, command, logger, read_checkpoint
 
 BUNDLED = Path(__file__).parent.parent / "refseg_ros" / "weights" / "bundled"
@@ -84,6 +86,32 @@ def export_captioner(run: Path, out: Path) -> None:
     (out / "model.safetensors").chmod(0o644)
 
 
+def export_diffusion(run: Path, out: Path) -> None:
+    """Write the parts of a Stable Diffusion pipeline, each as ``save_pretrained`` does.
+
+    Args:
+        run: Folder of the UNet's checkpoint; the autoencoder's is beside it.
+        out: Folder to write.
+
+    Raises:
+        WeightsError: There is no checkpoint, or it is of another network.
+    """
+    clip, encoder_run = resolve(f"{BUNDLED_NAME}clip"), run.parent / "autoencoder"
+    text_encoder = latent.build_text_encoder(clip)
+    unet = latent.build_unet(int(text_encoder.config.hidden_size))
+    autoencoder = latent.build_autoencoder()
+    _load(unet, run, "unet")
+    _load(autoencoder, encoder_run, "model")
+    autoencoder.register_to_config(scaling_factor=train_diffusion.latent_factor(encoder_run))
+    networks = {"unet": unet, "vae": autoencoder, "text_encoder": text_encoder}
+    for name, network in networks.items():
+        network.half().save_pretrained(out / name)
+    latent.build_tokenizer(clip).save_pretrained(out / "tokenizer")
+    latent.build_scheduler().save_pretrained(out / "scheduler")
+    for path in out.rglob("*.safetensors"):
+        path.chmod(0o644)
+
+
 def export_vocabulary(out: Path) -> None:
     """Write the head nouns that the models were trained on, one a line."""
     out.mkdir(parents=True, exist_ok=True)
@@ -124,7 +152,12 @@ def _write_json(values: dict[str, Any], path: Path) -> None:
     path.write_text(json.dumps(values, indent=1), encoding="utf-8")
 
 
-EXPORTS = {"sam": export_sam, "clip": export_clip, "captioner": export_captioner}
+EXPORTS = {
+    "sam": export_sam,
+    "clip": export_clip,
+    "captioner": export_captioner,
+    "diffusion": export_diffusion,
+}
 
 
 def main(arguments: list[str] | None = None) -> None:

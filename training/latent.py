@@ -81,6 +81,7 @@ def build_scheduler() -> Any:
         clip_sample=False,
         set_alpha_to_one=False,
         steps_offset=1,
+        prediction_type="v_prediction",
     )
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from refseg_ros.errors import ConfigError
+from refseg_ros.errors import ConfigError, WeightsError
 from refseg_ros.weights import BUNDLED, resolve
 from training.common import RUNS, Training, begin, command, logger, parser, read_checkpoint
 from training.glimpses import Glimpses, open_glimpses, sentence
@@ -29,7 +29,7 @@ from training.latent import (
 
 _WORDLESS = 0.1  # share of examples without words, for guidance
 _HELD_OUT = 256
-_MEASURED = (200, 400, 600, 800)
+_MEASURED = (200, 500, 800, 950)
 
 
 class Reader:
@@ -55,7 +55,22 @@ class Reader:
         return states.clone()
 
 
-def encode_all(run: Path, glimpses: Glimpses, name: str) -> tuple[Tensor, float]:
+def latent_factor(run: Path) -> float:
+    """What makes the latents of the training glimpses have a standard deviation of 1.
+
+    Args:
+        run: Folder of the autoencoder's training, whose latents were made.
+
+    Raises:
+        WeightsError: They were not.
+    """
+    path = run / "latents-train.pt"
+    if not path.exists():
+        raise WeightsError(f"{path} does not exist; train the diffusion network first")
+    return 1.0 / float(torch.load(path, weights_only=True)["latents"].float().std())
+
+
+def encode_all(run: Path, glimpses: Glimpses, name: str) -> Tensor:
     """Latents of all glimpses as posterior means, made at the first call and kept with the run.
 
     Args:
@@ -64,8 +79,7 @@ def encode_all(run: Path, glimpses: Glimpses, name: str) -> tuple[Tensor, float]
         name: Of the file.
 
     Returns:
-        (N, C, h, w) float16 of unit standard deviation over all, and by what they were
-        multiplied to be.
+        (N, C, h, w) float16.
 
     Raises:
         WeightsError: The autoencoder is not trained.
@@ -87,14 +101,17 @@ def encode_all(run: Path, glimpses: Glimpses, name: str) -> tuple[Tensor, float]
     kept = torch.load(path, weights_only=True)
     if kept["step"] != state["step"] or len(kept["latents"]) != len(glimpses):
         raise ConfigError(f"{path} is of another autoencoder or other scenes; remove it")
-    factor = 1.0 / float(kept["latents"].float().std())
-    return kept["latents"], factor
+    latents: Tensor = kept["latents"]
+    return latents
 
 
-def noise_loss(
+def velocity_loss(
     unet: Any, latents: Tensor, states: Tensor, times: Tensor, noise: Tensor, alphas: Tensor
 ) -> Tensor:
-    """(N,) mean square error of the noise that the network makes out.
+    """(N,) mean square error of the velocity (Salimans and Ho 2022): √ᾱ·ε − √(1 − ᾱ)·x.
+
+    Where there is nearly only noise it is the picture itself that is to be told, from the words;
+    an error of the noise would count for next to nothing there, and words would not be learnt.
 
     Args:
         unet: The network.
@@ -106,22 +123,23 @@ def noise_loss(
     """
     kept = alphas[times][:, None, None, None]
     mixed = kept.sqrt() * latents + (1 - kept).sqrt() * noise
+    velocity = kept.sqrt() * noise - (1 - kept).sqrt() * latents
     with torch.autocast("cpu", torch.bfloat16):
         made = unet(mixed, times, states).sample
-    return functional.mse_loss(made.float(), noise, reduction="none").mean((1, 2, 3))
+    return functional.mse_loss(made.float(), velocity, reduction="none").mean((1, 2, 3))
 
 
 def held_out_figures(
     unet: Any, latents: Tensor, told: Tensor, untold: Tensor, alphas: Tensor
 ) -> Mapping[str, float]:
-    """Error of the noise on held-out glimpses, and by what share of it words lessen it.
+    """Error of the velocity on held-out glimpses, and by what share of it words lessen it.
 
     Args:
         unet: The network.
         latents: (N, C, h, w) float32, of unit standard deviation.
         told: (N, L, D) float32, of sentences that are true of them.
         untold: (1, L, D), of no words.
-        alphas: As of :func:`noise_loss`.
+        alphas: As of :func:`velocity_loss`.
     """
     generator = torch.Generator().manual_seed(1)
     noise = torch.randn(latents.shape, generator=generator)
@@ -130,7 +148,7 @@ def held_out_figures(
         times = torch.full((len(latents),), time)
         with torch.inference_mode():
             with_words, without = (
-                float(noise_loss(unet, latents, states, times, noise, alphas).mean())
+                float(velocity_loss(unet, latents, states, times, noise, alphas).mean())
                 for states in (told, untold.expand_as(told))
             )
         figures[f"error {time}"] = with_words
@@ -143,8 +161,9 @@ def train(options: argparse.Namespace) -> None:
     scenes, held_out = begin(options)
     glimpses = open_glimpses(options.data / "train", scenes)
     others = open_glimpses(options.data / "val", held_out)
-    latents, factor = encode_all(options.autoencoder, glimpses, "train")
-    unseen, _ = encode_all(options.autoencoder, others, "val")
+    latents = encode_all(options.autoencoder, glimpses, "train")
+    unseen = encode_all(options.autoencoder, others, "val")
+    factor = latent_factor(options.autoencoder)
     reader = Reader(resolve(options.clip))
     unet, alphas = build_unet(reader.width), build_scheduler().alphas_cumprod
     rng = np.random.default_rng(1)
@@ -169,9 +188,8 @@ def train(options: argparse.Namespace) -> None:
         chance = torch.Generator().manual_seed(int(rng.integers(2**31)))
         batch = latents[torch.from_numpy(rows)].float() * factor
         noise = torch.randn(batch.shape, generator=chance)
-        # More often where the words decide: neither bare noise nor nearly none.
-        times = (STEPS * torch.sigmoid(torch.randn(len(rows), generator=chance))).long()
-        losses = noise_loss(unet, batch, reader(texts), times.clamp(0, STEPS - 1), noise, alphas)
+        times = torch.randint(0, STEPS, (len(rows),), generator=chance)
+        losses = velocity_loss(unet, batch, reader(texts), times, noise, alphas)
         training.descend(losses.mean())
 
 

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from refseg_ros.backbones import torchvision_compat
 from refseg_ros.backbones.clip_attending import attending_features, cell_size
+from refseg_ros.backbones.clip_dense import dense_features
 from refseg_ros.backbones.clip_masked import masked_features
 from refseg_ros.errors import ConfigError, WeightsError
 from refseg_ros.language import lemma
@@ -176,14 +177,36 @@ class ClipEncoder:
             ConfigError: The model is no ViT or ResNet.
         """
         visual: Any = self._model.visual
-        cell = cell_size(visual)
-        longer = max(image.shape[:2])
+        batch = self._whole(image, self._fitted_size(image, side))
+        return self._per_mask(masks, lambda part: attending_features(visual, batch, part))
+
+    def encode_dense(self, image: NDArray[np.uint8], side: int = 0) -> torch.Tensor:
+        """Features of all places of an image; see :mod:`.clip_dense`.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            side: As of :meth:`encode_attending`.
+
+        Returns:
+            (h, w, D) float32 on the CPU, L2-normalised.
+
+        Raises:
+            ConfigError: The model is no ViT or ResNet.
+        """
+        visual: Any = self._model.visual
+        size = self._fitted_size(image, side)
+        with torch.inference_mode():
+            found = dense_features(visual, self._whole(image, size), cell_size(visual))
+        return found.float().cpu()
+
+    def _fitted_size(self, image: NDArray[np.uint8], side: int) -> tuple[int, int]:
+        """Height and width in whole patches, of an image whose longer side is ``side``."""
+        cell, longer = cell_size(self._model.visual), max(image.shape[:2])
         height, width = (
             max(1, round(item * (side or longer) / longer / cell)) * cell
             for item in image.shape[:2]
         )
-        batch = self._whole(image, (height, width))
-        return self._per_mask(masks, lambda part: attending_features(visual, batch, part))
+        return height, width
 
     def _whole(self, image: NDArray[np.uint8], size: tuple[int, int]) -> torch.Tensor:
         """(1, 3, height, width) of an image as the model takes it."""

@@ -30,7 +30,7 @@ def cell_size(visual: Any) -> int:
     if hasattr(visual, "class_embedding") and hasattr(visual, "patch_size"):
         return int(visual.patch_size[0])
     raise ConfigError(
-        f"clip.model: ref_diff needs an open_clip ViT or ResNet, not {type(visual).__name__}"
+        f"clip.model: this method needs an open_clip ViT or ResNet, not {type(visual).__name__}"
     )
 
 

@@ -24,6 +24,8 @@ from refseg_ros.errors import ConfigError, WeightsError
 
 PARTS: Final = ("vae", "unet", "text_encoder", "tokenizer", "scheduler")
 """Folders of a Stable Diffusion pipeline that are read."""
+PREDICTIONS: Final = ("epsilon", "v_prediction")
+"""What a network may make out: the noise, or the velocity (Salimans and Ho, 2022)."""
 
 
 @dataclass(frozen=True)
@@ -73,18 +75,20 @@ class Diffusion:
 
         Args:
             vae: An ``AutoencoderKL`` on ``device``.
-            unet: A ``UNet2DConditionModel`` on ``device`` that makes out noise.
+            unet: A ``UNet2DConditionModel`` on ``device`` that makes out noise or velocity.
             text_encoder: A ``CLIPTextModel`` on ``device``.
             tokenizer: Its tokenizer.
             scheduler: A ``DDIMScheduler``.
             device: Where they are.
 
         Raises:
-            WeightsError: The network makes out something else than noise.
+            WeightsError: The network makes out something else than noise or velocity.
         """
         kind = scheduler.config.prediction_type
-        if kind != "epsilon":
-            raise WeightsError(f"diffusion: prediction_type {kind!r} is not 'epsilon'")
+        if kind not in PREDICTIONS:
+            raise WeightsError(
+                f"diffusion: prediction_type {kind!r} is not one of {', '.join(PREDICTIONS)}"
+            )
         self._vae, self._unet = vae, unet
         self._text_encoder, self._tokenizer = text_encoder, tokenizer
         self._scheduler, self._device = scheduler, device
@@ -258,9 +262,13 @@ class Diffusion:
     def _predict(
         self, latent: Tensor, time: int, states: Tensor
     ) -> tuple[Tensor, tuple[Maps, ...]]:
+        """The noise that the network makes out, and its attention meanwhile."""
         with self._busy, recorded(self._unet) as maps:
-            noise = self._unet(latent, time, states).sample
-        return noise, tuple(maps)
+            made = self._unet(latent, time, states).sample
+        if self._scheduler.config.prediction_type == "v_prediction":
+            alpha = self._scheduler.alphas_cumprod[time].to(latent)
+            made = alpha.sqrt() * made + (1 - alpha).sqrt() * latent
+        return made, tuple(maps)
 
     def _reversed(self, latent: Tensor, noise: Tensor, time: int, after: int) -> Tensor:
         """One deterministic step of DDIM (Song et al. 2021, equation 12 with sigma 0)."""

@@ -33,7 +33,8 @@ class Term:
 
     Attributes:
         name: ``V`` crop with text, ``P`` caption with text, ``N`` crop with distractors,
-            ``C`` what the caption names.
+            ``C`` what the caption names; ``G`` and ``L`` the parts of a mixed V, the mask within
+            the image and its crop; ``A`` attention inside minus outside, ``H`` heat likewise.
         values: (N,) logits before weighting.
         weighted: (N,) logits after it; the terms' sum is :attr:`Explanation.total`.
         weight: Factor between the two, negative for what is subtracted, 0 for what only the

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from refseg_ros.language import ReferringExpression
+from refseg_ros.matching.coherence import Dense
 from refseg_ros.matching.naming import Naming
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class SceneFeatures:
             made from them.
         logit_scale: CLIP's learned scale; cosines times this are logits.
         parts: Of mixed regions: term to (N, D) float32 L2-normalised features.
+        dense: The image place by place, where coherence is weighed.
         pictured: The image as a diffusion network has it, where the method asks for that.
     """
 
@@ -55,6 +57,7 @@ class SceneFeatures:
     phrase_features: torch.Tensor
     logit_scale: float
     parts: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    dense: Dense | None = None
     pictured: Pictured | None = None
 
     @cached_property

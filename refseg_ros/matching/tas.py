@@ -16,9 +16,11 @@ import torch
 from numpy.typing import NDArray
 
 from refseg_ros.config import ScoreConfig
+from refseg_ros.config_methods import CoherenceConfig
 from refseg_ros.language import ReferringExpression
 from refseg_ros.language.tools import LanguageTools, plain
 from refseg_ros.matching import SceneFeatures, ScoreTable, TextEncoder
+from refseg_ros.matching.coherence import HEAT, coherence
 from refseg_ros.matching.corrections import averaged, distinctiveness, draw_to_mean, keep_top
 from refseg_ros.matching.distractors import proper_distractors, unlike
 from refseg_ros.matching.global_local import mix
@@ -31,12 +33,14 @@ class Tas:
     Attributes:
         config: Weights and corrections.
         language: Which phrases of a caption name the target itself.
+        heat: Weight and balance of the coherence.
         sentence: If both are compared, the weight of the sentence beside its head noun phrase.
     """
 
     config: ScoreConfig
     language: LanguageTools = field(default_factory=LanguageTools)
     sentence: float = 0.5
+    heat: CoherenceConfig = field(default_factory=CoherenceConfig)
 
     def text(self, expression: ReferringExpression) -> str:
         """What is compared with crops and captions.
@@ -94,7 +98,12 @@ class Tas:
             distractors = tuple(features.phrases[row] for row in rows)
             terms["N"] = _negative(features, rows)
             total -= config.negative * terms["N"]
+        if features.dense is not None:
+            phrase = encoder.encode_texts([self.target(expression) or text])[0]
+            terms[HEAT] = coherence(features.dense, phrase, self.heat.balance)
+            total += self.heat.weight * terms[HEAT]
         weights = {
+            HEAT: self.heat.weight,
             "P": config.positive,
             "N": -config.negative,
             **dict.fromkeys(features.parts, 0.0),
