@@ -298,7 +298,7 @@ def test_steps_are_those_of_the_scheduler(diffusion: Diffusion, folder: Path) ->
     assert torch.allclose(diffusion._reversed(latent, noise, 51, 1), theirs, atol=1e-5)
 
 
-def test_velocity_gives_the_steps_of_the_scheduler(folder: Path, tmp_path: Path) -> None:
+def test_velocity_gives_the_steps_of_the_scheduler(tmp_path: Path) -> None:
     from diffusers import DDIMScheduler
 
     made = Diffusion.load(write_pipeline(tmp_path, "v_prediction"), device=CPU)

@@ -306,7 +306,7 @@ def test_scripts_train_continue_export_and_evaluate(
         assert common.read_checkpoint(runs / name)["step"] == 1
         script.main([*common_options, "--steps", "2"])
         assert common.read_checkpoint(runs / name)["step"] == 2
-    export.main(["--runs", str(runs), "--out", str(out)])
+    export.main([*(name for name, _ in scripts), "--runs", str(runs), "--out", str(out)])
     bundled = Path(str(weights.resolve("bundled:")))
     for folder in ("sam", "clip", "captioner"):
         assert {path.name for path in (out / folder).iterdir()} == {
