@@ -57,7 +57,12 @@ def test_the_paper_on_bundled_models_is_the_paper_but_for_the_networks() -> None
         for name in ("paper", "tabletop", "tabletop_paper")
     )
     others = {name for name, value in mixed.items() if value != paper[name]}
-    assert {name.split(".")[0] for name in others} == {"proposals", "clip", "captions"}
+    assert {name.split(".")[0] for name in others} == {
+        "proposals",
+        "clip",
+        "captions",
+        "diffusion",
+    }
     assert {name: mixed[name] for name in others} == {name: tabletop[name] for name in others}
     pruning = ("min_area", "max_area", "overlap", "duplicate_iou", "fill_area")
     assert others.isdisjoint(f"proposals.{name}" for name in pruning)

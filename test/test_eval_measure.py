@@ -18,7 +18,7 @@ from refseg_ros.evaluation.records import Question, Sample, SceneResult, pack, u
 from refseg_ros.evaluation.runner import run, threads
 from refseg_ros.evaluation.summary import TOTAL, summarise
 from refseg_ros.evaluation.tabletop_source import TabletopSource
-from refseg_ros.evaluation.timing import bundled_bytes, machine, time_first_answers
+from refseg_ros.evaluation.timing import DIFFUSION, bundled_bytes, machine, time_first_answers
 from refseg_ros.results import Proposals
 
 PROPOSALS = Proposals(MASKS, np.ones(3, np.float32))
@@ -274,7 +274,9 @@ def test_first_answers_are_timed_after_a_warm_up() -> None:
 
 def test_the_machine_and_the_files_are_named() -> None:
     assert machine().endswith("cores")
-    assert bundled_bytes()["weights/bundled"] > 1_000_000
+    sizes = bundled_bytes()
+    assert sizes["weights/bundled/clip"] > 1_000_000
+    assert 1_000_000 < sizes[DIFFUSION] < 15_000_000
 
 
 def test_the_strip_is_covered_by_no_proposal() -> None:

@@ -118,16 +118,17 @@ def targets(summaries: Mapping[str, Summary], cost: Cost | None) -> list[Target]
 
 
 def _costs(cost: Cost | None) -> list[Target]:
-    answer = loading = size = None
+    answer = loading = size = extra = None
     name = "observe + first select"
     if cost is not None:
         height, width = cost.size
         if cost.seconds:
             name = f"{name}, {width}×{height}, {cost.threads} threads"
         answer, loading = cost.answer, Figure(cost.load_seconds)
-        size = Figure(float(cost.bundled_bytes))
+        size, extra = Figure(float(cost.bundled_bytes)), Figure(float(cost.diffusion_bytes))
     return [
         Target(name, "", "ms", 0.6, False, answer),
         Target("networks loaded", "", "s", 2.0, False, loading),
-        Target("all bundled files", "", "MB", 25e6, False, size),
+        Target("bundled files", "", "MB", 25e6, False, size),
+        Target("those of ref_diff besides", "", "MB", 15e6, False, extra),
     ]

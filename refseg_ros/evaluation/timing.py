@@ -29,6 +29,8 @@ LIMIT = 90.0
 """Seconds after which no further sample is begun: a machine that is busy with other things takes
 minutes for what two quiet cores do in seconds, and its times are worth little."""
 _SPREAD = (0.1, 0.9)
+DIFFUSION = "weights/bundled/diffusion"
+"""Folder of the networks that only the method ref_diff reads."""
 _CODE = (".py", ".pyc", ".typed")
 
 
@@ -65,8 +67,13 @@ class Cost:
 
     @property
     def bundled_bytes(self) -> int:
-        """All of :attr:`bundled`."""
-        return sum(self.bundled.values())
+        """All of :attr:`bundled` but what only the method ref_diff reads."""
+        return sum(self.bundled.values()) - self.diffusion_bytes
+
+    @property
+    def diffusion_bytes(self) -> int:
+        """What only the method ref_diff reads."""
+        return self.bundled.get(DIFFUSION, 0)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -174,6 +181,6 @@ def bundled_bytes() -> dict[str, int]:
     sizes: dict[str, int] = {}
     for path in package.rglob("*"):
         if path.is_file() and path.suffix not in _CODE:
-            place = "/".join(path.relative_to(package).parts[:-1][:2])
+            place = "/".join(path.relative_to(package).parts[:-1][:3])
             sizes[place] = sizes.get(place, 0) + path.stat().st_size
     return sizes

@@ -50,6 +50,12 @@ CATALOGUE: tuple[Published, ...] = (
         "MIT",
         15.0,
     ),
+    Published(
+        "stable-diffusion-v1-5",
+        "https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5",
+        "CreativeML Open RAIL-M",
+        4.3,
+    ),
 )
 """The checkpoints that the presets of this package name and do not bundle."""
 

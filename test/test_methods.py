@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every method on the bundled networks: it answers, says what it is, and changes nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from refseg_ros import Segmenter
+from refseg_ros.backbones.device import Device
+from refseg_ros.config import SegmenterConfig
+from refseg_ros.matching.ref_diff import inside_minus_outside
+from refseg_ros.methods import METHODS, with_method
+from refseg_ros.networks import Networks
+from refseg_ros.simulation.benchmark import bundled_slice
+from refseg_ros.simulation.naming import NAMES
+
+DEVICE = Device.from_name("cpu")
+
+
+@pytest.fixture(scope="module")
+def networks() -> Networks:
+    return Networks(DEVICE)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_answers_and_says_its_name(name: str, networks: Networks) -> None:
+    config = with_method(SegmenterConfig.from_preset("tabletop"), name)
+    segmenter = Segmenter.from_config(config, DEVICE, networks)
+    assert segmenter.description.startswith(f"tabletop with {name} on cpu")
+    scene = segmenter.observe(bundled_slice()[0].frame.rgb)
+    text = bundled_slice()[0].referrals[0].expression
+    selection = scene.select(text)
+    assert selection.status.has_target
+    assert selection.mask.any()
+    assert np.isfinite([list(item.terms.values()) for item in selection.candidates]).all()
+    assert selection.explain()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_leaves_the_networks_alone(name: str) -> None:
+    preset = SegmenterConfig.from_preset("tabletop")
+    config = with_method(preset, name)
+    for stage in ("proposals", "clip", "captions", "diffusion"):
+        assert getattr(config, stage) == getattr(preset, stage)
+
+
+def test_attention_of_the_bundled_network_lies_on_what_is_named(networks: Networks) -> None:
+    """More of it on a thing than beside it, and more than of a word for another thing."""
+    config = with_method(SegmenterConfig.from_preset("tabletop"), "ref_diff_free")
+    segmenter = Segmenter.from_config(config, DEVICE, networks)
+    on_it, on_others = [], []
+    for scene in list(bundled_slice())[:4]:
+        pictured = segmenter.observe(scene.frame.rgb).features.pictured
+        assert pictured is not None
+        areas = scene.frame.areas(len(scene.spec.objects))
+        shown = [row for row, area in enumerate(areas) if area >= 400]
+        masks = np.stack([scene.frame.instances == row + 1 for row in shown])
+        for place, row in enumerate(shown):
+            item = scene.spec.objects[row]
+            text = f"the {item.colour} {NAMES[item.category][0]}"
+            scores = inside_minus_outside(pictured.attention(text, len(text)), masks)
+            on_it.append(scores[place])
+            on_others += np.delete(scores, place).tolist()
+    assert len(on_it) > 15
+    assert np.mean(on_it) > 0.2
+    assert np.mean(on_it) > np.mean(on_others)
