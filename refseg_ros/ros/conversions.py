@@ -6,12 +6,14 @@ Nothing in a message is believed: every length is checked before the bytes are l
 
 from __future__ import annotations
 
+import io
 import sys
 from array import array
 from typing import Any
 
 import cv2
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
@@ -51,6 +53,28 @@ def rgb_from_image(message: Image) -> NDArray[np.uint8]:
     if encoding.startswith("bgr"):
         pixels = pixels[..., 2::-1]
     return np.ascontiguousarray(pixels[..., :3])
+
+
+def check_pixels(message: Image | CompressedImage, megapixels: float) -> None:
+    """Refuse an image that is too large, before memory is taken for it.
+
+    Args:
+        message: Of a compressed one only the head of its file is read.
+        megapixels: The most that are allowed, in millions.
+
+    Raises:
+        ImageError: It has more.
+    """
+    if isinstance(message, CompressedImage):
+        width, height = _size_in_file(message)
+    else:
+        width, height = message.width, message.height
+    if width * height > megapixels * 1e6:
+        raise ImageError(
+            f"size: an image of {width}x{height} has {width * height / 1e6:.1f} megapixels, at "
+            f"most {megapixels:g} are read (parameter max_megapixels); make it smaller, for "
+            "example with image_proc's resize node"
+        )
 
 
 def rgb_from_compressed(message: CompressedImage) -> NDArray[np.uint8]:
@@ -169,6 +193,19 @@ def to_roi(box: NDArray[np.float32]) -> RegionOfInterest:
     x0, y0 = (int(value) for value in np.floor(box[:2]))
     x1, y1 = (int(value) for value in np.ceil(box[2:]))
     return RegionOfInterest(x_offset=x0, y_offset=y0, width=x1 - x0, height=y1 - y0)
+
+
+def _size_in_file(message: CompressedImage) -> tuple[int, int]:
+    """Width and height that the head of a JPEG or PNG file names."""
+    try:
+        with PIL.Image.open(io.BytesIO(message.data), formats=("JPEG", "PNG")) as file:
+            return file.size
+    # Pillow raises many kinds of damaged files; a decompression bomb is one of its own.
+    except Exception as error:
+        raise ImageError(
+            f"data: {len(message.data)} bytes of format {_shown(message.format)} are not an image "
+            f"that can be decoded ({type(error).__name__}); send JPEG or PNG"
+        ) from error
 
 
 def _check_size(message: Image) -> None:

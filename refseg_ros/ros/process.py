@@ -8,6 +8,9 @@ import os
 import signal
 import sys
 import threading
+import time
+import traceback
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NoReturn, Protocol
 
@@ -22,6 +25,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from refseg_ros.errors import RefsegError
 
+_FAILURES, _FAILURE_SECONDS = 10, 10.0  # of callbacks, after which the process ends
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _BAD_START = (RefsegError, InvalidParameterTypeException, InvalidParameterValueException)
 
@@ -113,7 +117,7 @@ def run(name: str, make_node: Callable[[], RunnableNode], args: Sequence[str] | 
         get_logger(name).fatal(str(error))
         code = 1
     else:
-        code, idle = _spin(node, stop)
+        code, idle = _spin(name, node, stop)
     stop.ignore()
     rclpy.try_shutdown()
     if idle:
@@ -125,13 +129,22 @@ def run(name: str, make_node: Callable[[], RunnableNode], args: Sequence[str] | 
     os._exit(code)
 
 
-def _spin(node: RunnableNode, stop: _Stop) -> tuple[int, bool]:
+def _spin(name: str, node: RunnableNode, stop: _Stop) -> tuple[int, bool]:
     """Spin; returns the exit code and whether nothing of the node is still at work."""
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     stop.watch(executor)
+    failures: deque[float] = deque(maxlen=_FAILURES)
     while rclpy.ok() and not stop.requested and node.exit_code is None:
-        executor.spin_once(timeout_sec=1.0)
+        try:
+            executor.spin_once(timeout_sec=1.0)
+        except Exception:
+            # One message or tick less is better than a robot without the node; not for ever.
+            get_logger(name).error(f"a callback failed: {traceback.format_exc()}")
+            failures.append(time.monotonic())
+            if len(failures) == _FAILURES and failures[-1] - failures[0] < _FAILURE_SECONDS:
+                get_logger(name).fatal("callbacks fail again and again: the node ends")
+                node.exit_code = 1
     stop.ignore()
     idle = node.close()
     executor.shutdown(timeout_sec=0)
