@@ -23,6 +23,8 @@ from refseg_ros.errors import ImageError
 CHANNELS = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1}
 """Colour encodings that are read, and their bytes a pixel."""
 
+_SHORTEST_FOCUS, _LARGEST_ENTRY = 1e-3, 1e7  # pixels of a camera matrix
+
 _DEPTH_TYPES: dict[str, np.dtype[Any]] = {
     "16UC1": np.dtype(np.uint16),
     "32FC1": np.dtype(np.float32),
@@ -71,7 +73,7 @@ def check_pixels(message: Image | CompressedImage, megapixels: float) -> None:
         width, height = message.width, message.height
     if width * height > megapixels * 1e6:
         raise ImageError(
-            f"size: an image of {width}x{height} has {width * height / 1e6:.1f} megapixels, at "
+            f"size: an image of {width}x{height} has {width * height / 1e6:.4g} megapixels, at "
             f"most {megapixels:g} are read (parameter max_megapixels); make it smaller, for "
             "example with image_proc's resize node"
         )
@@ -139,11 +141,13 @@ def intrinsics_from_info(info: CameraInfo) -> NDArray[np.float64] | None:
         info: P is taken where it is set (rectified image), else K.
 
     Returns:
-        (3, 3) float64 in pixels, or None if the camera is not calibrated.
+        (3, 3) float64 in pixels, or None if it is not calibrated or no camera has such values.
     """
     projection = np.array(info.p, np.float64).reshape(3, 4)[:, :3]
     matrix = projection if projection[0, 0] else np.array(info.k, np.float64).reshape(3, 3)
-    usable = np.isfinite(matrix).all() and matrix[0, 0] > 0 and matrix[1, 1] > 0
+    focal = min(matrix[0, 0], matrix[1, 1])
+    # NaN is in no range. Outside of these a position would be infinite.
+    usable = focal > _SHORTEST_FOCUS and (np.abs(matrix) < _LARGEST_ENTRY).all()
     return matrix if usable else None
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import signal
@@ -121,9 +122,9 @@ def run(name: str, make_node: Callable[[], RunnableNode], args: Sequence[str] | 
     stop.ignore()
     rclpy.try_shutdown()
     if idle:
-        sys.exit(code)
-    # A model at work in a thread cannot be interrupted, and the interpreter would either wait
-    # for it or crash in it: leave without the interpreter's own ending.
+        atexit._run_exitfuncs()
+    # Without the interpreter's own ending: taking torch's libraries apart takes seconds, and a
+    # model at work in a thread, which cannot be interrupted, would be waited for or crash in it.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 NAME = "refseg"
 
-_ENDING_SECONDS = 1.0
+_ENDING_SECONDS = 0.5
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
@@ -247,11 +247,13 @@ class SegmenterNode(LifecycleNode):
         if self._load_failure and not self._values["autostart"]:
             self._give_up()
         problems = self._problems()
-        failure = self._load_failure or self._health.failure
+        failure = self._load_failure
+        if not failure and self._health.failure:
+            failure = f"the last answer failed: {self._health.failure}"
         status = to_status(
             f"{self.get_fully_qualified_name()}: segmentation",
             self._values["device"],
-            [f"the last answer failed: {failure}", *problems] if failure else problems,
+            [failure, *problems] if failure else problems,
             figures(self._answering, self._inbox, self._health, self._values),
         )
         if failure:
@@ -269,9 +271,9 @@ class SegmenterNode(LifecycleNode):
             return [*problems, "inactive: ros2 lifecycle set NODE activate"]
         limit = self._values["image_timeout"]
         if limit and self._inbox.silence > limit:
-            problems.append(self._inputs.silence())
+            text = self._inputs.silence() + self._inputs.hint()
+            problems.append(text)
             if self._inbox.pending or self._values["mode"] == "continuous":
-                text = self._inputs.silence() + self._inputs.hint()
                 self.get_logger().warning(text, throttle_duration_sec=10.0)
         stated = (self._answering.depth_problem, self._frame.problem)
         return [*problems, *self._health.troubles(), *(text for text in stated if text)]
