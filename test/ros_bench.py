@@ -90,14 +90,15 @@ class Bench:
         load: Callable[[Any, str], Any],
         kind: Any = Image,
         frame: Callable[[Any], ReferenceFrame] = ReferenceFrame.of_node,
-        **values: str,
+        **values: str | float | bool,
     ) -> None:
         self.executor = SingleThreadedExecutor()
         overrides = [Parameter(name, value=value) for name, value in values.items()]
         self.node = SegmenterNode(load, frame, parameter_overrides=overrides)
         self.executor.add_node(self.node)
         self.peer = Peer(self.executor, kind)
-        self.peer.wait_until_connected()
+        if values.get("autostart", True):
+            self.peer.wait_until_connected()
 
     def close(self) -> None:
         assert self.node.close()

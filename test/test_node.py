@@ -24,7 +24,6 @@ from sensor_msgs.msg import CompressedImage
 
 from refseg_ros.errors import WeightsError
 from refseg_ros.results import Proposals, Selection, Status
-from refseg_ros.ros import segmenter_node
 from refseg_ros.ros.worker import MAX_CALLS
 
 pytestmark = pytest.mark.usefixtures("ros")
@@ -274,9 +273,8 @@ def test_a_command_to_begin_with(models: LeftHalf) -> None:
     bench.close()
 
 
-def test_silence_is_reported(models: LeftHalf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segmenter_node, "NO_IMAGE_SECONDS", 0.5)
-    bench = Bench(lambda preset, device: models, command="the box")
+def test_silence_is_reported(models: LeftHalf) -> None:
+    bench = Bench(lambda preset, device: models, command="the box", image_timeout=0.5)
     figures = bench.peer.wait(
         lambda: next((f for f in [bench.peer.figures()] if "no image" in f["message"]), None),
         "the warning",

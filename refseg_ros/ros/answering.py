@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -14,15 +15,22 @@ from std_msgs.msg import Header
 
 from refseg_ros.errors import ImageError
 from refseg_ros.language import parse
+from refseg_ros.language.tokens import MAX_CHARS
 from refseg_ros.results import Selection, Status
-from refseg_ros.ros.conversions import rgb_from_compressed, rgb_from_image, to_mask
+from refseg_ros.ros.conversions import (
+    check_pixels,
+    rgb_from_compressed,
+    rgb_from_image,
+    to_mask,
+)
 from refseg_ros.ros.depth import DepthStore
 from refseg_ros.ros.frames import ReferenceFrame
+from refseg_ros.ros.health import Health, free_gpu_memory
 from refseg_ros.ros.keyframes import Observation, Observer
 from refseg_ros.ros.messages import Answer, to_segmentation
 from refseg_ros.ros.outputs import Outputs
 from refseg_ros.ros.parameters import Parameters
-from refseg_ros.ros.worker import Call, Clear, Inbox, Look
+from refseg_ros.ros.worker import Call, Clear, Expired, Inbox, Look
 from refseg_ros.spatial.phrases import tells_sides
 from refseg_ros.srv import Segment
 
@@ -43,6 +51,8 @@ class Answering:
         frame: Whose left and right commands mean.
         outputs: Where answers go.
         values: Parameters of the node.
+        health: Hears how it went.
+        silence: Says that no image comes, and who should send some.
         logger: Of the node.
 
     Attributes:
@@ -51,7 +61,6 @@ class Answering:
         observe_seconds: Duration of the last observation.
         select_seconds: Duration of the last selection.
         depth_problem: Why the last target has no position; empty if it has or needs none.
-        last_error: The last thing that went wrong.
     """
 
     def __init__(
@@ -61,14 +70,17 @@ class Answering:
         frame: ReferenceFrame,
         outputs: Outputs,
         values: Parameters,
+        health: Health,
+        silence: Callable[[], str],
         logger: Any,
     ) -> None:
         self._inbox, self._depth, self._frame, self._outputs = inbox, depth, frame, outputs
-        self._values, self._logger = values, logger
+        self._values, self._health, self._silence = values, health, silence
+        self._logger = logger
         self.segmenter: Segmenter | None = None
         self.command = ""
         self.observe_seconds = self.select_seconds = 0.0
-        self.depth_problem = self.last_error = ""
+        self.depth_problem = ""
         self._answered: Observation | None = None
         self._asked = False  # whether the conversation heard the command in force
         self._taken = False  # whether the command of the work in hand left the inbox
@@ -96,16 +108,24 @@ class Answering:
             self._header, self._size = Header(), (0, 0)
             self._taken = False
             try:
-                if isinstance(work, Call):
-                    self._serve(work)
-                elif isinstance(work, Clear):
-                    self._clear(work)
-                else:
-                    self._turn(work)
+                self._do(work)
             except Exception as error:
                 # After a stop the publishers are gone: whatever fails then is no news.
                 if not self._inbox.stopped:
                     self._report(work, error)
+
+    def _do(self, work: Clear | Look | Call | Expired) -> None:
+        if isinstance(work, Call):
+            self._serve(work)
+        elif isinstance(work, Clear):
+            self._clear(work)
+        elif isinstance(work, Expired):
+            # In force for the first image that comes, like a command whose image was not readable.
+            self._take(work.command)
+            self._answered = None
+            self._publish(self._failed(work.command, self._silence()))
+        else:
+            self._turn(work)
 
     def _turn(self, work: Look) -> None:
         """Look at a frame; answer the command that waits, or else the last one once a view."""
@@ -119,11 +139,26 @@ class Answering:
             self._take(command)
         if self.command:
             selection = self._ask(observation.scene)
-            self._outputs.publish(self._answer(observation, selection, reused))
+            self._publish(self._answer(observation, selection, reused))
+            self._health.took({"image to result": time.monotonic() - work.time})
         elif command is not None:
             self._publish_idle(command, observation.header, observation.size)
-        else:
+        elif self._inbox.active:
             self._outputs.publish_candidates(observation)
+            self._health.succeeded()
+
+    def _publish(self, answer: Answer) -> None:
+        """Publish an answer, unless the node was deactivated while it was made."""
+        if not self._inbox.active:
+            return
+        self._outputs.publish(answer)
+        self._count(answer)
+
+    def _count(self, answer: Answer) -> None:
+        if answer.selection.status is Status.ERROR:
+            self._health.failed(answer.selection.reason)
+        else:
+            self._health.succeeded()
 
     def _take(self, command: str) -> None:
         """Put a command in force; a blank one ends the conversation."""
@@ -142,12 +177,14 @@ class Answering:
         return selection
 
     def _refusal(self, command: str) -> Selection | None:
-        """An ERROR for a command of left and right in a frame that cannot be had.
+        """An ERROR for a command that would be answered with another thing than it means.
 
-        The camera's left instead would be another thing.
+        That is one whose end is not read, and one of left and right in a frame that cannot be had.
         """
         problem = self._frame.problem
-        if not (problem and tells_sides(parse(command))):
+        if len(command) > MAX_CHARS:
+            problem = f"command: {len(command)} characters; at most {MAX_CHARS} are read"
+        elif not (problem and tells_sides(parse(command))):
             return None
         self._logger.warning(problem, throttle_duration_sec=_WARNING_SECONDS)
         seconds = {"total": 0.0}
@@ -162,11 +199,12 @@ class Answering:
     def _publish_idle(self, command: str, header: Header, size: tuple[int, int]) -> None:
         reason = "the command is empty: there is no target"
         selection = Selection.none(command, Status.IDLE, reason, size)
-        self._outputs.publish(Answer(header, selection))
+        self._publish(Answer(header, selection))
 
     def _pixels(self, message: Any, header: Header) -> NDArray[np.uint8]:
         """Read the image to work at."""
         self._header = header
+        check_pixels(message, self._values["max_megapixels"])
         compressed = isinstance(message, CompressedImage)
         image = rgb_from_compressed(message) if compressed else rgb_from_image(message)
         self._size = (image.shape[0], image.shape[1])
@@ -183,7 +221,10 @@ class Answering:
         self._depth.pin(frame.header)
         fresh = self._observer.observe(image, frame.header)
         observation = self._measured(fresh, frame.header, fresh=True)
-        self.observe_seconds = observation.scene.seconds["total"]
+        seconds = observation.scene.seconds
+        self.observe_seconds = seconds["total"]
+        stages = {name: value for name, value in seconds.items() if name != "total"}
+        self._health.took({"observe": seconds["total"], **stages})
         return observation, False
 
     def _measured(self, observation: Observation, header: Header, fresh: bool) -> Observation:
@@ -208,6 +249,7 @@ class Answering:
 
     def _answer(self, observation: Observation, selection: Selection, reused: bool) -> Answer:
         self.select_seconds = selection.seconds["total"]
+        self._health.took({"select": self.select_seconds})
         target, self.depth_problem = None, ""
         if selection.status.has_target:
             target, self.depth_problem = self._depth.locate(
@@ -216,52 +258,71 @@ class Answering:
         return Answer(observation.header, selection, observation.scene, reused, target)
 
     def _serve(self, call: Call) -> None:
-        """Answer a call of the service."""
+        """Answer a call of the service or a goal of the action."""
         if call.answered:
             return
-        request = call.request
-        if request.image.width or request.image.height:
-            answer = self._answer_image(request)
-        elif self._inbox.newest is None:
-            answer = self._failed(request.expression, "no image was received yet")
+        image, expression = call.request.image, call.request.expression
+        observation, reused = None, False
+        call.tell("observing")
+        if image.width or image.height:
+            scene = self._scene_of(image)
+        elif (newest := self._inbox.newest) is not None:
+            observation, reused = self._look(newest)
+            scene = observation.scene
         else:
-            observation, reused = self._look(self._inbox.newest)
-            selection = self._refusal(request.expression)
-            selection = selection or observation.scene.select(request.expression)
+            reason = self._silence()
+            self._health.failed(reason)
+            call.answer(to_response(self._failed(expression, reason)))
+            return
+        if call.answered:  # cancelled meanwhile, or too late
+            return
+        call.tell("selecting")
+        selection = self._refusal(expression) or scene.select(expression)
+        if observation is None:
+            answer = Answer(image.header, selection, scene)
+        else:
             answer = self._answer(observation, selection, reused)
         call.answer(to_response(answer))
+        self._count(answer)
 
-    def _answer_image(self, request: Any) -> Answer:
-        """Answer about an image that is not of the stream, which goes on undisturbed."""
+    def _scene_of(self, image: Any) -> Scene:
+        """Observe an image that is not of the stream, which goes on undisturbed."""
         assert self.segmenter is not None
-        header = request.image.header
-        scene = self.segmenter.observe(self._pixels(request.image, header))
-        viewpoint, matrix = self._viewpoint(header)
-        if viewpoint is not None:
-            scene = scene.measured(None, matrix, viewpoint)
-        selection = self._refusal(request.expression) or scene.select(request.expression)
-        return Answer(header, selection, scene)
+        scene = self.segmenter.observe(self._pixels(image, image.header))
+        viewpoint, matrix = self._viewpoint(image.header)
+        return scene if viewpoint is None else scene.measured(None, matrix, viewpoint)
 
     def _failed(self, command: str, reason: str) -> Answer:
         selection = Selection.none(command, Status.ERROR, reason, self._size)
         return Answer(self._header, selection)
 
-    def _report(self, work: Clear | Look | Call, error: Exception) -> None:
+    def _report(self, work: Clear | Look | Call | Expired, error: Exception) -> None:
         """Say what went wrong to whoever asked, and in the log."""
-        self.last_error = str(error) or type(error).__name__
+        text = str(error) or type(error).__name__
         if isinstance(error, ImageError):
             self._logger.warning(
                 f"an image cannot be read: {error}", throttle_duration_sec=_WARNING_SECONDS
             )
         else:
-            self._logger.error(f"an answer failed: {traceback.format_exc()}")
+            self._logger.error(
+                f"an answer failed: {traceback.format_exc()}",
+                throttle_duration_sec=_WARNING_SECONDS,
+            )
+        free_gpu_memory()
+        command: str | None = None
         if isinstance(work, Call):
-            answer = self._failed(work.request.expression, self.last_error)
-            work.answer(to_response(answer))
-            return
-        if isinstance(work, Clear):
-            self._outputs.publish(self._failed(work.command, self.last_error))
-            return
+            work.answer(to_response(self._failed(work.request.expression, text)))
+        elif isinstance(work, Look):
+            command = self._command_failed()
+        else:
+            command = work.command
+        if command is None:
+            self._health.failed(text)
+        else:
+            self._publish(self._failed(command, text))
+
+    def _command_failed(self) -> str | None:
+        """The command that the failure of a frame is told to; None if nothing is asked."""
         waiting = None
         if not self._taken:
             # The frame failed. What is asked stays in force for the next one that can be seen,
@@ -271,9 +332,7 @@ class Answering:
             if waiting is not None:
                 self._take(waiting)
         # A command that came after the one at work was taken has its own turn.
-        if self.command or waiting is not None:
-            command = self.command or waiting or ""
-            self._outputs.publish(self._failed(command, self.last_error))
+        return self.command or waiting
 
 
 def to_response(answer: Answer) -> Segment.Response:

@@ -6,12 +6,14 @@ Nothing in a message is believed: every length is checked before the bytes are l
 
 from __future__ import annotations
 
+import io
 import sys
 from array import array
 from typing import Any
 
 import cv2
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
@@ -20,6 +22,8 @@ from refseg_ros.errors import ImageError
 
 CHANNELS = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1}
 """Colour encodings that are read, and their bytes a pixel."""
+
+_SHORTEST_FOCUS, _LARGEST_ENTRY = 1e-3, 1e7  # pixels of a camera matrix
 
 _DEPTH_TYPES: dict[str, np.dtype[Any]] = {
     "16UC1": np.dtype(np.uint16),
@@ -51,6 +55,28 @@ def rgb_from_image(message: Image) -> NDArray[np.uint8]:
     if encoding.startswith("bgr"):
         pixels = pixels[..., 2::-1]
     return np.ascontiguousarray(pixels[..., :3])
+
+
+def check_pixels(message: Image | CompressedImage, megapixels: float) -> None:
+    """Refuse an image that is too large, before memory is taken for it.
+
+    Args:
+        message: Of a compressed one only the head of its file is read.
+        megapixels: The most that are allowed, in millions.
+
+    Raises:
+        ImageError: It has more.
+    """
+    if isinstance(message, CompressedImage):
+        width, height = _size_in_file(message)
+    else:
+        width, height = message.width, message.height
+    if width * height > megapixels * 1e6:
+        raise ImageError(
+            f"size: an image of {width}x{height} has {width * height / 1e6:.4g} megapixels, at "
+            f"most {megapixels:g} are read (parameter max_megapixels); make it smaller, for "
+            "example with image_proc's resize node"
+        )
 
 
 def rgb_from_compressed(message: CompressedImage) -> NDArray[np.uint8]:
@@ -115,11 +141,13 @@ def intrinsics_from_info(info: CameraInfo) -> NDArray[np.float64] | None:
         info: P is taken where it is set (rectified image), else K.
 
     Returns:
-        (3, 3) float64 in pixels, or None if the camera is not calibrated.
+        (3, 3) float64 in pixels, or None if it is not calibrated or no camera has such values.
     """
     projection = np.array(info.p, np.float64).reshape(3, 4)[:, :3]
     matrix = projection if projection[0, 0] else np.array(info.k, np.float64).reshape(3, 3)
-    usable = np.isfinite(matrix).all() and matrix[0, 0] > 0 and matrix[1, 1] > 0
+    focal = min(matrix[0, 0], matrix[1, 1])
+    # NaN is in no range. Outside of these a position would be infinite.
+    usable = focal > _SHORTEST_FOCUS and (np.abs(matrix) < _LARGEST_ENTRY).all()
     return matrix if usable else None
 
 
@@ -169,6 +197,19 @@ def to_roi(box: NDArray[np.float32]) -> RegionOfInterest:
     x0, y0 = (int(value) for value in np.floor(box[:2]))
     x1, y1 = (int(value) for value in np.ceil(box[2:]))
     return RegionOfInterest(x_offset=x0, y_offset=y0, width=x1 - x0, height=y1 - y0)
+
+
+def _size_in_file(message: CompressedImage) -> tuple[int, int]:
+    """Width and height that the head of a JPEG or PNG file names."""
+    try:
+        with PIL.Image.open(io.BytesIO(message.data), formats=("JPEG", "PNG")) as file:
+            return file.size
+    # Pillow raises many kinds of damaged files; a decompression bomb is one of its own.
+    except Exception as error:
+        raise ImageError(
+            f"data: {len(message.data)} bytes of format {_shown(message.format)} are not an image "
+            f"that can be decoded ({type(error).__name__}); send JPEG or PNG"
+        ) from error
 
 
 def _check_size(message: Image) -> None:

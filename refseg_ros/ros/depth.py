@@ -114,15 +114,16 @@ class DepthStore:
         if matrix is None:
             return None, problem
         height, width = size
+        # Before its pixels are read: it may be as large as it likes.
+        if (message.height, message.width) != size:
+            return None, (
+                f"depth is {message.width}x{message.height}, the image {width}x{height}; "
+                "register depth to the colour camera"
+            )
         try:
             depth = depth_from_image(message)
         except ImageError as error:
             return None, f"depth image: {error}"
-        if depth.shape != size:
-            return None, (
-                f"depth is {depth.shape[1]}x{depth.shape[0]}, the image {width}x{height}; "
-                "register depth to the colour camera"
-            )
         return (depth, matrix), ""
 
     def locate(

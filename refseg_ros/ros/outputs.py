@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,12 +27,18 @@ class Outputs:
 
     Args:
         node: Whose private topics they are.
+        tell: Hears of subscribers that ask for more than is offered.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, tell: Callable[[str], None]) -> None:
         def publisher(kind: Any, name: str, profile: QoSProfile = qos.RESULT) -> Publisher:
+            topic = node.resolve_topic_name(f"~/{name}")
             return node.create_publisher(
-                kind, f"~/{name}", profile, qos_overriding_options=qos.overridable()
+                kind,
+                f"~/{name}",
+                profile,
+                event_callbacks=qos.told_of_subscribers(topic, tell),
+                qos_overriding_options=qos.overridable(),
             )
 
         self._mask = publisher(Image, "mask")

@@ -22,7 +22,7 @@ from refseg_ros.errors import ConfigError
 from refseg_ros.methods import METHODS
 from refseg_ros.ros.qos import RELIABILITIES
 
-Value = str | int | float
+Value = str | int | float  # bool is an int
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,18 @@ class Rule:
         """The allowed values in words; empty if any will do."""
         if self.choices:
             return " | ".join(self.choices)
+        if isinstance(self.default, bool):
+            return "true | false"
         if math.isinf(self.low) and math.isinf(self.high):
             return ""
         return f"{self.low:.10g} to {self.high:.10g}"
+
+    @property
+    def default_text(self) -> str:
+        """The default as YAML writes it."""
+        if isinstance(self.default, str):
+            return f'"{self.default}"'
+        return str(self.default).lower() if isinstance(self.default, bool) else str(self.default)
 
     def check(self, value: Value) -> None:
         """Refuse a value that is not allowed.
@@ -78,7 +87,7 @@ class Rule:
         if isinstance(self.default, float) and self.allowed:
             limits = FloatingPointRange(from_value=self.low, to_value=self.high)
             descriptor.floating_point_range = [limits]
-        elif isinstance(self.default, int) and self.allowed:
+        elif type(self.default) is int and self.allowed:
             integers = IntegerRange(from_value=int(self.low), to_value=int(self.high), step=1)
             descriptor.integer_range = [integers]
         return descriptor
@@ -106,6 +115,12 @@ SEGMENTER = (
     ),
     Rule("command", "", "A command to begin with; empty is none. Later ones come by topic."),
     Rule(
+        "autostart",
+        True,
+        "Whether the node configures and activates itself. With false it waits for a manager or "
+        "`ros2 lifecycle set`, and says so in /diagnostics.",
+    ),
+    Rule(
         "image_transport",
         "raw",
         "Type of the image topic: raw is sensor_msgs/Image, compressed is CompressedImage.",
@@ -117,6 +132,23 @@ SEGMENTER = (
         "Reliability of the image, depth and camera_info subscriptions. best_effort goes with "
         "every camera but can lose large images; reliable needs a reliable publisher.",
         choices=tuple(RELIABILITIES),
+    ),
+    Rule(
+        "image_timeout",
+        10.0,
+        "Seconds after which the newest image is too old to answer about, and after which a "
+        "command that waits for one is answered with ERROR; 0 takes an image of any age.",
+        low=0.0,
+        high=3600.0,
+        dynamic=True,
+    ),
+    Rule(
+        "max_megapixels",
+        16.0,
+        "Images with more million pixels are refused with ERROR; memory and time grow with them.",
+        low=0.01,
+        high=1000.0,
+        dynamic=True,
     ),
     Rule(
         "keyframe_change",
@@ -268,8 +300,7 @@ def yaml_text() -> str:
             allowed = f" [{rule.allowed}]" if rule.allowed else ""
             text = f"{rule.description}{allowed}{live}"
             lines += [f"    # {line}" for line in textwrap.wrap(text, 90)]
-            default = f'"{rule.default}"' if isinstance(rule.default, str) else str(rule.default)
-            lines.append(f"    {rule.name}: {default}")
+            lines.append(f"    {rule.name}: {rule.default_text}")
     return "\n".join(lines) + "\n"
 
 
@@ -277,8 +308,9 @@ def markdown_text(table: Iterable[Rule]) -> str:
     """A table of parameters as the README shows it."""
     lines = ["| name | default | allowed | live | what |", "|---|---|---|---|---|"]
     for rule in table:
-        default = f'"{rule.default}"' if isinstance(rule.default, str) else str(rule.default)
         allowed = rule.allowed.replace("|", "\\|") or "any"
         live = "yes" if rule.dynamic else "no"
-        lines.append(f"| `{rule.name}` | {default} | {allowed} | {live} | {rule.description} |")
+        lines.append(
+            f"| `{rule.name}` | {rule.default_text} | {allowed} | {live} | {rule.description} |"
+        )
     return "\n".join(lines) + "\n"

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import signal
 import sys
 import threading
+import time
+import traceback
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NoReturn, Protocol
 
@@ -22,6 +26,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from refseg_ros.errors import RefsegError
 
+_FAILURES, _FAILURE_SECONDS = 10, 10.0  # of callbacks, after which the process ends
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _BAD_START = (RefsegError, InvalidParameterTypeException, InvalidParameterValueException)
 
@@ -113,25 +118,34 @@ def run(name: str, make_node: Callable[[], RunnableNode], args: Sequence[str] | 
         get_logger(name).fatal(str(error))
         code = 1
     else:
-        code, idle = _spin(node, stop)
+        code, idle = _spin(name, node, stop)
     stop.ignore()
     rclpy.try_shutdown()
     if idle:
-        sys.exit(code)
-    # A model at work in a thread cannot be interrupted, and the interpreter would either wait
-    # for it or crash in it: leave without the interpreter's own ending.
+        atexit._run_exitfuncs()
+    # Without the interpreter's own ending: taking torch's libraries apart takes seconds, and a
+    # model at work in a thread, which cannot be interrupted, would be waited for or crash in it.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
-def _spin(node: RunnableNode, stop: _Stop) -> tuple[int, bool]:
+def _spin(name: str, node: RunnableNode, stop: _Stop) -> tuple[int, bool]:
     """Spin; returns the exit code and whether nothing of the node is still at work."""
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     stop.watch(executor)
+    failures: deque[float] = deque(maxlen=_FAILURES)
     while rclpy.ok() and not stop.requested and node.exit_code is None:
-        executor.spin_once(timeout_sec=1.0)
+        try:
+            executor.spin_once(timeout_sec=1.0)
+        except Exception:
+            # One message or tick less is better than a robot without the node; not for ever.
+            get_logger(name).error(f"a callback failed: {traceback.format_exc()}")
+            failures.append(time.monotonic())
+            if len(failures) == _FAILURES and failures[-1] - failures[0] < _FAILURE_SECONDS:
+                get_logger(name).fatal("callbacks fail again and again: the node ends")
+                node.exit_code = 1
     stop.ignore()
     idle = node.close()
     executor.shutdown(timeout_sec=0)

@@ -3,8 +3,22 @@
 
 from __future__ import annotations
 
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_policy_name_from_kind,
+)
 from rclpy.qos_overriding_options import QoSOverridingOptions
+
+try:
+    from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+except ImportError:  # ROS 2 Humble
+    from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
 
 RELIABILITIES = {
     "best_effort": ReliabilityPolicy.BEST_EFFORT,
@@ -57,3 +71,40 @@ LATCHED = _profile(ReliabilityPolicy.RELIABLE, 1, DurabilityPolicy.TRANSIENT_LOC
 def overridable() -> QoSOverridingOptions:
     """Let parameters ``qos_overrides.TOPIC…`` change history, depth and reliability."""
     return QoSOverridingOptions.with_default_policies()
+
+
+def told_of_publishers(topic: str, tell: Callable[[str], None]) -> SubscriptionEventCallbacks:
+    """Say of a subscription that a publisher offers less than it asks for.
+
+    Args:
+        topic: As people know it.
+        tell: Gets one sentence, on the executor's thread.
+    """
+
+    def incompatible(event: Any) -> None:
+        policy = qos_policy_name_from_kind(event.last_policy_kind)
+        tell(
+            f"nothing comes from a publisher of {topic}, because it offers less than is asked for "
+            f"({policy}); set {_remedy(topic)} to what it offers"
+        )
+
+    return SubscriptionEventCallbacks(incompatible_qos=incompatible)
+
+
+def told_of_subscribers(topic: str, tell: Callable[[str], None]) -> PublisherEventCallbacks:
+    """Say of a publisher that a subscriber asks for more than it offers; see above."""
+
+    def incompatible(event: Any) -> None:
+        policy = qos_policy_name_from_kind(event.last_policy_kind)
+        tell(
+            f"a subscriber of {topic} gets nothing, because it asks for more than is offered "
+            f"({policy}); ask for less there, or set qos_overrides.{topic}.publisher"
+        )
+
+    return PublisherEventCallbacks(incompatible_qos=incompatible)
+
+
+def _remedy(topic: str) -> str:
+    if topic.rsplit("/", 1)[-1] == "command":
+        return f"qos_overrides.{topic}.subscription"
+    return "the parameter image_reliability"

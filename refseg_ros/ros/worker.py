@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,17 +17,19 @@ MAX_CALLS = 16
 
 @dataclass(eq=False)
 class Call:
-    """One call of the service, answered exactly once, by whoever comes first.
+    """One call of the service or goal of the action, answered once, by whoever comes first.
 
     Attributes:
-        request: What was asked.
+        request: What was asked: ``image`` and ``expression``.
         future: Gets the response; an ``rclpy.task.Future``.
         deadline: ``time.monotonic()`` after which nobody waits any more.
+        tell: Hears which stage of the work begins.
     """
 
     request: Any
     future: Any
     deadline: float
+    tell: Callable[[str], None] = lambda stage: None
     _answered: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -50,9 +54,11 @@ class Look:
 
     Attributes:
         frame: The newest image message.
+        time: ``time.monotonic()`` when it came.
     """
 
     frame: Any
+    time: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -68,20 +74,37 @@ class Clear:
     frame: Any | None
 
 
+@dataclass(frozen=True)
+class Expired:
+    """Work: say of a command that no image came for it.
+
+    Attributes:
+        command: It waited in vain.
+    """
+
+    command: str
+
+
 class Inbox:
     """Takes what arrives from any thread at any rate, and gives one thread its next work.
 
     A newer frame replaces an older one that was not looked at yet, and a newer command an older
     one: what is answered is always the present.
+
+    Attributes:
+        active: Whether answers are wanted; what is at work when they are not is thrown away.
     """
 
     def __init__(self) -> None:
+        self.active = False
         self._changed = threading.Condition()
         self._frame: Any | None = None
         self._fresh = False
         self._command: str | None = None
+        self._command_time = math.inf
         self._calls: deque[Call] = deque()
         self._continuous = False
+        self._oldest = 0.0
         self._stopped = False
         self._received = 0
         self._dropped = 0
@@ -114,8 +137,14 @@ class Inbox:
 
     @property
     def newest(self) -> Any | None:
-        """The newest frame, looked at or not."""
-        return self._frame
+        """The newest frame, looked at or not; None if there is none, or it is too old."""
+        return self._frame if self._is_recent() else None
+
+    @property
+    def full(self) -> bool:
+        """Whether :data:`MAX_CALLS` calls wait."""
+        with self._changed:
+            return sum(not waiting.answered for waiting in self._calls) >= MAX_CALLS
 
     def put_frame(self, frame: Any) -> None:
         """Keep the newest frame."""
@@ -126,14 +155,19 @@ class Inbox:
             self._frame, self._fresh = frame, True
             self._changed.notify()
 
-    def put_command(self, command: str) -> str | None:
+    def put_command(self, command: str, patient: bool = False) -> str | None:
         """Keep the newest command.
+
+        Args:
+            command: What is meant.
+            patient: Whether it waits for an image as long as that takes.
 
         Returns:
             The command that it replaces, which will not be answered any more; or None.
         """
         with self._changed:
             replaced, self._command = self._command, command
+            self._command_time = math.inf if patient else time.monotonic()
             self._changed.notify()
             return replaced
 
@@ -153,6 +187,20 @@ class Inbox:
             self._continuous = continuous
             self._changed.notify()
 
+    def set_oldest(self, seconds: float) -> None:
+        """How old the newest frame may be, and how long a command waits for one; 0 is for ever."""
+        with self._changed:
+            self._oldest = seconds
+            self._changed.notify()
+
+    def drain(self) -> tuple[str | None, list[Call]]:
+        """Forget the frame; returns the command and the calls that waited, which is for ever."""
+        with self._changed:
+            command, self._command = self._command, None
+            calls, self._calls = list(self._calls), deque()
+            self._frame, self._fresh = None, False
+            return command, calls
+
     def pop_command(self) -> str | None:
         """Take the command that waits; it counts as answered from here on."""
         with self._changed:
@@ -162,13 +210,13 @@ class Inbox:
     def stop(self) -> None:
         """Give no more work."""
         with self._changed:
-            self._stopped = True
+            self._stopped, self.active = True, False
             self._changed.notify_all()
 
-    def take(self) -> Clear | Look | Call | None:
+    def take(self) -> Clear | Look | Call | Expired | None:
         """Wait for the next work: a command first, then calls, then fresh frames.
 
-        A command to look for something waits for the first frame; a blank one does not.
+        A command to look for something waits for a recent frame; a blank one does not.
 
         Returns:
             The work, or None when stopped. The command of a `Look` stays until `pop_command`,
@@ -176,19 +224,38 @@ class Inbox:
         """
         with self._changed:
             while not self._stopped:
-                command, self._command = self._command, None
-                if command is not None and not command.strip():
-                    return Clear(command, self._frame)
-                self._command = command
-                if command is not None and self._frame is not None:
-                    return self._look()
-                if self._calls:
-                    return self._calls.popleft()
-                if self._continuous and self._fresh:
-                    return self._look()
-                self._changed.wait()
+                if (work := self._next()) is not None:
+                    return work
+                self._changed.wait(self._patience())
             return None
+
+    def _next(self) -> Clear | Look | Call | Expired | None:
+        command = self._command
+        if command is not None and not command.strip():
+            self._command = None
+            return Clear(command, self._frame)
+        if command is not None and self._is_recent():
+            return self._look()
+        if command is not None and self._patience() == 0.0:
+            self._command = None
+            return Expired(command)
+        if self._calls:
+            return self._calls.popleft()
+        if self._continuous and self._fresh and self._is_recent():
+            return self._look()
+        return None
+
+    def _is_recent(self) -> bool:
+        if self._frame is None:
+            return False
+        return not self._oldest or self.silence <= self._oldest
+
+    def _patience(self) -> float | None:
+        """Seconds for which the command still waits for a frame; None is for ever."""
+        if self._command is None or not self._oldest or math.isinf(self._command_time):
+            return None
+        return max(0.0, self._command_time + self._oldest - time.monotonic())
 
     def _look(self) -> Look:
         self._fresh = False
-        return Look(self._frame)
+        return Look(self._frame, self._last_frame_time)

@@ -98,6 +98,8 @@ def resolve(name: str) -> Path:
         return cached
     known = next((item for item in CATALOGUE if name.split("/")[0] == item.name), None)
     where = f"weights {name!r} are at neither {given} nor {cached}"
+    if given.is_absolute():
+        where = f"there are no weights at {given}"
     if known is None:
         raise WeightsError(f"{where}; give the path of an existing file or folder")
     raise WeightsError(

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the segmenter node subscribes to, and what it says when nothing comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import String
+
+from refseg_ros.ros import qos
+from refseg_ros.ros.depth import DepthStore, nanoseconds
+from refseg_ros.ros.parameters import Parameters
+from refseg_ros.ros.worker import Inbox
+
+_LOSS_HINT = (
+    "; if they do send, the network layer loses the large images: set the parameter "
+    "image_reliability to reliable, or load the Fast DDS profile fastdds.xml"
+)
+_MOST_SHOWN = 5  # topics in a hint
+_AHEAD_SECONDS = 1.0  # that a stamp may be ahead of the clock
+
+
+class Inputs:
+    """The subscriptions of the segmenter node; they exist while it is active.
+
+    Args:
+        node: What subscribes.
+        values: Its parameters.
+        on_command: Gets what is said.
+        tell: Hears of passing troubles: publishers that do not fit, and stamps that jump.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        values: Parameters,
+        on_command: Callable[[String], None],
+        tell: Callable[[str], None],
+    ) -> None:
+        self._node, self._values = node, values
+        self._on_command, self._tell = on_command, tell
+        self._topic = node.resolve_topic_name("image")
+        self._compressed = values["image_transport"] == "compressed"
+        self._kind = CompressedImage if self._compressed else Image
+        self._subscriptions: list[Any] = []
+        self._inbox = Inbox()
+        self._last_stamp = 0
+
+    def open(self, inbox: Inbox, depth: DepthStore) -> None:
+        """Subscribe.
+
+        Args:
+            inbox: Gets the images.
+            depth: Gets the depth images and calibrations.
+        """
+        self._inbox, self._last_stamp = inbox, 0
+        sensor = qos.sensor_input(self._values["image_reliability"])
+        for kind, topic, callback, profile in (
+            (self._kind, "image", self._on_image, sensor),
+            (Image, "depth", depth.put, sensor),
+            (CameraInfo, "camera_info", depth.put_info, sensor),
+            (String, "command", self._on_command, qos.COMMAND),
+        ):
+            name = self._node.resolve_topic_name(topic)
+            made = self._node.create_subscription(
+                kind,
+                topic,
+                callback,
+                profile,
+                event_callbacks=qos.told_of_publishers(name, self._tell),
+                qos_overriding_options=qos.overridable(),
+            )
+            self._subscriptions.append(made)
+
+    def close(self) -> None:
+        """Hear nothing any more."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions.clear()
+
+    def silence(self) -> str:
+        """That no image comes, and how many could send some; any thread may ask."""
+        count = self._node.count_publishers(self._topic)
+        seconds = self._inbox.silence
+        return f"no image on {self._topic} for {seconds:.0f} s, publishers: {count}"
+
+    def hint(self) -> str:
+        """What may be the cause of the silence, and what to do."""
+        publishers = self._node.get_publishers_info_by_topic(self._topic)
+        wanted = f"sensor_msgs/msg/{self._kind.__name__}"
+        others = {item.topic_type for item in publishers} - {wanted}
+        if others:
+            return f"; they send {', '.join(sorted(others))}, not {wanted}: see image_transport"
+        if publishers:
+            return _LOSS_HINT
+        topics = [
+            name for name, types in self._node.get_topic_names_and_types() if wanted in types
+        ]
+        there = sorted(set(topics) - {self._topic} - set(self._own()))[:_MOST_SHOWN]
+        return f"; images are sent on: {', '.join(there)}" if there else ""
+
+    def _own(self) -> list[str]:
+        names = ("~/mask", "~/label_image", "~/overlay", "depth")
+        return [self._node.resolve_topic_name(name) for name in names]
+
+    def _on_image(self, message: Any) -> None:
+        stamp = nanoseconds(message.header)
+        if stamp < self._last_stamp:
+            back = (self._last_stamp - stamp) / 1e9
+            self._tell(f"the stamps of {self._topic} went back by {back:.3g} s")
+        ahead = (stamp - self._node.get_clock().now().nanoseconds) / 1e9
+        if ahead > _AHEAD_SECONDS:
+            self._tell(
+                f"the stamps of {self._topic} are ahead of this node's clock; check the clocks "
+                "and use_sim_time"
+            )
+        self._last_stamp = stamp
+        self._inbox.put_frame(message)

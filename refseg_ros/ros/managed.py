@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What rclpy's managed nodes lack: their state in public, and patience with wrong requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.lifecycle import LifecycleNode
+
+_Impossible = rclpy_implementation.RCLError
+
+
+def state_of(node: LifecycleNode) -> int:
+    """A node's state, as in lifecycle_msgs/State."""
+    return int(node._state_machine.current_state[0])
+
+
+def survive_wrong_transitions(node: LifecycleNode) -> None:
+    """Answer a request for a transition that is not possible now with ``success: false``.
+
+    rclpy lets the error out of the service's callback, which ends the process.
+    """
+    service = node._service_change_state
+    change = service.callback
+
+    def guarded(request: Any, response: Any) -> Any:
+        try:
+            return change(request, response)
+        except _Impossible as error:
+            wanted = request.transition.label or request.transition.id
+            state = node._state_machine.current_state[1]
+            node.get_logger().warning(f"transition {wanted!r} is not possible in {state}: {error}")
+            response.success = False
+            return response
+
+    service.callback = guarded
