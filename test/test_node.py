@@ -49,6 +49,7 @@ def test_an_answer_is_complete(peer: Peer) -> None:
     expected[BOX] = 2
     np.testing.assert_array_equal(np.frombuffer(labels.data, np.uint16).reshape(20, 30), expected)
     assert labels.header == image.header
+    assert result.method == "hand-made"
 
 
 def test_a_command_waits_for_the_first_frame(peer: Peer, models: LeftHalf) -> None:

@@ -61,6 +61,7 @@ def to_segmentation(answer: Answer) -> Segmentation:
     return Segmentation(
         header=answer.header,
         command=selection.expression,
+        method="" if scene is None else scene.segmenter.config.name,
         status=int(selection.status),
         reason=selection.reason,
         warnings=list(selection.warnings),

@@ -14,6 +14,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
+from refseg_ros.language import parse
 from refseg_ros.msg import Segmentation
 from refseg_ros.ros import qos
 from refseg_ros.ros.conversions import label_image, to_image, to_mask
@@ -54,7 +55,8 @@ class Outputs:
         if selection.mask.size:
             self._mask.publish(to_mask(selection.mask, header))
         if scene is not None:
-            self._publish_labels(scene.proposals.masks, header)
+            chosen_from = scene.candidates_for(parse(selection.expression)).proposals
+            self._publish_labels(chosen_from.masks, header)
             if self._overlay.get_subscription_count():
                 pixels = draw_overlay(scene.image, selection, show_candidates=True)
                 self._overlay.publish(to_image(pixels, "rgb8", header))
