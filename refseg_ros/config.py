@@ -27,15 +27,39 @@ from refseg_ros.config_methods import (
 from refseg_ros.errors import ConfigError
 from refseg_ros.spatial.position import CLOSENESS
 
+SAM_ARCHITECTURES = ("vit_b", "vit_l", "vit_h", "mobile_sam")
+"""Published checkpoints of one file: segment-anything's and MobileSAM's."""
+
 
 @dataclass(frozen=True)
 class ProposalConfig:
-    """Mask proposals: segment-anything's automatic generator or a seed head, and a pruning."""
+    """Mask proposals: a network that answers a grid of points or seeds, and a pruning."""
 
     architecture: str = option(
-        "vit_h", "vit_h, vit_l, vit_b, or a JSON file that describes the network"
+        "auto",
+        f"auto: what the checkpoint says; {', '.join(SAM_ARCHITECTURES)}: only a checkpoint of "
+        "that one will do; or a JSON file that describes the network",
     )
-    checkpoint: str = option("sam_vit_h_4b8939.pth", "weights: a file, or bundled:NAME")
+    checkpoint: str = option(
+        "sam_vit_h_4b8939.pth",
+        "weights: a file, bundled:NAME, or a folder made by save_pretrained (SAM, SAM-HQ, SAM 2, "
+        "EdgeTAM, SAM 3)",
+    )
+    phrases: tuple[str, ...] = option(
+        (),
+        "SAM 3: noun phrases, such as mug, whose instances are the candidates; where none is "
+        "seen, and without phrases, whatever is there is proposed",
+    )
+    phrase_thresh: float = option(
+        0.5, "phrases: keep instances of a higher score than this", low=0, high=1
+    )
+    phrase_overlap: float = option(
+        0.3,
+        "phrases: of two instances of one phrase the worse is dropped if they share more than "
+        "this part of the smaller",
+        low=0,
+        high=1,
+    )
     max_side: int = option(
         0,
         "longer side in pixels at which masks are found before they are brought to the image's "
@@ -44,7 +68,7 @@ class ProposalConfig:
     )
     prompts: str = option(
         "grid",
-        "grid: points_per_side squared points, through segment-anything's automatic generator; "
+        "grid: points_per_side squared points, as segment-anything's automatic generator does; "
         "seeds: points where the network's seed head sees things (bundled networks only)",
         choices=("grid", "seeds"),
     )
@@ -89,6 +113,25 @@ class ProposalConfig:
         low=0,
         high=1,
     )
+
+    def __post_init__(self) -> None:
+        """Refuse what names no network, and what would be ignored.
+
+        Raises:
+            ConfigError: An unknown architecture, a phrase without words, or phrases and seeds.
+        """
+        known, name = ("auto", *SAM_ARCHITECTURES), self.architecture
+        if name not in known and not name.endswith(".json"):
+            raise ConfigError(
+                f"proposals.architecture: {name!r} is not one of {', '.join(known)}, nor a .json "
+                "file that describes a network"
+            )
+        if not all(phrase.strip() for phrase in self.phrases):
+            raise ConfigError(f"proposals.phrases: one of {self.phrases} names nothing")
+        if self.phrases and self.prompts != "grid":
+            raise ConfigError(
+                f"proposals.phrases: prompts {self.prompts!r} take no phrases; use 'grid'"
+            )
 
 
 @dataclass(frozen=True)

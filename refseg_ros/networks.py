@@ -14,10 +14,14 @@ from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.diffusion import Diffusion
 from refseg_ros.backbones.sam import load_sam
+from refseg_ros.backbones.sam3 import load_concepts
+from refseg_ros.backbones.sam_family import FamilyNetwork, load_family, read_settings
 from refseg_ros.config import CaptionConfig, ClipConfig, ProposalConfig, SegmenterConfig
 from refseg_ros.config_methods import DiffusionConfig
+from refseg_ros.errors import ConfigError
 from refseg_ros.proposals import Proposer
 from refseg_ros.proposals.making import make_proposer
+from refseg_ros.proposals.network import ConceptNetwork
 from refseg_ros.results import Proposals
 from refseg_ros.weights import resolve
 
@@ -59,7 +63,8 @@ class Networks:
             device: Where the networks are put.
         """
         self.device = device
-        self._sams: dict[tuple[str, str, str], Sam] = {}
+        self._masks: dict[tuple[str, str, str], Sam | FamilyNetwork] = {}
+        self._concepts: dict[str, ConceptNetwork] = {}
         self._proposers: dict[ProposalConfig, Proposer] = {}
         self._clips: dict[ClipConfig, ClipEncoder] = {}
         self._captioners: dict[CaptionConfig, Captioner] = {}
@@ -74,9 +79,13 @@ class Networks:
 
         Raises:
             WeightsError: A checkpoint is missing; the message says how to get it.
+            ConfigError: As :meth:`proposer`.
         """
         if uses_proposals(config):
-            resolve(config.proposals.checkpoint)
+            weights = resolve(config.proposals.checkpoint)
+            _architecture(config.proposals.architecture)
+            if weights.is_dir():
+                _check_folder(weights, config.proposals)
         if uses_diffusion(config):
             resolve(config.diffusion.model)
         if config.clip.checkpoint:
@@ -91,17 +100,32 @@ class Networks:
 
         Raises:
             WeightsError: The checkpoint is missing or damaged.
-            ConfigError: As :func:`refseg_ros.proposals.making.make_proposer`.
+            ConfigError: As :func:`refseg_ros.proposals.making.make_proposer`, or a folder is
+                asked to be of one architecture.
         """
         if config not in self._proposers:
             # A proposer by seeds lays the encoder's weights out in another way.
             key = (config.architecture, config.checkpoint, config.prompts)
-            if key not in self._sams:
-                weights = resolve(config.checkpoint)
-                architecture = _architecture(config.architecture)
-                self._sams[key] = load_sam(architecture, weights, self.device.torch_device)
-            self._proposers[config] = make_proposer(self._sams[key], config, self.device)
+            if key not in self._masks:
+                self._masks[key] = self._network(config)
+            network = self._masks[key]
+            concepts = None
+            if config.phrases and isinstance(network, FamilyNetwork):
+                concepts = self._concept_network(config.checkpoint, network)
+            self._proposers[config] = make_proposer(network, config, self.device, concepts)
         return self._proposers[config]
+
+    def _concept_network(self, checkpoint: str, points: FamilyNetwork) -> ConceptNetwork:
+        if checkpoint not in self._concepts:
+            self._concepts[checkpoint] = load_concepts(resolve(checkpoint), points)
+        return self._concepts[checkpoint]
+
+    def _network(self, config: ProposalConfig) -> Sam | FamilyNetwork:
+        weights = resolve(config.checkpoint)
+        if weights.is_dir():
+            _check_folder(weights, config)
+            return load_family(weights, self.device.torch_device)
+        return load_sam(_architecture(config.architecture), weights, self.device.torch_device)
 
     def clip(self, config: ClipConfig) -> ClipEncoder:
         """What encodes crops and texts.
@@ -148,3 +172,12 @@ class Networks:
 def _architecture(name: str) -> str:
     """A published architecture's name as it is, a description's place as an existing path."""
     return str(resolve(name)) if name.endswith(".json") else name
+
+
+def _check_folder(folder: Path, config: ProposalConfig) -> None:
+    if config.architecture != "auto":
+        raise ConfigError(
+            f"proposals.architecture: {config.architecture!r} is a checkpoint of one file, and "
+            f"{folder} is a folder, which tells itself what it holds; use auto"
+        )
+    read_settings(folder)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""segment-anything networks: published ViTs and the bundled small one, through one loader."""
+"""segment-anything networks through one loader: published ViTs, MobileSAM, the bundled one."""
 
 from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,22 +15,24 @@ from safetensors.torch import load_file
 
 from refseg_ros.backbones import torchvision_compat
 from refseg_ros.backbones.conv_pyramid import STRIDE, ConvPyramid
+from refseg_ros.backbones.mobile_sam import MARK, build_mobile_sam, own_names
+from refseg_ros.config import SAM_ARCHITECTURES
 from refseg_ros.errors import WeightsError
 
 if TYPE_CHECKING:
     from segment_anything.modeling import Sam
 
-PUBLISHED = ("vit_b", "vit_l", "vit_h")
-"""Architectures of the published checkpoints."""
+_WIDTHS = {768: "vit_b", 1024: "vit_l", 1280: "vit_h"}  # channels of the published encoders
 
 
 def load_sam(architecture: str, checkpoint: Path, device: torch.device) -> Sam:
     """Build a network and load its weights.
 
     Args:
-        architecture: ``vit_b``, ``vit_l``, ``vit_h``, or the path of a JSON file with the keys
-            of :func:`build_small_sam`.
-        checkpoint: A ``.safetensors`` file, or a ``.pth`` as published.
+        architecture: One of :data:`refseg_ros.config.SAM_ARCHITECTURES`, ``auto`` to tell which
+            from the checkpoint, or the path of a JSON file with the keys of
+            :func:`build_small_sam`.
+        checkpoint: A ``.safetensors`` file, or a ``.pth`` or ``.pt`` as published.
         device: Where the network is put.
 
     Returns:
@@ -39,8 +42,15 @@ def load_sam(architecture: str, checkpoint: Path, device: torch.device) -> Sam:
         WeightsError: The architecture is unknown, or the file is missing, damaged, unsafe or
             made for another architecture.
     """
-    sam = _build(architecture)
-    state = read_state_dict(checkpoint)
+    if architecture == "auto":
+        state = read_state_dict(checkpoint)
+        architecture = architecture_of(state, checkpoint)
+        sam = _build(architecture)
+    else:
+        sam = _build(architecture)
+        state = read_state_dict(checkpoint)
+    if architecture == "mobile_sam":
+        state = own_names(state)
     try:
         sam.load_state_dict(state)
     except RuntimeError as error:
@@ -54,17 +64,41 @@ def load_sam(architecture: str, checkpoint: Path, device: torch.device) -> Sam:
     return sam
 
 
+def architecture_of(state: Mapping[str, torch.Tensor], checkpoint: Path) -> str:
+    """Which of the published architectures tensors belong to.
+
+    Args:
+        state: Name to tensor.
+        checkpoint: Where they are from, for the message.
+
+    Raises:
+        WeightsError: It is none of them.
+    """
+    if MARK in state:
+        return "mobile_sam"
+    places = state.get("image_encoder.pos_embed")
+    width = places.shape[-1] if places is not None and places.ndim else 0
+    if width not in _WIDTHS:
+        raise WeightsError(
+            f"{checkpoint} holds the weights of none of {', '.join(SAM_ARCHITECTURES)}; if it is "
+            "for a network that a .json file describes, name that file as proposals.architecture"
+        )
+    return _WIDTHS[width]
+
+
 def _build(architecture: str) -> Sam:
     torchvision_compat.ensure()
     from segment_anything import sam_model_registry
 
-    if architecture in PUBLISHED:
+    if architecture == "mobile_sam":
+        return build_mobile_sam()
+    if architecture in SAM_ARCHITECTURES:
         built: Sam = sam_model_registry[architecture](checkpoint=None)
         return built
     if not architecture.endswith(".json"):
         raise WeightsError(
-            f"architecture: {architecture!r} is not one of {', '.join(PUBLISHED)}, nor a .json "
-            "file that describes a network"
+            f"architecture: {architecture!r} is not one of {', '.join(SAM_ARCHITECTURES)}, nor a "
+            ".json file that describes a network"
         )
     try:
         description = json.loads(Path(architecture).read_text(encoding="utf-8"))

@@ -39,6 +39,24 @@ CATALOGUE: tuple[Published, ...] = (
         2.6,
     ),
     Published(
+        "sam_vit_l_0b3195.pth",
+        "https://dl.fbaipublicfiles.com/segment_anything/sam_vit_l_0b3195.pth",
+        "Apache-2.0",
+        1.2,
+    ),
+    Published(
+        "sam_vit_b_01ec64.pth",
+        "https://dl.fbaipublicfiles.com/segment_anything/sam_vit_b_01ec64.pth",
+        "Apache-2.0",
+        0.4,
+    ),
+    Published(
+        "mobile_sam.pt",
+        "https://github.com/ChaoningZhang/MobileSAM/blob/master/weights/mobile_sam.pt",
+        "Apache-2.0",
+        0.04,
+    ),
+    Published(
         "clip_vit_b_32_openai",
         "https://huggingface.co/timm/vit_base_patch32_clip_224.openai",
         "MIT",
@@ -57,7 +75,7 @@ CATALOGUE: tuple[Published, ...] = (
         4.3,
     ),
 )
-"""The checkpoints that the presets of this package name and do not bundle."""
+"""Checkpoints known by name and not bundled: those of the presets, and smaller SAMs."""
 
 
 def cache_folder() -> Path:
