@@ -193,3 +193,11 @@ def test_methods_are_compared_on_one_preset() -> None:
             compare_methods("tabletop", names)
     with pytest.raises(ConfigError, match="'grep' is not one of"):
         compare_methods("tabletop", ["tas", "grep"])
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parent.parent / "benchmarks" / "ablations").glob("*.yaml")),
+    ids=lambda path: path.stem,
+)  # fmt: skip
+def test_the_ablations_of_the_docs_can_be_run(path: Path) -> None:
+    assert len(read_ablation(path).rows) > 1
