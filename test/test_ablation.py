@@ -19,6 +19,7 @@ from refseg_ros.evaluation.ablation import (
     plain,
     read_ablation,
 )
+from refseg_ros.methods import with_method
 
 FIRST = {"name": "one", "what": "a start"}
 SECOND = {"name": "two", "what": "a step", "changes": {"score": {"positive": 0.2}}}
@@ -186,8 +187,12 @@ def test_methods_are_compared_on_one_preset() -> None:
     assert plan.compare == ("clip_crop", "robust")
     networks = {(row.config.proposals, row.config.clip, row.config.captions) for row in plan.rows}
     assert len(networks) == 1
-    assert plan.rows[2].changes == {}  # the preset's own way
+    # Each is held against the first, which is told by what it changes of the preset.
+    assert [row.start for row in plan.rows] == ["", "clip_crop", "clip_crop"]
     assert plan.rows[0].changes["score.positive"] == 0
+    assert plan.rows[2].changes["score.positive"] == 0.1
+    robust = with_method(SegmenterConfig.from_preset("tabletop"), "robust")
+    assert leaves(plan.rows[2].config) == leaves(robust)
     for names in (["tas"], ["tas", "tas"], []):
         with pytest.raises(ConfigError, match="two or more"):
             compare_methods("tabletop", names)
