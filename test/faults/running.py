@@ -17,6 +17,7 @@ from ros_peer import NAMESPACE
 
 __all__ = ["FAULTS", "Row", "inject", "inject_all", "table"]
 
+_ROOT = Path(__file__).parents[2]
 _NUMBERED = re.compile(r"/test_\d+")
 
 
