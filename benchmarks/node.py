@@ -103,7 +103,12 @@ class Client:
         self._pixels = bundled_scenes()[0].frame.rgb
         self._sent = 0
         self.wait(
-            lambda: self._images.get_subscription_count() and self._service.service_is_ready()
+            lambda: (
+                self._images.get_subscription_count()
+                and self._commands.get_subscription_count()
+                and self.node.count_publishers("refseg/result")
+                and self._service.service_is_ready()
+            )
         )
 
     def _on_result(self, message: Any) -> None:
