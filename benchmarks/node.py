@@ -182,6 +182,7 @@ def node(back_end: str) -> Iterator[tuple[Client, int]]:
 def serve(back_end: str) -> None:
     """Be the node."""
     arguments = ["-p", "mode:=continuous", "-p", "image_reliability:=reliable"]
+    arguments += ["-p", "image_timeout:=0.0"]  # one image at a time, however long it takes
     seconds = {"slow": SLOW_SECONDS, "quick": 0.0}.get(back_end)
 
     def make() -> SegmenterNode:
