@@ -103,7 +103,12 @@ class Client:
         self._pixels = bundled_scenes()[0].frame.rgb
         self._sent = 0
         self.wait(
-            lambda: self._images.get_subscription_count() and self._service.service_is_ready()
+            lambda: (
+                self._images.get_subscription_count()
+                and self._commands.get_subscription_count()
+                and self.node.count_publishers("refseg/result")
+                and self._service.service_is_ready()
+            )
         )
 
     def _on_result(self, message: Any) -> None:
@@ -177,6 +182,7 @@ def node(back_end: str) -> Iterator[tuple[Client, int]]:
 def serve(back_end: str) -> None:
     """Be the node."""
     arguments = ["-p", "mode:=continuous", "-p", "image_reliability:=reliable"]
+    arguments += ["-p", "image_timeout:=0.0"]  # one image at a time, however long it takes
     seconds = {"slow": SLOW_SECONDS, "quick": 0.0}.get(back_end)
 
     def make() -> SegmenterNode:

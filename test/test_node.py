@@ -52,6 +52,19 @@ def test_an_answer_is_complete(peer: Peer) -> None:
     assert result.method == "hand-made"
 
 
+def test_diagnostics_tell_rates_times_and_memory(peer: Peer) -> None:
+    show(peer, peer.image(GREY))
+    peer.ask("the box")
+    figures = peer.figures()
+    for stage in ("proposals", "observe", "select", "image to result"):
+        median, high = map(float, figures[f"{stage} ms (p50, p95)"].split(", "))
+        assert 0 <= median <= high
+    for name in ("frames per second", "answers per second", "drops per second", "memory MB"):
+        assert float(figures[name]) >= 0
+    assert figures["GPU memory MB"] == "none"
+    assert figures["model"] == "hand-made"
+
+
 def test_a_command_waits_for_the_first_frame(peer: Peer, models: LeftHalf) -> None:
     peer.say("the box")
     peer.spin(0.3)
