@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from refseg_ros import Segmenter
 from refseg_ros.dialogue.finding import found_again
+from refseg_ros.evaluation.bootstrap import Resampler
 from refseg_ros.results import Selection, Status
 from refseg_ros.scene import Scene
 from refseg_ros.simulation.renderer import TabletopRenderer
@@ -58,7 +59,7 @@ class Tally:
     """What is counted over films; times are in milliseconds."""
 
     films: int = 0
-    overlaps: list[float] = field(default_factory=list)
+    overlaps: list[list[float]] = field(default_factory=list)
     switches: int = 0
     losses: int = 0
     gaps: list[int] = field(default_factory=list)
@@ -73,6 +74,7 @@ class Tally:
         """Count a film whose masks after the first picture are given."""
         self.films += 1
         wrong, held, gap = False, True, 0
+        self.overlaps.append([])
         for mask, instances in zip(masks, shots.instances[1:], strict=True):
             truth = instances == shots.target + 1
             fit, area = overlap(mask, truth), int(truth.sum())
@@ -87,7 +89,7 @@ class Tally:
                 self.imagined += held
             if area < SEEN:
                 continue
-            self.overlaps.append(fit)
+            self.overlaps[-1].append(fit)
             if fit < FOUND:
                 gap += 1
             elif gap:
@@ -97,27 +99,17 @@ class Tally:
 
     def row(self, name: str) -> str:
         """One line of the table."""
-        fits = np.array(self.overlaps)
-        half = np.percentile([_share(part) for part in _parts(fits)], (2.5, 97.5))
+        fits = np.concatenate(self.overlaps)
+        sums = [sum(values) for values in self.overlaps]
+        mean = Resampler(self.films).ratio(sums, [len(values) for values in self.overlaps])
         cells = [
-            f"{name:<22}{self.films:>5}{fits.mean():>7.3f}  ({half[0]:.2f} to {half[1]:.2f})",
+            f"{name:<22}{self.films:>5}{mean.value:>7.3f}  ({mean.low:.2f} to {mean.high:.2f})",
             f"{(fits >= FOUND).mean():>9.1%}{self.switches:>9}{self.losses:>8}",
             f"{len(self.gaps):>10}{np.median(self.gaps) if self.gaps else 0:>7.0f}",
             f"{self.never:>7}{self.imagined:>7}/{self.absent:<5}",
             f"{self.observed / max(1, self.films):>7.1f}",
         ]
         return "".join(cells)
-
-
-def _parts(values: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
-    """Bootstrap samples of pictures."""
-    rng = np.random.default_rng(0)
-    for _ in range(200):
-        yield values[rng.integers(len(values), size=len(values))]
-
-
-def _share(values: NDArray[np.float64]) -> float:
-    return float(values.mean())
 
 
 HEADER = (
@@ -222,7 +214,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--films", type=int, default=20)
-    parser.add_argument("--length", type=int, default=20, help="pictures of each")
+    parser.add_argument("--length", type=int, default=30, help="pictures of each")
     parser.add_argument("--latency", type=int, default=4, help="pictures an observation takes")
     parser.add_argument("--every", type=int, default=6, help="observing alone: each such picture")
     parser.add_argument("--each", action="store_true", help="print the IoUs of each film")

@@ -198,7 +198,7 @@ def test_an_outline_comes_to_where_the_colours_change() -> None:
     image = Blocks(red(20)).image
     expected = np.zeros((100, 200), np.bool_)
     expected[42:66, 21:51] = True
-    mask, fit = fresh(image, expected, None, 64)
+    mask, fit = fresh(image, expected, expected, None, 64)
     assert boxes_from_masks(mask[None])[0] == pytest.approx([20, 40, 50, 64], abs=1)
     assert fit == pytest.approx(overlap(mask, expected))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from refseg_ros.simulation.chance import Chance
+from refseg_ros.simulation.placement import footprint_corners, separated
 from refseg_ros.simulation.rasteriser import Visibility, rasterise
 from refseg_ros.simulation.sampling import sample_scene
 from refseg_ros.simulation.scene import MAX_OBJECTS, CameraSpec, ObjectSpec, SceneSpec, SensorSpec
@@ -18,6 +19,8 @@ camera turns away and back; the target is moved past another thing that looks th
 _LEAST_AREA: Final = 900  # pixels of a picture of _SIZE that the target shows at first
 _SIZE: Final = (320, 240)
 _TRIES: Final = 200
+_HEADINGS: Final = 8
+_GAP: Final = 0.01  # metres between what moves and all else
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,9 @@ def sample_film(seed: int, kind: str, length: int = 40) -> Film:
         if kind in ("occlusion", "alike"):
             spec = replace(spec, objects=spec.objects[: MAX_OBJECTS - 1])
         target = _target(chance, spec)
-        if target is not None:
-            return _filmed(chance, spec, kind, target, length)
+        heading = None if target is None else _heading(chance, spec, kind, target)
+        if target is not None and heading is not None:
+            return _filmed(chance, spec, kind, target, heading, length)
     raise ValueError(f"seed {seed} gives no scene with a clear target in {_TRIES} tries")
 
 
@@ -80,10 +84,41 @@ def _target(chance: Chance, spec: SceneSpec) -> int | None:
     return chance.pick(fit) if fit else None
 
 
-def _filmed(chance: Chance, spec: SceneSpec, kind: str, target: int, length: int) -> Film:
+def _heading(chance: Chance, spec: SceneSpec, kind: str, target: int) -> float | None:
+    """A way in radians along which what is moved meets nothing; None if none is found."""
+    if kind not in ("moving", "alike"):
+        return 0.0
+    item = spec.objects[target]
+    others = [
+        footprint_corners(other)
+        for index, other in enumerate(spec.objects)
+        if index != target or kind == "alike"
+    ]
+    for _ in range(_HEADINGS):
+        heading = chance.uniform(-math.pi, math.pi)
+        places = [_moved(item, kind, heading, step / 8) for step in range(9)]
+        if all(
+            separated(footprint_corners(place), other, _GAP)
+            for place in places
+            for other in others
+        ):
+            return heading
+    return None
+
+
+def _moved(item: ObjectSpec, kind: str, heading: float, time: float) -> ObjectSpec:
+    """Where the target, or the copy of it, is at a time."""
+    if kind == "moving":
+        return _shifted(item, heading, 0.16 * _eased(time), 1.2 * time)
+    # From one side of the target to the other, past it.
+    return _shifted(item, heading, 0.2 - 0.32 * time, 0.0, aside=0.11)
+
+
+def _filmed(
+    chance: Chance, spec: SceneSpec, kind: str, target: int, heading: float, length: int
+) -> Film:
     turn = math.radians(chance.uniform(8, 16)) * chance.pick((-1.0, 1.0))
     closer = chance.uniform(0.9, 1.1)
-    heading = chance.uniform(-math.pi, math.pi)
     away = chance.pick((-1.0, 1.0))
     if kind == "occlusion":
         spec = replace(spec, objects=(*spec.objects, _occluder(chance)))
@@ -100,12 +135,11 @@ def _filmed(chance: Chance, spec: SceneSpec, kind: str, target: int, length: int
             camera = _turned_away(camera, away * _bump(time, 0.3, 0.75))
         objects = list(spec.objects)
         if kind == "moving":
-            objects[target] = _shifted(objects[target], heading, 0.16 * _eased(time), 1.2 * time)
+            objects[target] = _moved(objects[target], kind, heading, time)
         if kind == "occlusion":
             objects[-1] = _passing(objects[-1], objects[target], camera, time)
         if kind == "alike":
-            # The copy comes from behind the target's side, passes near it and goes on.
-            objects[-1] = _shifted(objects[target], heading, 0.28 - 0.36 * time, 0.0, aside=0.10)
+            objects[-1] = _moved(objects[target], kind, heading, time)
         frames.append(replace(spec, objects=tuple(objects), camera=camera))
     return Film(kind, tuple(frames), target)
 

@@ -35,8 +35,11 @@ class TrackingConfig:
     shape: float = option(
         0.5, "IoU with the moved mask from which a new outline is taken for it", low=0, high=1
     )
+    same_shape: float = option(
+        0.75, "the same from which a lost thing is seen again where it was", low=0, high=1
+    )
     shrunk: float = option(
-        0.3, "share of its area when last observed below which a thing is taken for hidden",
+        0.3, "share of all of it below which a thing is taken for hidden",
         low=0, high=1,
     )  # fmt: skip
     unlike: float = option(

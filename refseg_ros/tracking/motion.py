@@ -94,10 +94,10 @@ def shift(before: Grey, after: Grey, mask: Mask) -> NDArray[np.float64] | None:
     left, right = max(0, columns[0] - _EDGE), min(width, columns[-1] + 1 + _EDGE)
     pattern = before[top:bottom, left:right]
     y, x = max(0, top - _REACH), max(0, left - _REACH)
-    around = after[y : bottom + _REACH, x : right + _REACH]
-    if not pattern.std() or not around.std():
+    searched = after[y : bottom + _REACH, x : right + _REACH]
+    if not pattern.std() or not searched.std():
         return None
-    scores = cv2.matchTemplate(around, pattern, cv2.TM_CCOEFF_NORMED)
+    scores = cv2.matchTemplate(searched, pattern, cv2.TM_CCOEFF_NORMED)
     _, best, _, place = cv2.minMaxLoc(scores)
     if best < _SAME:
         return None
@@ -121,15 +121,26 @@ def motion(
     Returns:
         (2, 3) similarity from pixels of the one to those of the other; None if nothing agrees.
     """
-    near = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    own = followed(before, after, corners(before, near, most), consistent)
+    own = followed(before, after, corners(before, _near(mask), most), consistent)
     found = similarity(*own, max(_OWN, len(own[0]) // 3))
     if found is None:
         found = shift(before, after, mask)
     if found is not None:
         return found
-    around = followed(before, after, corners(before, ~near, most), consistent)
-    return similarity(*around, _ALL)
+    return around(before, after, mask, most, consistent)
+
+
+def around(
+    before: Grey, after: Grey, mask: Mask, most: int, consistent: float
+) -> NDArray[np.float64] | None:
+    """How all but a mask moves; as :func:`motion`."""
+    points = corners(before, ~_near(mask), most)
+    return similarity(*followed(before, after, points, consistent), _ALL)
+
+
+def _near(mask: Mask) -> Mask:
+    near: Mask = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    return near
 
 
 def moved(mask: Mask, by: NDArray[np.float64]) -> Mask:

@@ -55,13 +55,15 @@ def part_around(mask: Mask, least: int) -> tuple[slice, slice]:
 
 
 def fresh(
-    image: Image, expected: Mask, outliner: Outliner | None, window: int
+    image: Image, expected: Mask, whole: Mask, outliner: Outliner | None, window: int
 ) -> tuple[Mask, float]:
     """The outline that fits an expected mask best.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         expected: (H, W) bool, somewhere true.
+        whole: (H, W) bool, all of the thing where nothing hides it; of outlines, the one is taken
+            that fits both best.
         outliner: Draws masks at the middle of what is expected; without it the expected mask's own
             outline is brought to where the colours change.
         window: Least pixels along each side of the part that is looked at.
@@ -78,10 +80,10 @@ def fresh(
         return found, overlap(found, expected)
     share = max(image.shape[:2]) / max(expected.shape)
     masks = outliner.outlines(image, _clicks(inside), max(32, round(share * outliner.side))).masks
-    fits = [overlap(mask, inside) for mask in masks]
-    if not fits:
+    if not len(masks):
         return found, 0.0
-    best = int(np.argmax(fits))
+    fits = [overlap(mask, inside) for mask in masks]
+    best = int(np.argmax(fits + np.array([overlap(mask, whole[part]) for mask in masks])))
     found[part] = masks[best]
     return found, fits[best]
 

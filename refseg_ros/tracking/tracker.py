@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from refseg_ros.dialogue.finding import SAME_LOOK, found_again
+from refseg_ros.dialogue.finding import ELSEWHERE_LOOK, SAME_LOOK, found_again
 from refseg_ros.errors import ImageError
 from refseg_ros.results import Proposals, Selection, Status, boxes_from_masks
 from refseg_ros.scene import Scene
 from refseg_ros.tracking.config import TrackingConfig
-from refseg_ros.tracking.motion import Grey, grey, motion, moved
+from refseg_ros.tracking.motion import Grey, around, grey, motion, moved
 from refseg_ros.tracking.outline import fresh, outliner_of
 
 Image = NDArray[np.uint8]
@@ -70,10 +70,20 @@ class Tracked:
 
 @dataclass(frozen=True)
 class _Past:
-    """A picture that was seen and the mask in it."""
+    """A picture that was seen and what is known of the thing in it.
 
-    image: Grey
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        shades: (H, W) uint8, the same in grey.
+        mask: (H, W) bool.
+        whole: (H, W) bool, the mask of the last observation moved to here and never drawn anew,
+            so that outlines do not shrink a little with every picture.
+    """
+
+    image: Image
+    shades: Grey
     mask: Mask
+    whole: Mask
 
 
 class Tracker:
@@ -110,7 +120,7 @@ class Tracker:
         self._past: deque[_Past] = deque(maxlen=self._config.memory)
         self._known(scene, selection.index)
         mask = scene.proposals.masks[selection.index].copy()
-        self._past.append(_Past(grey(scene.image), mask))
+        self._past.append(_Past(scene.image, grey(scene.image), mask, mask))
         self._state, self._misses, self._age = State.FOLLOWING, 0, 0
         return self._result(mask, 1.0, "")
 
@@ -134,19 +144,18 @@ class Tracker:
                 f"got {image.shape} {image.dtype}"
             )
         self._age += 1
-        before, now = self._past[-1], grey(image)
+        before = self._past[-1]
         if self._state is State.LOST:
-            self._past.append(_Past(now, before.mask))
-            return self._result(np.zeros_like(before.mask), 0.0, self._why)
-        mask, confidence, reason = self._found(before, now, image)
+            return self._watched(before, image, grey(image))
+        now, confidence, reason = self._found(before, image, grey(image))
         self._misses = self._misses + 1 if confidence < self._config.least else 0
-        if self._misses >= self._config.patience or not mask.any():
-            return self._lose(_Past(now, before.mask), reason)
+        if self._misses >= self._config.patience or not now.mask.any():
+            self._past.append(replace(now, mask=before.mask, whole=before.whole))
+            return self._lose(reason)
         sure = confidence >= self._config.sure
         self._state = State.FOLLOWING if sure else State.UNSURE
-        # A doubtful outline does not replace the mask by which the thing is found again.
-        self._past.append(_Past(now, mask))
-        return self._result(mask, confidence, "" if sure else reason)
+        self._past.append(now)
+        return self._result(now.mask, confidence, "" if sure else reason)
 
     def reobserved(self, scene: Scene, ago: int = 0) -> bool:
         """Learn from an observed picture where the thing is.
@@ -176,19 +185,20 @@ class Tracker:
         index = self._recognised(before, then.mask, scene)
         if index is None:
             if self._state is State.UNSURE:
-                self._lose(self._past[-1], "the thing is not among what was observed")
+                self._lose("the thing is not among what was observed")
             elif self._state is State.FOLLOWING:
                 self._state = State.UNSURE
             return False
         mask = scene.proposals.masks[index].copy()
-        now = self._past[-1].image
-        if ago:
-            by = self._motion(_Past(then.image, mask), now)
-            mask = mask if by is None else moved(mask, by)
-        if not mask.any():
-            return False
+        now, confidence = replace(then, mask=mask, whole=mask), 1.0
         self._known(scene, index)
-        self._past[-1] = _Past(now, mask)
+        if ago:
+            last = self._past[-1]
+            now, confidence, _ = self._found(now, last.image, last.shades)
+        # What was there may be gone by now: a lost thing must be seen in the present.
+        if confidence < self._config.least or not now.mask.any():
+            return False
+        self._past[-1] = now
         self._state, self._misses = State.FOLLOWING, 0
         return True
 
@@ -199,31 +209,46 @@ class Tracker:
 
     def _known(self, scene: Scene, index: int) -> None:
         self._scene, self._index = scene, index
-        self._area = float(scene.proposals.areas[index])
         self._outliner = outliner_of(scene.segmenter.proposer)
 
-    def _motion(self, before: _Past, now: Grey) -> NDArray[np.float64] | None:
+    def _found(self, before: _Past, image: Image, shades: Grey) -> tuple[_Past, float, str]:
+        """The thing in a later picture, the confidence, and the weakest point of it in words."""
         config = self._config
-        return motion(before.image, now, before.mask, config.points, config.consistent)
-
-    def _found(self, before: _Past, now: Grey, image: Image) -> tuple[Mask, float, str]:
-        """Mask, confidence, and the weakest point of it in words."""
-        config = self._config
-        by = self._motion(before, now)
-        expected = before.mask if by is None else moved(before.mask, by)
-        if not expected.any():
-            return expected, 0.0, "it left the picture"
-        mask, fit = fresh(image, expected, self._outliner, config.window)
-        if fit < config.shape:
-            return expected, 0.0, "nothing there has its outline"
+        by = motion(before.shades, shades, before.mask, config.points, config.consistent)
+        expected, whole = before.mask, before.whole
         if by is not None:
-            self._area *= abs(float(np.linalg.det(by[:, :2])))
-        if mask.sum() < config.shrunk * self._area:
-            return mask, 0.0, "little of it is left to see"
+            expected, whole = moved(expected, by), moved(whole, by)
+        now = _Past(image, shades, expected, whole)
+        if not expected.any():
+            return now, 0.0, "it left the picture"
+        mask, fit = fresh(image, expected, whole, self._outliner, config.window)
+        if fit < config.shape:
+            return now, 0.0, "nothing there has its outline"
+        now = replace(now, mask=mask)
+        if mask.sum() < config.shrunk * whole.sum():
+            return now, 0.0, "little of it is left to see"
         alike = (self._look(image, mask) - config.unlike) / (SAME_LOOK - config.unlike)
         shape = (fit - config.shape) / (1 - config.shape)
         confidence = float(np.clip(min(alike, 0.5 + shape), 0.0, 1.0))
-        return mask, confidence, "what is there looks different" if alike < 0.5 + shape else ""
+        reason = "what is there looks different"
+        if shape + 0.5 < alike:
+            reason = "its outline changed"
+        return now, confidence, reason
+
+    def _watched(self, before: _Past, image: Image, shades: Grey) -> Tracked:
+        """Whether a lost thing is seen again where it was, as what hid it went on."""
+        config = self._config
+        by = around(before.shades, shades, before.mask, config.points, config.consistent)
+        whole = before.whole if by is None else moved(before.whole, by)
+        self._past.append(_Past(image, shades, whole, whole))
+        # Of several alike, which one is there cannot be told by its look.
+        if whole.any() and _namesakes(self._started(), self._index) == 1:
+            mask, fit = fresh(image, whole, whole, self._outliner, config.window)
+            if fit >= config.same_shape and self._look(image, mask) >= ELSEWHERE_LOOK:
+                self._past[-1] = _Past(image, shades, mask, whole)
+                self._state, self._misses = State.UNSURE, 0
+                return self._result(mask, config.least, "it was lost and seems to be back")
+        return self._result(np.zeros_like(whole), 0.0, self._why)
 
     def _look(self, image: Image, mask: Mask) -> float:
         """Cosine of what a mask shows and what was last recognised."""
@@ -247,10 +272,9 @@ class Tracker:
         fewer = _namesakes(after, found[0]) < _namesakes(before, self._index)
         return None if self._state is State.LOST and fewer else found[0]
 
-    def _lose(self, past: _Past, reason: str) -> Tracked:
+    def _lose(self, reason: str) -> Tracked:
         self._state, self._why = State.LOST, reason
-        self._past.append(past)
-        return self._result(np.zeros_like(past.mask), 0.0, reason)
+        return self._result(np.zeros_like(self._past[-1].mask), 0.0, reason)
 
     def _result(self, mask: Mask, confidence: float, reason: str) -> Tracked:
         due = self._config.period > 0 and self._age >= self._config.period
