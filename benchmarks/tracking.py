@@ -17,8 +17,11 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +73,10 @@ class Tally:
     wall: list[float] = field(default_factory=list)
     core: list[float] = field(default_factory=list)
 
+    def __add__(self, other: Tally) -> Tally:
+        names = (item.name for item in fields(self))
+        return Tally(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
     def add(self, shots: Shots, masks: Masks) -> None:
         """Count a film whose masks after the first picture are given."""
         self.films += 1
@@ -118,28 +125,28 @@ HEADER = (
 )
 
 
-def rendered(options: argparse.Namespace) -> Iterator[Shots]:
-    """The films, from the cache where they are in it."""
-    renderer: TabletopRenderer | None = None
-    for number in range(options.films):
-        kind = KINDS[number % len(KINDS)]
-        name = f"{kind}-{FIRST + number}-{options.length}.npz"
-        path = options.cache / name if options.cache else None
-        if path is not None and path.exists():
-            with np.load(path) as data:
-                yield Shots(kind, data["rgb"], data["instances"], int(data["target"]))
-            continue
-        renderer = renderer or TabletopRenderer(640, 480, depth=False)
-        film = sample_film(FIRST + number, kind, options.length)
+def shots_of(number: int, length: int, cache: Path | None) -> Shots:
+    """A film, from the cache if it is in it."""
+    kind = KINDS[number % len(KINDS)]
+    path = cache / f"{kind}-{FIRST + number}-{length}.npz" if cache else None
+    if path is not None and path.exists():
+        with np.load(path) as data:
+            return Shots(kind, data["rgb"], data["instances"], int(data["target"]))
+    film = sample_film(FIRST + number, kind, length)
+    with TabletopRenderer(640, 480, depth=False) as renderer:
         frames = [renderer.render(spec) for spec in film.frames]
-        pictures = np.stack([frame.rgb for frame in frames])
-        instances = np.stack([frame.instances for frame in frames])
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.savez(path, rgb=pictures, instances=instances, target=film.target)
-        yield Shots(kind, pictures, instances, film.target)
-    if renderer is not None:
-        renderer.close()
+    pictures = np.stack([frame.rgb for frame in frames])
+    instances = np.stack([frame.instances for frame in frames])
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, rgb=pictures, instances=instances, target=film.target)
+    return Shots(kind, pictures, instances, film.target)
+
+
+@cache
+def segmenter_of(preset: str) -> Segmenter:
+    """The networks, loaded once in each process."""
+    return Segmenter.from_preset(preset, "cpu")
 
 
 class Observations:
@@ -210,6 +217,25 @@ def observed(
     return np.stack(masks)
 
 
+def measured(number: int, options: argparse.Namespace) -> tuple[str, Tally, Tally, str]:
+    """Kind of a film, the figures with and without a tracker, and its IoUs in words."""
+    shots = shots_of(number, options.length, options.cache)
+    scenes = Observations(segmenter_of(options.preset), shots)
+    selection = chosen(scenes.at(0), shots.instances[0] == shots.target + 1)
+    with_tracker, alone = Tally(), Tally()
+    if selection is None or selection.index is None:
+        return shots.kind, with_tracker, alone, "left out, as no candidate is the thing"
+    masks = tracked(shots, scenes, selection, options.latency, with_tracker)
+    with_tracker.add(shots, masks)
+    index, every, latency = selection.index, options.every, options.latency
+    alone.add(shots, observed(shots, scenes, index, every, latency, alone))
+    fits = [
+        f"{overlap(mask, instances == shots.target + 1):.2f}" if mask.any() else "none"
+        for mask, instances in zip(masks, shots.instances[1:], strict=True)
+    ]
+    return shots.kind, with_tracker, alone, " ".join(fits)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -217,37 +243,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--length", type=int, default=30, help="pictures of each")
     parser.add_argument("--latency", type=int, default=4, help="pictures an observation takes")
     parser.add_argument("--every", type=int, default=6, help="observing alone: each such picture")
-    parser.add_argument("--each", action="store_true", help="print the IoUs of each film")
     parser.add_argument("--preset", default="tabletop")
+    parser.add_argument("--jobs", type=int, default=1, help="films at a time, a process each")
+    parser.add_argument("--each", action="store_true", help="print the IoUs of each film")
     parser.add_argument("--cache", type=Path, help="folder that keeps rendered films")
     options = parser.parse_args(arguments)
-    segmenter = Segmenter.from_preset(options.preset, "cpu")
     with_tracker = {kind: Tally() for kind in (*KINDS, "all")}
     alone = {kind: Tally() for kind in (*KINDS, "all")}
-    for shots in rendered(options):
-        scenes = Observations(segmenter, shots)
-        selection = chosen(scenes.at(0), shots.instances[0] == shots.target + 1)
-        if selection is None or selection.index is None:
-            print(f"a film of kind {shots.kind} is left out: no candidate is the thing")
-            continue
-        spent = Tally()
-        masks = tracked(shots, scenes, selection, options.latency, spent)
-        others = Tally()
-        index, every = selection.index, options.every
-        held = observed(shots, scenes, index, every, options.latency, others)
-        if options.each:
-            fits = [
-                f"{overlap(mask, instances == shots.target + 1):.2f}" if mask.any() else "lost"
-                for mask, instances in zip(masks, shots.instances[1:], strict=True)
-            ]
-            print(f"{shots.kind}: {' '.join(fits)}", flush=True)
-        for kind in (shots.kind, "all"):
-            with_tracker[kind].add(shots, masks)
-            with_tracker[kind].observed += spent.observed
-            with_tracker[kind].wall += spent.wall
-            with_tracker[kind].core += spent.core
-            alone[kind].add(shots, held)
-            alone[kind].observed += others.observed
+    films = range(options.films)
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+        for number, found in enumerate(pool.map(measured, films, [options] * options.films)):
+            kind, one, other, words = found
+            if options.each:
+                print(f"{kind} {FIRST + number}: {words}", flush=True)
+            for name in (kind, "all"):
+                with_tracker[name] += one
+                alone[name] += other
     print(HEADER)
     for label, table in (("tracked", with_tracker), ("observed", alone)):
         for kind, tally in table.items():

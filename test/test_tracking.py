@@ -130,6 +130,21 @@ def test_leaving_the_picture() -> None:
     assert answer.mask.sum() <= 24 * 12
     black = np.zeros((100, 200, 3), np.uint8)
     assert [tracker.update(black).state for _ in range(2)][-1] is State.LOST
+    back = observed(red(60, 20))
+    tracker.update(back.image)
+    assert tracker.reobserved(back)
+
+
+def test_what_was_hidden_is_seen_again_where_it_was() -> None:
+    blue = ("blue", (150, 10, 180, 34))
+    tracker = started(observed(red(20), blue), TrackingConfig(patience=1))
+    image, hidden = Blocks(red(20), blue).image, Blocks(("green", (10, 30, 60, 74)), blue).image
+    assert tracker.update(hidden).state is State.LOST
+    back = tracker.update(image)
+    assert back.state is State.UNSURE
+    assert back.reobserve
+    assert where(back) == pytest.approx([20, 40, 50, 64], abs=1.5)
+    assert tracker.update(image).state is State.FOLLOWING
 
 
 @pytest.mark.parametrize("shape", [(100, 100, 3), (100, 200), (100, 200, 4)])

@@ -35,7 +35,9 @@ def corners(image: Grey, where: Mask, most: int) -> Points:
     found = cv2.goodFeaturesToTrack(
         image, most, _QUALITY, _APART, mask=where.astype(np.uint8), useHarrisDetector=False
     )
-    return np.zeros((0, 2), np.float32) if found is None else found.reshape(-1, 2)
+    if found is None:
+        return np.zeros((0, 2), np.float32)
+    return np.asarray(found.reshape(-1, 2), np.float32)
 
 
 def followed(

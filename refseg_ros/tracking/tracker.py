@@ -131,7 +131,8 @@ class Tracker:
             image: (H, W, 3) uint8 RGB, as large as the scene's.
 
         Returns:
-            Where it is. Once lost it stays so until :meth:`reobserved` finds it.
+            Where it is. Once lost it stays so until it is seen again where it was, or
+            :meth:`reobserved` finds it.
 
         Raises:
             ValueError: Nothing is followed yet.
@@ -144,17 +145,18 @@ class Tracker:
                 f"got {image.shape} {image.dtype}"
             )
         self._age += 1
-        before = self._past[-1]
+        image, before = image.copy(), self._past[-1]
         if self._state is State.LOST:
             return self._watched(before, image, grey(image))
         now, confidence, reason = self._found(before, image, grey(image))
-        self._misses = self._misses + 1 if confidence < self._config.least else 0
+        missed = confidence < self._config.least
+        self._misses = self._misses + 1 if missed else 0
+        # What moves there may be what hides it.
+        self._past.append(self._carried(before, image, now.shades) if missed else now)
         if self._misses >= self._config.patience or not now.mask.any():
-            self._past.append(replace(now, mask=before.mask, whole=before.whole))
             return self._lose(reason)
         sure = confidence >= self._config.sure
         self._state = State.FOLLOWING if sure else State.UNSURE
-        self._past.append(now)
         return self._result(now.mask, confidence, "" if sure else reason)
 
     def reobserved(self, scene: Scene, ago: int = 0) -> bool:
@@ -238,17 +240,24 @@ class Tracker:
     def _watched(self, before: _Past, image: Image, shades: Grey) -> Tracked:
         """Whether a lost thing is seen again where it was, as what hid it went on."""
         config = self._config
-        by = around(before.shades, shades, before.mask, config.points, config.consistent)
-        whole = before.whole if by is None else moved(before.whole, by)
-        self._past.append(_Past(image, shades, whole, whole))
+        now = self._carried(before, image, shades)
+        self._past.append(now)
+        whole = now.whole
         # Of several alike, which one is there cannot be told by its look.
         if whole.any() and _namesakes(self._started(), self._index) == 1:
             mask, fit = fresh(image, whole, whole, self._outliner, config.window)
             if fit >= config.same_shape and self._look(image, mask) >= ELSEWHERE_LOOK:
-                self._past[-1] = _Past(image, shades, mask, whole)
+                self._past[-1] = replace(now, mask=mask)
                 self._state, self._misses = State.UNSURE, 0
                 return self._result(mask, config.least, "it was lost and seems to be back")
         return self._result(np.zeros_like(whole), 0.0, self._why)
+
+    def _carried(self, before: _Past, image: Image, shades: Grey) -> _Past:
+        """Where a thing that is not seen would be if only the camera moved."""
+        config = self._config
+        by = around(before.shades, shades, before.whole, config.points, config.consistent)
+        whole = before.whole if by is None else moved(before.whole, by)
+        return _Past(image, shades, whole, whole)
 
     def _look(self, image: Image, mask: Mask) -> float:
         """Cosine of what a mask shows and what was last recognised."""
@@ -263,10 +272,7 @@ class Tracker:
         Of a lost thing among others like it, its last place tells nothing unless all of them are
         seen again.
         """
-        masks = before.proposals.masks.copy()
-        masks[self._index] = mask
-        placed = replace(before, proposals=Proposals(masks, before.proposals.quality))
-        found = found_again(placed, (self._index,), after)
+        found = found_again(before, (self._index,), after, mask[None])
         if found is None:
             return None
         fewer = _namesakes(after, found[0]) < _namesakes(before, self._index)
