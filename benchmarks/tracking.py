@@ -228,12 +228,18 @@ def measured(number: int, options: argparse.Namespace) -> tuple[str, Tally, Tall
     masks = tracked(shots, scenes, selection, options.latency, with_tracker)
     with_tracker.add(shots, masks)
     index, every, latency = selection.index, options.every, options.latency
-    alone.add(shots, observed(shots, scenes, index, every, latency, alone))
-    fits = [
-        f"{overlap(mask, instances == shots.target + 1):.2f}" if mask.any() else "none"
-        for mask, instances in zip(masks, shots.instances[1:], strict=True)
-    ]
-    return shots.kind, with_tracker, alone, " ".join(fits)
+    held = observed(shots, scenes, index, every, latency, alone)
+    alone.add(shots, held)
+    words = f"tracked {_fits(shots, masks)}; observed {_fits(shots, held)}"
+    return shots.kind, with_tracker, alone, words
+
+
+def _fits(shots: Shots, masks: Masks) -> str:
+    truths = shots.instances[1:] == shots.target + 1
+    return " ".join(
+        f"{overlap(mask, truth):.2f}" if mask.any() else "none"
+        for mask, truth in zip(masks, truths, strict=True)
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

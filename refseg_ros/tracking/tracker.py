@@ -269,14 +269,17 @@ class Tracker:
     def _recognised(self, before: Scene, mask: Mask, after: Scene) -> int | None:
         """The candidate that is the thing, where it was last known to be or elsewhere.
 
-        Of a lost thing among others like it, its last place tells nothing unless all of them are
-        seen again.
+        The last place of a lost thing tells little, so it must look and be called as before
+        wherever it is, and if there were others like it, all of them must be seen again.
         """
         found = found_again(before, (self._index,), after, mask[None])
-        if found is None:
-            return None
+        if found is None or self._state is not State.LOST:
+            return None if found is None else found[0]
+        features = before.features.regions[self._index], after.features.regions[found[0]]
+        same = before.captions[self._index] == after.captions[found[0]]
         fewer = _namesakes(after, found[0]) < _namesakes(before, self._index)
-        return None if self._state is State.LOST and fewer else found[0]
+        alike = same and float(features[0] @ features[1]) >= ELSEWHERE_LOOK
+        return found[0] if alike and not fewer else None
 
     def _lose(self, reason: str) -> Tracked:
         self._state, self._why = State.LOST, reason
