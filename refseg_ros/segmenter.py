@@ -246,6 +246,11 @@ class Segmenter:
         return self.clip.encode_images(list(crops))
 
     @property
+    def proposer(self) -> Proposer:
+        """What finds masks."""
+        return self._proposer
+
+    @property
     def has_captions(self) -> bool:
         """Whether a captioner is loaded."""
         return self._captioner is not None

@@ -25,7 +25,12 @@ ELSEWHERE_LOOK: Final = 0.9
 Matrix = NDArray[np.float64]
 
 
-def found_again(before: Scene, indices: Sequence[int], after: Scene) -> tuple[int, ...] | None:
+def found_again(
+    before: Scene,
+    indices: Sequence[int],
+    after: Scene,
+    masks: NDArray[np.bool_] | None = None,
+) -> tuple[int, ...] | None:
     """Candidates of a new image that are those of an earlier one.
 
     A candidate is the thing from before if it lies where that lay and looks like it. If none does,
@@ -36,6 +41,8 @@ def found_again(before: Scene, indices: Sequence[int], after: Scene) -> tuple[in
         before: The earlier scene.
         indices: Its candidates to find.
         after: The new scene.
+        masks: (K, H, W), where in the new image they are expected, empty for one that may be
+            anywhere; where they lay before without it.
 
     Returns:
         One candidate of ``after`` for each, all different; None unless all are found.
@@ -45,7 +52,7 @@ def found_again(before: Scene, indices: Sequence[int], after: Scene) -> tuple[in
     if not len(after.proposals):
         return None
     looks = _cosines(before, indices, after)
-    places = _overlaps(before, indices, after)
+    places = _overlaps(before, indices, after) if masks is None else _shared(masks, after)
     found: list[int] = []
     for row, index in enumerate(indices):
         here = np.where(looks[row] >= SAME_LOOK, places[row], 0.0)
@@ -87,12 +94,7 @@ def _overlaps(before: Scene, indices: Sequence[int], after: Scene) -> Matrix:
     """(len(indices), N) IoU of masks, or of boxes where the images' sizes differ."""
     chosen = list(indices)
     if before.size == after.size:
-        first = before.proposals.masks[chosen].reshape(len(chosen), -1).astype(np.float32)
-        second = after.proposals.masks.reshape(len(after.proposals), -1).astype(np.float32)
-        shared = (first @ second.T).astype(np.float64)
-        areas = before.proposals.areas[chosen][:, None] + after.proposals.areas[None]
-        overlaps: Matrix = shared / (areas - shared)
-        return overlaps
+        return _shared(before.proposals.masks[chosen], after)
     one = _relative(before)[chosen][:, None]
     two = _relative(after)[None]
     sides = np.minimum(one[..., 2:], two[..., 2:]) - np.maximum(one[..., :2], two[..., :2])
@@ -100,6 +102,16 @@ def _overlaps(before: Scene, indices: Sequence[int], after: Scene) -> Matrix:
     whole = (one[..., 2:] - one[..., :2]).prod(-1) + (two[..., 2:] - two[..., :2]).prod(-1)
     boxes: Matrix = common / (whole - common)
     return boxes
+
+
+def _shared(masks: NDArray[np.bool_], after: Scene) -> Matrix:
+    """(K, N) IoU of masks and candidates of images of one size."""
+    first = masks.reshape(len(masks), -1).astype(np.float32)
+    second = after.proposals.masks.reshape(len(after.proposals), -1).astype(np.float32)
+    shared = (first @ second.T).astype(np.float64)
+    areas = masks.sum((1, 2))[:, None] + after.proposals.areas[None]
+    overlaps: Matrix = shared / (areas - shared)
+    return overlaps
 
 
 def _relative(scene: Scene) -> Matrix:

@@ -130,9 +130,34 @@ class SeedProposer:
         logger.debug("%d and %d seeds, %d proposals", len(seeds), len(more), len(found))
         return found
 
-    def _encode(self, image: NDArray[np.uint8]) -> _Encoded:
+    @property
+    def side(self) -> int:
+        """Pixels to which the longer side of an image is brought."""
+        return self._encoder.img_size
+
+    def outlines(
+        self, image: NDArray[np.uint8], points: NDArray[np.float32], side: int
+    ) -> Proposals:
+        """The good masks of clicks, as they are; nothing is pruned.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, which may be a part of a larger one.
+            points: (N, 2) float32 x, y in its pixels.
+            side: Pixels to which its longer side is brought, at most :attr:`side`; that of a part
+                in proportion.
+
+        Returns:
+            Masks at the image's resolution; none if the network trusts none.
+        """
+        with torch.inference_mode():
+            encoded = self._encode(image, side)
+            clicks = ((points + 0.5) * encoded.scale).astype(np.float32)
+            masks = self._answers(encoded, clicks[:, None])
+        return self._drawn(image, masks, encoded.scale)
+
+    def _encode(self, image: NDArray[np.uint8], side: int = 0) -> _Encoded:
         height, width = image.shape[:2]
-        side = self._encoder.img_size
+        side = side or self._encoder.img_size
         longer = max(height, width)
         size = (max(1, round(width * side / longer)), max(1, round(height * side / longer)))
         shrinks = longer > side

@@ -24,8 +24,8 @@ SUBPIXELS = 256
 #: Triangles with a corner nearer to the camera than this, in metres, are not drawn.
 NEAR_METRES = 0.05
 
-# Steps per 1/m of inverse depth: 0.06 micrometres at one metre.
-_DEPTH_STEPS = float(1 << 24)
+#: Steps per 1/m of inverse depth: 0.06 micrometres at one metre.
+DEPTH_STEPS = float(1 << 24)
 # Beyond this many pixels from the picture no corner matters, and all products fit 64 bits.
 _FAR_PIXELS = float(1 << 20)
 _CHUNK = 1 << 20
@@ -68,7 +68,7 @@ def rasterise(spec: SceneSpec, width: int, height: int) -> Visibility:
     full_areas = []
     for index, item in enumerate(spec.objects):
         covered = np.zeros(height * width, np.bool_)
-        corners = _corners(item, pose)
+        corners = triangles(item, pose)
         for pixels, inverse_depth in covered_pixels(corners, intrinsics, width, height):
             covered[pixels] = True
             # Of equals the first object wins, whatever the order of the pixels.
@@ -78,8 +78,16 @@ def rasterise(spec: SceneSpec, width: int, height: int) -> Visibility:
     return Visibility(shown.astype(np.uint8).reshape(height, width), tuple(full_areas))
 
 
-def _corners(item: ObjectSpec, camera_pose: _Floats) -> _Floats:
-    """(F, 3, 3) corners of all triangles of an object in the optical frame, metres."""
+def triangles(item: ObjectSpec, camera_pose: _Floats) -> _Floats:
+    """Corners of all triangles of an object.
+
+    Args:
+        item: the object.
+        camera_pose: (4, 4) pose of the optical frame in the world.
+
+    Returns:
+        (F, 3, 3) metres in the optical frame.
+    """
     to_camera = np.linalg.inv(camera_pose) @ item.pose()
     faces = []
     for mesh in parts(item.category):
@@ -130,7 +138,7 @@ def covered_pixels(
         row_depth = base[own] + per_y[own] * (row[part] * float(SUBPIXELS))
         depth = np.repeat(row_depth, count)
         depth += np.repeat(per_x[own], count) * (column * float(SUBPIXELS))
-        steps = np.maximum(np.rint(depth * _DEPTH_STEPS), 1.0).astype(np.int64)
+        steps = np.maximum(np.rint(depth * DEPTH_STEPS), 1.0).astype(np.int64)
         yield np.repeat(row[part] * width, count) + column, steps
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the candidates are in space, from a depth image: what a picture alone only suggests.
 
-The plane that the things stand on is found around them, by RANSAC (Fischler and Bolles, 1981) with
-a fixed seed. On it, "behind" is a distance along the table, and "tall" and "above" are heights
-over it, whatever way the camera looks.
+The plane that the things stand on is found around them (:func:`refseg_ros.geometry.find_plane`).
+On it, "behind" is a distance along the table, and "tall" and "above" are heights over it, whatever
+way the camera looks.
 """
 
 from __future__ import annotations
@@ -12,28 +12,17 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from refseg_ros.errors import ImageError
-from refseg_ros.geometry import MIN_POINTS, deproject
+from refseg_ros.geometry import MIN_POINTS, Plane, deproject, find_plane, ring_around
 from refseg_ros.results import Proposals
 from refseg_ros.spatial.viewpoint import Viewpoint
 
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
 
-RING: Final = 0.03
-"""Width of the ring around the candidates whose pixels show the table, in longer sides."""
-ON_PLANE: Final = 0.012
-"""Metres from the plane within which a point lies on it."""
-PLANE_SHARE: Final = 0.4
-"""Share of the ring's points that must lie on a plane for it to be what things stand on."""
-UPRIGHT: Final = 0.5
-"""Largest share of a table's normal that may point sideways in the picture: 30 degrees of roll."""
-_POINTS: Final = 1500
-_TRIES: Final = 120
 _TOP_PERCENT: Final = 95.0  # a mask's rim often shows the depth of what lies behind
 
 
@@ -124,69 +113,19 @@ def measure(
             depths[index] = np.median(values)
     if matrix is None or not len(depths) or not np.isfinite(depths).all():
         return space
-    plane = _plane(_ring(proposals), depth, matrix, viewpoint)
+    ring = deproject(ring_around(proposals.masks), depth, matrix)
+    plane = find_plane(ring, None if viewpoint is None else viewpoint.up)
     return space if plane is None else _on_plane(space, proposals, depth, plane)
-
-
-def _ring(proposals: Proposals) -> NDArray[np.bool_]:
-    """(H, W): what is near a candidate and in none."""
-    any_mask = np.asarray(proposals.masks.any(0), np.uint8)
-    side = 2 * max(1, round(RING * max(any_mask.shape))) + 1
-    near = cv2.dilate(any_mask, np.ones((side, side), np.uint8))
-    ring: NDArray[np.bool_] = (near > 0) & (any_mask == 0)
-    return ring
-
-
-def _plane(
-    ring: NDArray[np.bool_],
-    depth: NDArray[np.float32],
-    intrinsics: Matrix,
-    viewpoint: Viewpoint | None,
-) -> tuple[Vector, float] | None:
-    """Unit normal towards the camera and its distance, of what most points of the ring lie on."""
-    points = deproject(ring, depth, intrinsics)
-    if len(points) < _POINTS // 10:
-        return None
-    rng = np.random.default_rng(0)
-    points = points[rng.permutation(len(points))[:_POINTS]]
-    triples = points[rng.integers(len(points), size=(_TRIES, 3))]
-    normals = np.cross(triples[:, 1] - triples[:, 0], triples[:, 2] - triples[:, 0])
-    lengths = np.linalg.norm(normals, axis=1)
-    made = lengths > 1e-6
-    normals = normals[made] / lengths[made, None]
-    offsets = -(normals * triples[made, 0]).sum(1)
-    sign = np.where(offsets < 0, -1.0, 1.0)
-    normals, offsets = normals * sign[:, None], offsets * sign
-    # A picture says little of where up is, a frame of the robot all.
-    sideways = np.abs(normals[:, 0])
-    if viewpoint is not None:
-        sideways = np.linalg.norm(np.cross(normals, viewpoint.up), axis=1)
-    upright = sideways <= UPRIGHT
-    if not upright.any():
-        return None
-    inliers = np.abs(points @ normals[upright].T + offsets[upright]) < ON_PLANE
-    best = int(inliers.sum(0).argmax())
-    if inliers[:, best].mean() < PLANE_SHARE:
-        return None
-    return _fitted(points[inliers[:, best]])
-
-
-def _fitted(points: Matrix) -> tuple[Vector, float]:
-    """The plane of least squares, its normal towards the camera."""
-    middle = points.mean(0)
-    normal = np.linalg.svd(points - middle, full_matrices=False)[2][2]
-    offset = float(-normal @ middle)
-    return (normal, offset) if offset >= 0 else (-normal, -offset)
 
 
 def _on_plane(
     space: Space,
     proposals: Proposals,
     depth: NDArray[np.float32],
-    plane: tuple[Vector, float],
+    plane: Plane,
 ) -> Space:
     assert space.intrinsics is not None
-    normal, offset = plane
+    normal, offset = plane.normal, plane.offset
     right, away = _along(normal, space.viewpoint)
     axes = np.stack([right, away, normal], 1)
     middles, reach, heights = (np.zeros((len(proposals), 2)) for _ in range(3))

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a masked thing is, from a depth image of the same view.
-
-Coordinates are metres in the camera's optical frame (REP-103: x right, y down, z forward).
-"""
+"""Points of masked pixels that have a depth, and where most of them lie."""
 
 from __future__ import annotations
 
@@ -58,11 +55,39 @@ def deproject(
     """
     if mask.shape != depth.shape:
         raise ValueError(f"depth: expected the mask's size {mask.shape}, got {depth.shape}")
-    rows, columns = np.nonzero(mask & np.isfinite(depth) & (depth > 0))
+    rows, columns = np.nonzero(mask & known(depth))
     z = depth[rows, columns].astype(np.float64)
     x = (columns - intrinsics[0, 2]) / intrinsics[0, 0] * z
     y = (rows - intrinsics[1, 2]) / intrinsics[1, 1] * z
     return np.stack([x, y, z], axis=1)
+
+
+def organised_cloud(
+    mask: NDArray[np.bool_], depth: NDArray[np.float32], intrinsics: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Points of the masked pixels, each at its pixel.
+
+    Args:
+        mask: (H, W) bool; all true for the whole scene.
+        depth: (H, W) float32 metres; 0, negative, NaN and infinity are unknown.
+        intrinsics: (3, 3) float64 camera matrix in pixels.
+
+    Returns:
+        (H, W, 3) float32 ``x, y, z`` in metres, NaN outside the mask and where no depth is known.
+
+    Raises:
+        ValueError: Mask and depth differ in size.
+    """
+    points = deproject(mask, depth, intrinsics)
+    cloud = np.full((*mask.shape, 3), np.nan, np.float32)
+    cloud[mask & known(depth)] = points
+    return cloud
+
+
+def known(depth: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(H, W) bool: where a depth image in metres holds a depth."""
+    valid: NDArray[np.bool_] = np.isfinite(depth) & (depth > 0)
+    return valid
 
 
 def rotation_from_quaternion(x: float, y: float, z: float, w: float) -> NDArray[np.float64]:

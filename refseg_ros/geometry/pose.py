@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a thing stands and how large it is: the upright box that what is seen of it fills."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from refseg_ros.geometry.plane import ON_PLANE, Matrix, Plane, Vector, find_plane, ring_around
+from refseg_ros.geometry.points import MIN_POINTS, deproject, known
+
+STEEP: Final = 8.0
+"""Step of the depth between neighbours, in sizes of a pixel, from which a pixel lies on a rim."""
+SQUARE: Final = 0.9
+"""Width over length from which a footprint has no longer side."""
+_NOISE: Final = 0.006  # metres between neighbours that a sensor may add
+_BEYOND: Final = 1e6  # metres, farther than any depth
+_ISLAND: Final = 0.05  # share of the largest patch below which a patch is no part of the thing
+_FOOT: Final = 0.005  # metres above its base below which a mask may show the table beside it
+_BESIDE: Final = 0.02  # metres around a thing where what carries it is looked for
+_TOP: Final = 0.15  # share of the height that is its top
+_TRIM: Final = (0.5, 99.5)  # percentiles between which extents are taken
+_DEEPER: Final = 0.004  # metres behind what is seen from which a point is hidden
+
+
+@dataclass(frozen=True)
+class Pose:
+    """The upright box of one thing, in the camera's optical frame.
+
+    The box stands on what carries the thing and has the smallest footprint around all that is
+    seen of it, and around that turned half about the axis of its top where this would be hidden
+    behind the thing itself: cans, boxes and bowls look the same from behind.
+
+    Attributes:
+        centre: (3,) float64 middle of the box in metres.
+        rotation: (3, 3) float64, its columns are the box's axes: x along the longer side of the
+            footprint, pointing to the viewer's right; z along the plane's normal, up. Where the
+            sides differ by less than a tenth (:data:`SQUARE`), x is the side that points more to
+            the right.
+        size: (3,) float64 length, width and height in metres.
+        height: Metres from the plane up to the top; more than ``size[2]`` if something carries it.
+        points: Number of pixels used.
+        spread: (3,) float64 standard deviation of their points along the axes, in metres.
+    """
+
+    centre: Vector
+    rotation: Matrix
+    size: Vector
+    height: float
+    points: int
+    spread: Vector
+
+    @property
+    def quaternion(self) -> tuple[float, float, float, float]:
+        """The rotation as x, y, z, w of unit length, w not negative."""
+        vector = np.zeros(4)
+        turn = cv2.Rodrigues(self.rotation)[0].ravel()
+        angle = float(np.linalg.norm(turn))
+        vector[3] = np.cos(angle / 2)
+        if angle > 0:
+            vector[:3] = turn / angle * np.sin(angle / 2)
+        x, y, z, w = (float(part) for part in vector)
+        return x, y, z, w
+
+
+def pose_of(
+    mask: NDArray[np.bool_],
+    depth: NDArray[np.float32],
+    intrinsics: Matrix,
+    plane: Plane | None = None,
+) -> tuple[Pose | None, str]:
+    """Position, orientation and size of a masked thing.
+
+    Args:
+        mask: (H, W) bool.
+        depth: (H, W) float32 metres along the optical axis, registered to the picture; 0,
+            negative, NaN and infinity are unknown.
+        intrinsics: (3, 3) float64 camera matrix in pixels, rectified.
+        plane: What the scene stands on; found around the mask without it.
+
+    Returns:
+        The pose and "", or None and why there is none.
+
+    Raises:
+        ValueError: Mask and depth differ in size.
+    """
+    ring = deproject(ring_around(mask), depth, intrinsics)
+    trusted = without_rim(mask, depth, intrinsics)
+    points = deproject(trusted, depth, intrinsics)
+    if len(points) < MIN_POINTS:
+        return None, (
+            f"only {len(points)} of the mask's {int(mask.sum())} pixels have a depth to be "
+            f"trusted; {MIN_POINTS} are needed"
+        )
+    plane = plane or find_plane(ring)
+    if plane is None:
+        return None, "the depth around the mask shows no plane that it could stand on"
+    axes = _axes(plane)
+    placed = points @ axes + (0.0, 0.0, plane.offset)
+    base = _base(placed, ring @ axes + (0.0, 0.0, plane.offset))
+    top = max(base, float(np.percentile(placed[:, 2], _TRIM[1])))
+    body = placed[placed[:, 2] > base + min(_FOOT, 0.2 * (top - base))]
+    if len(body) < MIN_POINTS:
+        body = placed
+    behind = _hidden(body, top - _TOP * (top - base), axes, plane, depth, trusted, intrinsics)
+    middle, turn, sides = _footprint(np.concatenate([body[:, :2], behind[:, :2]]))
+    rotation = axes @ turn
+    centre = axes @ (*middle, (base + top) / 2 - plane.offset)
+    spread = (points @ rotation).std(0)
+    size = np.array([*sides, top - base])
+    return Pose(centre, rotation, size, top, len(points), spread), ""
+
+
+def without_rim(
+    mask: NDArray[np.bool_], depth: NDArray[np.float32], intrinsics: Matrix
+) -> NDArray[np.bool_]:
+    """The pixels of a mask that show the thing itself.
+
+    Sensors mix the depths of two surfaces at a rim, and a mask may reach a little over it. Pixels
+    at steps of the depth are left out, and small patches that steps part from the rest.
+
+    Args:
+        mask: (H, W) bool.
+        depth: (H, W) float32 metres; 0, negative, NaN and infinity are unknown.
+        intrinsics: (3, 3) float64 camera matrix in pixels.
+
+    Returns:
+        (H, W) bool, a part of the mask.
+
+    Raises:
+        ValueError: Mask and depth differ in size.
+    """
+    if mask.shape != depth.shape:
+        raise ValueError(f"depth: expected the mask's size {mask.shape}, got {depth.shape}")
+    inside = mask & known(depth)
+    around = np.ones((3, 3), np.uint8)
+    farthest = cv2.dilate(np.where(inside, depth, 0.0).astype(np.float32), around)
+    nearest = cv2.erode(np.where(inside, depth, _BEYOND).astype(np.float32), around)
+    smooth = inside & (farthest - nearest <= _NOISE + farthest * STEEP / intrinsics[0, 0])
+    _, labels, measures, _ = cv2.connectedComponentsWithStats(smooth.astype(np.uint8))
+    areas = measures[:, cv2.CC_STAT_AREA].copy()
+    areas[0] = 0
+    kept: NDArray[np.bool_] = smooth & (areas >= _ISLAND * areas.max())[labels]
+    return kept
+
+
+def _axes(plane: Plane) -> Matrix:
+    """Columns: on the plane to the viewer's right, away from the camera, and up."""
+    right = np.array([1.0, 0.0, 0.0])
+    if abs(plane.normal[0]) > 0.9:
+        right = np.array([0.0, 1.0, 0.0])
+    right = right - (right @ plane.normal) * plane.normal
+    right /= np.linalg.norm(right)
+    return np.stack([right, np.cross(plane.normal, right), plane.normal], 1)
+
+
+def _base(placed: Matrix, ring: Matrix) -> float:
+    """Height of what carries the thing: the level seen beside it, no higher than its lowest part.
+
+    Args:
+        placed: (P, 3) its points: right, away, height.
+        ring: (Q, 3) those around it.
+    """
+    lowest = float(np.percentile(placed[:, 2], 2))
+    low, high = np.percentile(placed[:, :2], _TRIM, axis=0)
+    beside = ((ring[:, :2] > low - _BESIDE) & (ring[:, :2] < high + _BESIDE)).all(1)
+    levels = ring[beside & (ring[:, 2] < lowest + _FOOT), 2]
+    if len(levels) < MIN_POINTS:
+        return 0.0
+    level = float(np.median(levels))
+    return level if level > ON_PLANE else 0.0
+
+
+def _hidden(
+    body: Matrix,
+    above: float,
+    axes: Matrix,
+    plane: Plane,
+    depth: NDArray[np.float32],
+    trusted: NDArray[np.bool_],
+    intrinsics: Matrix,
+) -> Matrix:
+    """(Q, 3): points turned half about the axis of the top, where they would not be seen."""
+    low, high = np.percentile(body[body[:, 2] >= above, :2], _TRIM, axis=0)
+    turned = body.copy()
+    turned[:, :2] = (low + high) - body[:, :2]
+    seen = (turned - (0.0, 0.0, plane.offset)) @ axes.T
+    front = seen[:, 2] > 0
+    turned, seen = turned[front], seen[front]
+    pixels = np.rint((seen / seen[:, 2:]) @ intrinsics[:2].T).astype(np.int64)
+    inside = ((pixels >= 0) & (pixels < depth.shape[::-1])).all(1)
+    turned, seen, pixels = turned[inside], seen[inside], pixels[inside]
+    columns, rows = pixels.T
+    hidden = trusted[rows, columns] & (seen[:, 2] > depth[rows, columns] + _DEEPER)
+    return turned[hidden]
+
+
+def _footprint(flat: Matrix) -> tuple[Vector, Matrix, Vector]:
+    """Middle (2,), turn about the vertical (3, 3) and sides (2,) of the smallest rectangle."""
+    origin = flat.mean(0)
+    _, _, degrees = cv2.minAreaRect((flat - origin).astype(np.float32))
+    angle = np.deg2rad(degrees)
+    along = np.array([np.cos(angle), np.sin(angle)])
+    sides = np.stack([along, (-along[1], along[0])])
+    low, high = np.percentile((flat - origin) @ sides.T, _TRIM, axis=0)
+    lengths = high - low
+    middle = origin + sides.T @ ((low + high) / 2)
+    first = int(lengths.argmax())
+    if lengths.min() > SQUARE * lengths.max():
+        first = int(np.abs(sides[:, 0]).argmax())
+    x = sides[first]
+    # To the right; straight away if neither way is to the right.
+    if x[0] < -1e-9 or (abs(x[0]) <= 1e-9 and x[1] < 0):
+        x = -x
+    turn = np.array([[x[0], -x[1], 0.0], [x[1], x[0], 0.0], [0.0, 0.0, 1.0]])
+    return middle, turn, lengths[[first, 1 - first]]
