@@ -21,6 +21,7 @@ from refseg_ros.cli_segment import (
     print_written,
     run_segment,
 )
+from refseg_ros.cli_weights import weights_app
 from refseg_ros.console import ExitCode, one_line_errors, set_up_logging
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(eval_app, name="eval")
+app.add_typer(weights_app, name="weights")
 
 
 def _print_version(wanted: bool) -> None:
