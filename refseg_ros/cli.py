@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from refseg_ros import __version__
+from refseg_ros.cli_bag import bag
 from refseg_ros.cli_eval import eval_app
 from refseg_ros.cli_segment import (
     Outputs,
@@ -57,6 +58,7 @@ app = typer.Typer(
 )
 app.add_typer(eval_app, name="eval")
 app.add_typer(weights_app, name="weights")
+app.command()(bag)
 
 
 def _print_version(wanted: bool) -> None:
