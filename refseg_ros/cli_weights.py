@@ -14,7 +14,7 @@ from refseg_ros.console import ExitCode, one_line_errors
 
 if TYPE_CHECKING:
     from refseg_ros.weights.catalogue import File, Published
-    from refseg_ros.weights.downloading import Advance
+    from refseg_ros.weights.fetching import Advance
 
 weights_app = typer.Typer(
     help="Published checkpoints: list, download, verify, path.",

@@ -190,13 +190,19 @@ def test_two_processes_give_the_same(tmp_path: Path) -> None:
     assert one == two
 
 
-@pytest.mark.slow
-def test_two_workers_of_a_ray_cluster_give_the_same_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def ray_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray is there; its workers find the modules of the tests and are no nicer than others."""
     pytest.importorskip("ray", reason="comes with the extra cluster")
     folder = str(Path(__file__).parent)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([folder, os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+
+
+@pytest.mark.slow
+def test_two_workers_of_a_ray_cluster_give_the_same_table(
+    tmp_path: Path, ray_workers: None
+) -> None:
     make_refer(tmp_path, images=5)
     one = run(_asked(tmp_path), tmp_path / "one.jsonl", load=ColoursLoader())[1]
     asked = _asked(tmp_path, workers=2, ray="local")
@@ -204,6 +210,18 @@ def test_two_workers_of_a_ray_cluster_give_the_same_table(
     assert one == two
     assert figures(one) == figures(two)
     assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "two.jsonl").read_bytes()
+
+
+@pytest.mark.slow
+def test_a_ray_worker_fails_with_its_own_error(tmp_path: Path, ray_workers: None) -> None:
+    make_refer(tmp_path, images=2)
+    next((tmp_path / "images").rglob("*2.png")).write_bytes(b"no picture")
+    log = tmp_path / "log.jsonl"
+    with pytest.raises(RefsegError, match="not an image that can be read"):
+        run(_asked(tmp_path, ray="local"), log, load=ColoursLoader())
+    assert len(log.read_text().splitlines()) == 2
+    with pytest.raises(ConfigError, match="no cluster at"):
+        run(_asked(tmp_path, ray="127.0.0.1:9"), log, load=ColoursLoader())
 
 
 # What is wrong with files is said

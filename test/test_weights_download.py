@@ -24,9 +24,10 @@ from typer.testing import CliRunner
 
 from refseg_ros.cli import app
 from refseg_ros.errors import WeightsError
-from refseg_ros.weights import catalogue, downloading
+from refseg_ros.weights import catalogue, fetching
 from refseg_ros.weights.catalogue import File, Published
-from refseg_ros.weights.downloading import Patience, download, verify
+from refseg_ros.weights.downloading import download, verify
+from refseg_ros.weights.fetching import Patience
 
 CONTENT = random.Random(0).randbytes(300_000)
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -210,7 +211,7 @@ def test_a_full_disk_keeps_the_part(
     def full(path: Path) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(downloading, "digest", full)
+    monkeypatch.setattr(fetching, "digest", full)
     with pytest.raises(WeightsError, match="No space left on device"):
         download([ONE], tmp_path)
     assert (tmp_path / "one.pth.part").stat().st_size == len(CONTENT)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections import deque
 from collections.abc import Iterator
 from typing import Any, TypeVar
@@ -45,6 +46,7 @@ def on_cluster(prepare: Prepare[T], source: Source, address: str, workers: int) 
         import ray
     except ImportError:
         raise ConfigError("ray: not installed; pip install 'refseg_ros[cluster]'") from None
+    _check_reachable(address)
     started = not ray.is_initialized()
     try:
         if started:
@@ -70,6 +72,17 @@ def on_cluster(prepare: Prepare[T], source: Source, address: str, workers: int) 
     finally:
         if started:
             ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself would try for minutes."""
+    host, colon, port = address.rpartition(":")
+    if "://" in address or not colon:
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise ConfigError(f"ray: no cluster at {address!r} ({error})") from None
 
 
 def _in_order(ray: Any, actors: list[Any], count: int) -> Iterator[Any]:
