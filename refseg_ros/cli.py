@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from refseg_ros import __version__
+from refseg_ros.cli_bag import bag
 from refseg_ros.cli_eval import eval_app
 from refseg_ros.cli_segment import (
     Outputs,
@@ -21,6 +22,7 @@ from refseg_ros.cli_segment import (
     print_written,
     run_segment,
 )
+from refseg_ros.cli_weights import weights_app
 from refseg_ros.console import ExitCode, one_line_errors, set_up_logging
 
 if TYPE_CHECKING:
@@ -55,6 +57,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(eval_app, name="eval")
+app.add_typer(weights_app, name="weights")
+app.command()(bag)
 
 
 def _print_version(wanted: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from refseg_ros.cli_refer import add_commands
 from refseg_ros.console import one_line_errors, set_up_logging
 
 eval_app = typer.Typer(
@@ -170,6 +171,9 @@ def tabletop(
             from refseg_ros.evaluation.tabletop import evaluate
 
             evaluate(options)
+
+
+add_commands(eval_app)
 
 
 def _check_use(context: typer.Context, ablation: bool, methods: bool) -> None:

@@ -18,3 +18,7 @@ class ImageError(RefsegError, ValueError):
 
 class WeightsError(RefsegError):
     """A checkpoint is missing, truncated, of another architecture, or unsafe to load."""
+
+
+class DatasetError(RefsegError):
+    """A data set or a recording is missing, damaged or unsafe; the message says what to do."""

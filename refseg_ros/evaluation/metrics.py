@@ -112,6 +112,43 @@ def overall_iou(intersections: ArrayLike, unions: ArrayLike) -> float:
     return float(shared.sum() / either.sum()) if either.sum() else 1.0
 
 
+def target_accuracy(answered: ArrayLike) -> float:
+    """Share of (N,) expressions that have a target and were answered with a mask: T-acc.
+
+    Whether it is the right mask is not asked: ``target_accuracy([True, True, False])`` is 2/3.
+
+    Raises:
+        ValueError: There are none.
+    """
+    return float(_some(answered).mean())
+
+
+def no_target_accuracy(refused: ArrayLike) -> float:
+    """Share of (N,) expressions without a target whose answer is empty on purpose: N-acc.
+
+    An exception is no refusal; give False for it. ``no_target_accuracy([True, False])`` is 0.5.
+
+    Raises:
+        ValueError: There are none.
+    """
+    return float(_some(refused).mean())
+
+
+def generalised_iou(ious: ArrayLike, refused: ArrayLike = ()) -> float:
+    """Mean over expressions with and without a target: gIoU of gRefCOCO.
+
+    ``generalised_iou([0.8, 0.4], [True, False])`` is (0.8 + 0.4 + 1 + 0) / 4 = 0.55.
+
+    Args:
+        ious: (N,) of those that have a target.
+        refused: (M,) of those that have none: an empty answer counts 1, another 0.
+
+    Raises:
+        ValueError: There are none of either.
+    """
+    return mean_iou(np.concatenate([np.asarray(ious, float), np.asarray(refused, float)]))
+
+
 def _some(values: ArrayLike) -> NDArray[np.float64]:
     array = np.asarray(values, np.float64)
     if array.ndim != 1 or not array.size:

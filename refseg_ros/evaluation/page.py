@@ -33,7 +33,7 @@ RANDOM = 20
 """Random answers shown of each split, and on its sheet."""
 _WIDTH, _QUALITY = 480, 82
 
-_STYLE = """
+PAGE_STYLE = """
 :root { color-scheme: light dark;
   --ground: #f4f5f7; --card: #fff; --line: #e3e6ea; --ink: #17202b; --quiet: #66717f;
   --good: #0f8f6c; --bad: #c93f3b; }
@@ -104,7 +104,7 @@ def write_page(
             ("Best answers", "in turn of each phenomenon", best_answers(results, EXAMPLES)),
         )
         shown = [
-            _group(heading, note, [(samples[rows[item.scene]], item) for item in answers])
+            card_group(heading, note, [(samples[rows[item.scene]], item) for item in answers])
             for heading, note, answers in groups
         ]
         sections.append(
@@ -128,7 +128,7 @@ def _page(title: str, names: Sequence[str], sections: Sequence[str]) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>RefTabletop · {escape(title)}</title><style>{_STYLE}{STYLE}</style></head>"
+        f"<title>RefTabletop · {escape(title)}</title><style>{PAGE_STYLE}{STYLE}</style></head>"
         "<body><main>"
         f"<header><h1>RefTabletop</h1><div class='quiet'>{escape(title)}"
         '<span class="key" style="color:#2dd4a0"></span>answer'
@@ -138,7 +138,8 @@ def _page(title: str, names: Sequence[str], sections: Sequence[str]) -> str:
     )
 
 
-def _group(heading: str, note: str, shown: Sequence[tuple[Sample, Answer]]) -> str:
+def card_group(heading: str, note: str, shown: Sequence[tuple[Sample, Answer]]) -> str:
+    """Answers under a heading; nothing if there are none."""
     if not shown:
         return ""
     cards = "".join(_card(sample, answer) for sample, answer in shown)

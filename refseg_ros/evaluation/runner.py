@@ -75,18 +75,25 @@ class Measuring:
         return lambda sample: measure(observer, sample, self.components)
 
 
-class _Work:
+class Work:
     """What a process needs for any sample: a way to measure and the open split."""
 
     def __init__(self, prepare: Prepare[Any], source: Source) -> None:
+        """Load what is needed.
+
+        Args:
+            prepare: Makes the way to measure.
+            source: The split.
+        """
         self._measure = prepare()
         self._samples = source.open()
 
     def __call__(self, index: int) -> Any:
+        """Measure one sample."""
         return self._measure(self._samples[index])
 
 
-_work: _Work | None = None  # of this worker process
+_work: Work | None = None  # of this worker process
 
 
 def run(
@@ -140,28 +147,30 @@ def over_samples(
         ValueError: ``workers`` is less than 1.
         RefsegError: The split or the networks cannot be read, or a worker died.
     """
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}")
     results: list[T] = []
-    count = len(source.open())
-    for result in _results((prepare, source), min(workers, max(count, 1)), count):
+    for result in each_sample(prepare, source, workers):
         results.append(result)
         progress(len(results))
     return results
 
 
-def _results(task: tuple[Prepare[T], Source], workers: int, count: int) -> Iterator[T]:
+def each_sample(prepare: Prepare[T], source: Source, workers: int = 1) -> Iterator[T]:
+    """As :func:`over_samples`, one result as soon as it and those before it are there."""
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    count = len(source.open())
+    workers = min(workers, max(count, 1))
     if workers == 1:
         with threads(1):
-            yield from map(_Work(*task), range(count))
+            yield from map(Work(prepare, source), range(count))
         return
-    yield from in_processes(_measure, range(count), workers, _start, task)
+    yield from in_processes(_measure, range(count), workers, _start, (prepare, source))
 
 
 def _start(prepare: Prepare[Any], source: Source) -> None:
     global _work
-    _set_threads(1)
-    _work = _Work(prepare, source)
+    set_threads(1)
+    _work = Work(prepare, source)
 
 
 def _measure(index: int) -> Any:
@@ -181,7 +190,7 @@ def threads(count: int) -> Iterator[None]:
     import torch
 
     before = torch.get_num_threads(), cv2.getNumThreads()
-    _set_threads(count)
+    set_threads(count)
     try:
         yield
     finally:
@@ -189,7 +198,12 @@ def threads(count: int) -> Iterator[None]:
         cv2.setNumThreads(before[1])
 
 
-def _set_threads(count: int) -> None:
+def set_threads(count: int) -> None:
+    """Use so many threads for networks and pictures in this process from now on.
+
+    Args:
+        count: At least 1.
+    """
     import cv2
     import torch
 

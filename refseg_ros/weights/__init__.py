@@ -5,78 +5,24 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
 from refseg_ros.errors import WeightsError
+from refseg_ros.weights.catalogue import CATALOGUE, Published, find
+
+__all__ = [
+    "BUNDLED",
+    "CATALOGUE",
+    "Published",
+    "bundled_vocabulary",
+    "cache_folder",
+    "find",
+    "resolve",
+]
 
 BUNDLED = "bundled:"
-
-
-@dataclass(frozen=True)
-class Published:
-    """A published checkpoint that a preset names.
-
-    Attributes:
-        name: Its place below the cache folder; a file or a folder.
-        source: Page or address from which its owner publishes it.
-        licence: SPDX-like name of the licence of the weights.
-        size: Size in gigabytes, rounded.
-    """
-
-    name: str
-    source: str
-    licence: str
-    size: float
-
-
-CATALOGUE: tuple[Published, ...] = (
-    Published(
-        "sam_vit_h_4b8939.pth",
-        "https://dl.fbaipublicfiles.com/segment_anything/sam_vit_h_4b8939.pth",
-        "Apache-2.0",
-        2.6,
-    ),
-    Published(
-        "sam_vit_l_0b3195.pth",
-        "https://dl.fbaipublicfiles.com/segment_anything/sam_vit_l_0b3195.pth",
-        "Apache-2.0",
-        1.2,
-    ),
-    Published(
-        "sam_vit_b_01ec64.pth",
-        "https://dl.fbaipublicfiles.com/segment_anything/sam_vit_b_01ec64.pth",
-        "Apache-2.0",
-        0.4,
-    ),
-    Published(
-        "mobile_sam.pt",
-        "https://github.com/ChaoningZhang/MobileSAM/blob/master/weights/mobile_sam.pt",
-        "Apache-2.0",
-        0.04,
-    ),
-    Published(
-        "clip_vit_b_32_openai",
-        "https://huggingface.co/timm/vit_base_patch32_clip_224.openai",
-        "MIT",
-        0.6,
-    ),
-    Published(
-        "blip2-opt-2.7b",
-        "https://huggingface.co/Salesforce/blip2-opt-2.7b",
-        "MIT",
-        15.0,
-    ),
-    Published(
-        "stable-diffusion-v1-5",
-        "https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5",
-        "CreativeML Open RAIL-M",
-        4.3,
-    ),
-)
-"""Checkpoints known by name and not bundled: those of the presets, and smaller SAMs."""
 
 
 def cache_folder() -> Path:
@@ -116,15 +62,16 @@ def resolve(name: str) -> Path:
     cached = cache_folder() / name
     if not given.is_absolute() and cached.exists():
         return cached
-    known = next((item for item in CATALOGUE if name.split("/")[0] == item.name), None)
+    known = find(name)
     where = f"weights {name!r} are at neither {given} nor {cached}"
     if given.is_absolute():
         where = f"there are no weights at {given}"
     if known is None:
         raise WeightsError(f"{where}; give the path of an existing file or folder")
     raise WeightsError(
-        f"{where}; get them ({known.size:g} GB, licence {known.licence}) from {known.source} "
-        f"and put them at {cache_folder() / known.name}"
+        f"{where}; get them ({known.size:g} GB, licence {known.licence}) by `refseg weights "
+        f"download {known.name}`, or from {known.source} and put them at "
+        f"{cache_folder() / known.name}"
     )
 
 

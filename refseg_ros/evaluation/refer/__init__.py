@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Published data sets in REFER's format and its relatives: read, run, resumed, tabulated."""

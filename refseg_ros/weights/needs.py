@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which published checkpoints a preset names, so that one word fetches them all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from refseg_ros.config import SegmenterConfig, preset_names
+from refseg_ros.errors import WeightsError
+from refseg_ros.networks import uses_captions, uses_diffusion, uses_proposals
+from refseg_ros.weights.catalogue import CATALOGUE, Published, find
+
+
+def names_of(config: SegmenterConfig) -> tuple[str, ...]:
+    """Weights as a configuration names them, of the networks that it uses.
+
+    Args:
+        config: Of a preset.
+    """
+    names = [config.proposals.checkpoint] if uses_proposals(config) else []
+    names.append(config.clip.checkpoint or config.clip.model)
+    if uses_captions(config):
+        names.append(config.captions.model)
+    if uses_diffusion(config):
+        names.append(config.diffusion.model)
+    return tuple(names)
+
+
+def needed(config: SegmenterConfig) -> tuple[Published, ...]:
+    """Published checkpoints of a configuration; none for what is bundled or the user's own.
+
+    Args:
+        config: Of a preset.
+    """
+    found = (find(name) for name in names_of(config))
+    return tuple(dict.fromkeys(item for item in found if item is not None))
+
+
+def users(item: Published) -> tuple[str, ...]:
+    """Presets of the package that name a checkpoint.
+
+    Args:
+        item: Of the catalogue.
+    """
+    return tuple(
+        name for name in preset_names() if item in needed(SegmenterConfig.from_preset(name))
+    )
+
+
+def chosen(names: Sequence[str]) -> tuple[Published, ...]:
+    """Checkpoints by their own names, or all of a preset by its name.
+
+    Args:
+        names: Of checkpoints or presets, mixed.
+
+    Raises:
+        WeightsError: A name is neither; the message lists those that there are.
+        ConfigError: A YAML file that is named is no preset.
+    """
+    found: list[Published] = []
+    for name in names:
+        item = next((item for item in CATALOGUE if item.name == name), None)
+        if item is not None:
+            found.append(item)
+        elif name in preset_names() or name.endswith((".yaml", ".yml")):
+            found.extend(needed(SegmenterConfig.from_preset(name)))
+        else:
+            raise WeightsError(
+                f"weights: no {name!r}; there are the presets {', '.join(preset_names())}, and "
+                f"the checkpoints {', '.join(item.name for item in CATALOGUE)}"
+            )
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recordings in and out: mcap and sqlite3, stamps, damage, kill -9."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+pytest.importorskip("rosbags", reason="comes with the extra bag")
+
+from bag_bench import IMAGE, STORE, TOPIC, contents, image, pictures, record, stamp_of
+from bright_half import Bright
+
+from refseg_ros.cli import app
+from refseg_ros.errors import DatasetError
+from refseg_ros.recordings import BagTask, segment_recording
+from refseg_ros.recordings.images import image_message, rgb_of
+from refseg_ros.recordings.segmenting import MASK, OVERLAY, RESULT
+
+
+def _plain(found: dict[str, list[tuple[int, Any]]]) -> dict[str, list[tuple[int, bytes]]]:
+    kinds = {MASK: IMAGE, OVERLAY: IMAGE, RESULT: "std_msgs/msg/String"}
+    return {
+        topic: [(when, bytes(STORE.serialize_cdr(item, kinds[topic]))) for when, item in items]
+        for topic, items in found.items()
+    }
+
+
+@pytest.mark.parametrize("storage", ["MCAP", "SQLITE3"])
+@pytest.mark.parametrize("ending", [".mcap", ".db3", ""])
+def test_masks_results_and_overlays_have_the_stamps_of_their_images(
+    tmp_path: Path, storage: str, ending: str
+) -> None:
+    shots = pictures(3)
+    source = record(tmp_path / "in", [image(row, item) for row, item in enumerate(shots)], storage)
+    out = tmp_path / f"out{ending}"
+    given = source if ending else source.parent
+    assert segment_recording(BagTask(given, TOPIC, "left", out), Bright) == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["in", out.name])
+    found = contents(out)
+    assert set(found) == {MASK, RESULT, OVERLAY}
+    for row, shot in enumerate(shots):
+        seconds, nanoseconds = stamp_of(row)
+        answers = {topic: items[row] for topic, items in found.items()}
+        for topic, (when, message) in answers.items():
+            assert when == seconds * 10**9 + nanoseconds + 5_000_000
+            if topic == RESULT:
+                header = json.loads(message.data)["header"]
+                assert header["stamp"] == {"sec": seconds, "nanosec": nanoseconds}
+                assert header["frame_id"] == "camera_optical"
+            else:
+                stamp = message.header.stamp
+                assert (stamp.sec, stamp.nanosec) == (seconds, nanoseconds)
+                assert message.header.frame_id == "camera_optical"
+                assert (message.height, message.width) == shot.shape[:2]
+        mask = answers[MASK][1]
+        assert mask.encoding == "mono8"
+        pixels = mask.data.reshape(shot.shape[:2])
+        half = shot.shape[1] // 2
+        assert (pixels[:, :half] == 255).all()
+        assert not pixels[:, half:].any()
+        result = json.loads(answers[RESULT][1].data)
+        assert result["status"] == "SELECTED"
+        assert result["area"] == shot.shape[0] * half
+        overlay = answers[OVERLAY][1]
+        assert overlay.encoding == "rgb8"
+        assert (overlay.data.reshape(shot.shape) != shot).any()
+
+
+@pytest.mark.parametrize("encoding", ["rgb8", "bgr8", "rgba8", "bgra8", "mono8", "jpeg"])
+def test_encodings(encoding: str) -> None:
+    rgb = pictures(1)[0][:20, :30]
+    alpha = np.full((20, 30, 1), 7, np.uint8)
+    sent = {
+        "rgb8": rgb,
+        "bgr8": rgb[..., ::-1],
+        "rgba8": np.concatenate([rgb, alpha], 2),
+        "bgra8": np.concatenate([rgb[..., ::-1], alpha], 2),
+        "mono8": rgb[..., 0],
+        "jpeg": rgb,
+    }[encoding]
+    read = rgb_of(image(0, sent, encoding, pad=5))
+    assert (read == (rgb[..., :1] if encoding == "mono8" else rgb)).all()
+    again = rgb_of(image_message(STORE, image(0, rgb).header, read))
+    assert (again == read).all()
+
+
+def test_an_image_that_cannot_be_read_is_an_error_and_the_rest_goes_on(tmp_path: Path) -> None:
+    shots = pictures(3)
+    messages = [image(row, item) for row, item in enumerate(shots)]
+    messages[1].encoding = "bayer_rggb8"
+    messages[2].data = messages[2].data[:1000]
+    source = record(tmp_path / "in", messages, "MCAP")
+    out = tmp_path / "out.mcap"
+    assert segment_recording(BagTask(source, TOPIC, "left", out), Bright) == 3
+    found = contents(out)
+    said = [json.loads(item.data) for _, item in found[RESULT]]
+    assert [item["status"] for item in said] == ["SELECTED", "ERROR", "ERROR"]
+    assert "bayer_rggb8" in said[1]["reason"]
+    assert "1000 bytes" in said[2]["reason"]
+    assert len(found[MASK]) == len(found[OVERLAY]) == 1
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
+    shots = pictures(4)
+    source = record(tmp_path / "in", [image(row, item) for row, item in enumerate(shots)], "MCAP")
+    segment_recording(BagTask(source, TOPIC, "left", tmp_path / "whole.mcap"), Bright)
+    out, part = tmp_path / "out.mcap", tmp_path / "out.mcap.part.jsonl"
+    task = BagTask(source, TOPIC, "left", out)
+
+    def killed(done: int, count: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        segment_recording(task, Bright, killed)
+    assert not out.exists()
+    part.write_bytes(part.read_bytes() + b'{"time": 17')
+    (tmp_path / "out.mcap.part").mkdir()  # of a run that was killed while it wrote
+    with pytest.raises(DatasetError, match="another run, with expression"):
+        segment_recording(BagTask(source, TOPIC, "right", out), Bright)
+    looked: list[int] = []
+    segment_recording(task, Bright, lambda done, count: looked.append(done))
+    assert looked == [4]
+    assert _plain(contents(out)) == _plain(contents(tmp_path / "whole.mcap"))
+    assert not part.exists()
+
+
+@pytest.mark.slow
+def test_kill_9_loses_nothing(tmp_path: Path) -> None:
+    shots = pictures(8)
+    messages = [image(row, item) for row, item in enumerate(shots)]
+    source = record(tmp_path / "in", messages, "SQLITE3")
+    segment_recording(BagTask(source, TOPIC, "left", tmp_path / "whole.mcap"), Bright)
+    out, part = tmp_path / "out.mcap", tmp_path / "out.mcap.part.jsonl"
+    code = (
+        "import sys; from pathlib import Path; from bright_half import Bright;"
+        "from refseg_ros.recordings import BagTask, segment_recording;"
+        f"task = BagTask(Path(sys.argv[1]), {TOPIC!r}, 'left', Path(sys.argv[2]));"
+        "segment_recording(task, lambda: Bright(0.5))"
+    )
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(source), str(out)],
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    deadline = time.monotonic() + 120
+    while not (part.exists() and part.read_bytes().count(b"\n") >= 4):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    kept = part.read_bytes().count(b"\n") - 1
+    assert 3 <= kept < 8
+    looked: list[int] = []
+    segment_recording(
+        BagTask(source, TOPIC, "left", out), Bright, lambda done, count: looked.append(done)
+    )
+    assert looked == list(range(kept + 1, 9))
+    assert _plain(contents(out)) == _plain(contents(tmp_path / "whole.mcap"))
+
+
+# What is wrong is said
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _noise(path: Path) -> None:
+    path.write_bytes(np.random.default_rng(0).bytes(5000))
+
+
+@pytest.mark.parametrize("storage", ["MCAP", "SQLITE3"])
+@pytest.mark.parametrize("spoil", [_cut, _noise, lambda path: path.write_bytes(b"")])
+def test_damaged_recordings(tmp_path: Path, storage: str, spoil: Callable[[Path], None]) -> None:
+    shots = pictures(2)
+    source = record(tmp_path / "in", [image(row, item) for row, item in enumerate(shots)], storage)
+    spoil(source)
+    arguments = ["bag", str(source), "the mug", "--image", TOPIC, "-o", str(tmp_path / "o.mcap")]
+    answer = CliRunner().invoke(app, arguments)
+    assert answer.exit_code == 1, answer.output
+    assert "damaged, cut short, or no recording" in answer.output.replace("\n", " ")
+    assert not (tmp_path / "o.mcap").exists()
+
+
+def test_wrong_usage_is_said_before_models_are_loaded(tmp_path: Path) -> None:
+    source = record(tmp_path / "in", [image(0, pictures(1)[0])], "MCAP")
+
+    def never() -> Bright:
+        raise AssertionError("loaded")
+
+    there = tmp_path / "there.mcap"
+    there.touch()
+    for task, says in (
+        (BagTask(source, "/other", "left", tmp_path / "o.mcap"), f"images on {TOPIC}"),
+        (BagTask(source, "/chatter", "left", tmp_path / "o.mcap"), f"images on {TOPIC}"),
+        (BagTask(tmp_path / "no.mcap", TOPIC, "left", tmp_path / "o.mcap"), "no such recording"),
+        (BagTask(source, TOPIC, "left", there), "exists already"),
+        (BagTask(source, TOPIC, "left", tmp_path / "o.avi"), r"must end in \.mcap"),
+        (BagTask(source, TOPIC, "left", tmp_path / "no" / "o.mcap"), "does not exist"),
+    ):
+        with pytest.raises(DatasetError, match=says):
+            segment_recording(task, never)
+
+
+@pytest.mark.slow
+def test_the_command_on_the_simulators_pictures(tmp_path: Path) -> None:
+    shots = pictures(2)
+    source = record(tmp_path / "in", [image(row, item) for row, item in enumerate(shots)], "MCAP")
+    out = tmp_path / "out.mcap"
+    arguments = ["bag", str(source), "the mug", "--image", TOPIC, "-o", str(out)]
+    answer = CliRunner().invoke(app, [*arguments, "--device", "cpu"])
+    assert answer.exit_code == 0, answer.output
+    assert f"wrote {out}: 2 images" in answer.output
+    assert {topic: len(items) for topic, items in contents(out).items()} == {
+        MASK: 2,
+        RESULT: 2,
+        OVERLAY: 2,
+    }
