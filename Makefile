@@ -17,7 +17,7 @@ export VIRTUAL_ENV := $(PREFIX)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup interfaces demo test lint types clean distclean
+.PHONY: help setup interfaces demo test faults lint types clean distclean
 
 help:  ## show this list
 	@echo "usage: make TARGET [PYTHON=python3.12] [HEADLESS=1]"
@@ -25,7 +25,7 @@ help:  ## show this list
 
 setup: $(INTERFACES)  ## environment in .venv/, ROS 2 from pip, our messages
 
-interfaces: $(INTERFACES)  ## generate and build msg/ and srv/ into .venv/
+interfaces: $(INTERFACES)  ## generate and build msg/, srv/ and action/ into .venv/
 
 # Checks what pip cannot say clearly, then one pip call for everything. --no-compile saves a third
 # of the time: what is used is compiled when it is first imported.
@@ -56,6 +56,9 @@ demo: $(INTERFACES)  ## simulated camera, segmenter and viewer; HEADLESS=1: scri
 
 test: $(INTERFACES) lint types  ## lint, types and the tests
 	$(BIN)/python -m pytest
+
+faults: $(INTERFACES)  ## inject every fault into real nodes; WRITE=1: renew docs/reliability.md
+	PYTHONPATH=test $(BIN)/python -m faults $(if $(WRITE),--write docs/reliability.md)
 
 lint: $(SETUP)  ## ruff: rules and format
 	$(BIN)/ruff check $(CHECKED)

@@ -8,6 +8,9 @@ knows nothing of the place), whether that is greatest among all things of the pi
 over their number), and whether the highest point lies in the mask (chance: the mask's share).
 
     python benchmarks/attention.py --split val --scenes 60
+    python benchmarks/attention.py --split test --picture attention.jpg
+
+The second draws the first scenes instead: photo and map, side by side, by the noun of a sentence.
 """
 
 from __future__ import annotations
@@ -19,7 +22,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,12 +33,15 @@ from refseg_ros.backbones.device import Device
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.config_methods import DiffusionConfig, RefDiffConfig
 from refseg_ros.evaluation.bootstrap import Resampler
+from refseg_ros.explain.canvas import Canvas
+from refseg_ros.image_io import write_image
 from refseg_ros.matching.pictured import Pictured
-from refseg_ros.matching.ref_diff import inside_minus_outside, root_end
+from refseg_ros.matching.ref_diff import cut_proposals, inside_minus_outside, root_end
 from refseg_ros.networks import Networks
 from refseg_ros.results import Proposals
 from refseg_ros.simulation.benchmark import TabletopSplit
 from refseg_ros.simulation.naming import NAMES
+from refseg_ros.viewer.overlay import draw_outline
 
 SMALLEST = 200
 """Pixels below which a thing is not asked for."""
@@ -94,6 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--procedure", default="paper", choices=("paper", "released"))
     for name in ("side", "start", "level"):
         parser.add_argument(f"--{name}", type=int, nargs="*", default=[], help="values to try")
+    parser.add_argument("--picture", type=Path, help="draw four scenes to this file instead")
     options = parser.parse_args(arguments)
     preset = SegmenterConfig.from_preset(options.preset)
     base = preset.diffusion
@@ -101,6 +110,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         base = replace(base, model=options.model)
     networks = Networks(Device.from_name("cpu"))
     clip = networks.clip(preset.clip)
+    if options.picture:
+        write_image(options.picture, picture(networks, clip, base, options.data / options.split))
+        return 0
     method = RefDiffConfig(procedure=options.procedure, free=True)
     for side in options.side or [base.side]:
         for start in options.start or [base.start]:
@@ -116,6 +128,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     f"{1e3 * seconds / len(rows):.0f} ms a sentence"
                 )
     return 0
+
+
+def draw(pictured: Pictured, sentence: str, noun: str) -> NDArray[np.uint8]:
+    """Photo, where the network looks the noun up, and what of it ref_diff_free would take."""
+    values = pictured.attention(sentence, root_end(sentence, noun))
+    found = cut_proposals(values)
+    best = int(found.quality.argmax())
+    heat = np.asarray(cv2.applyColorMap(np.uint8(255 * values), cv2.COLORMAP_INFERNO))[..., ::-1]
+    photo = pictured.image
+    outlined = photo.copy()
+    draw_outline(outlined, found.masks[best], (255, 230, 0))
+    mixed = np.asarray(0.35 * photo + 0.65 * heat, np.uint8)
+    row = np.concatenate([photo, mixed, outlined], 1)
+    row = np.asarray(cv2.resize(row, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+    canvas = Canvas(row.shape[1], row.shape[0] + 30)
+    canvas.text((8, 6), sentence, 16)
+    canvas.paste(row, (0, 30))
+    return canvas.array()
+
+
+def picture(networks: Networks, clip: ClipEncoder, config: DiffusionConfig, folder: Path) -> Any:
+    """Four scenes, a sentence each."""
+    method, rows = RefDiffConfig(free=True), []
+    diffusion = networks.diffusion(config)
+    for image, proposals, asked in things(folder, 40):
+        if len(rows) == 4 or not asked:
+            continue
+        pictured = Pictured.observe(image, proposals, clip, diffusion, config, method)
+        _, sentence, noun = asked[len(rows) % len(asked)]
+        rows.append(draw(pictured, sentence, noun))
+    return np.concatenate(rows)
 
 
 def summary(rows: NDArray[np.float64]) -> str:

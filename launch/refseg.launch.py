@@ -66,6 +66,13 @@ def arguments() -> list[DeclareLaunchArgument]:
             "namespace", default_value="", description="Namespace of the nodes and their topics."
         ),
         DeclareLaunchArgument(
+            "autostart",
+            default_value="",
+            choices=["", "true", "false"],
+            description="Whether the node configures and activates itself; false leaves that to "
+            "a life cycle manager. Empty: as params_file says.",
+        ),
+        DeclareLaunchArgument(
             "use_rviz",
             default_value="false",
             choices=["true", "false"],
@@ -87,10 +94,13 @@ def arguments() -> list[DeclareLaunchArgument]:
 
 
 def segmenter(context: LaunchContext) -> list[Node]:
-    """The segmenter node; `preset`, `method` and `device` outrank params_file if given."""
+    """The segmenter; `preset`, `method`, `device`, `autostart` outrank params_file if given."""
     names = ("preset", "method", "device")
     given = {name: LaunchConfiguration(name).perform(context) for name in names}
+    wanted = {name: value for name, value in given.items() if value}
+    autostart = LaunchConfiguration("autostart").perform(context)
     return [
+        # A plain Node: what is managed configures itself, or is left to a manager.
         Node(
             package="refseg_ros",
             executable="segmenter_node",
@@ -99,7 +109,7 @@ def segmenter(context: LaunchContext) -> list[Node]:
             output="screen",
             parameters=[
                 ParameterFile(LaunchConfiguration("params_file"), allow_substs=True),
-                {name: value for name, value in given.items() if value},
+                {**wanted, **({"autostart": autostart == "true"} if autostart else {})},
                 {"use_sim_time": LaunchConfiguration("use_sim_time").perform(context) == "true"},
             ],
             remappings=[(name, LaunchConfiguration(name)) for name in INPUTS],

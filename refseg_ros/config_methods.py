@@ -100,13 +100,16 @@ class RefDiffConfig:
         choices=("paper", "released"),
     )
     alpha: float = option(
-        0.1, "weight of the attention inside minus outside, beside CLIP", low=0, high=1
+        0.1,
+        "weight of the attention inside minus outside, beside CLIP; with 1 CLIP is not asked",
+        low=0,
+        high=1,
     )
     beta: float = option(
         0.3, "weight of the mask within the whole image, beside its crop", low=0, high=1
     )
     free: bool = option(
-        False, "candidates are the attention cut at 5 % to 95 %: no proposals, and no CLIP"
+        False, "candidates are the attention, cut at 5 % to 95 % of its height; no proposals"
     )
     largest: int = option(
         0, "only the so many largest candidates are chosen from; 0 is all", low=0

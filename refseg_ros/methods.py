@@ -100,9 +100,9 @@ METHODS: Final[Mapping[str, Method]] = {
         _ref_diff(RefDiffConfig(procedure="released", alpha=0.05 / 1.05, largest=10)),
     ),
     "ref_diff_free": Method(
-        "that attention alone, cut at 19 heights, and no proposals",
+        "the same without proposals: its candidates are the attention, cut at 19 heights",
         "Ref-Diff without a segmentor",
-        _ref_diff(RefDiffConfig(free=True, alpha=1.0)),
+        _ref_diff(RefDiffConfig(free=True)),
     ),
     "tas": Method(
         "crop, caption and distractors weighed, then the half or quadrant that is named",

@@ -163,11 +163,12 @@ class Scene:
         with torch.inference_mode(), self.segmenter.device.precision():
             end = root_end(text, expression.head)
             proposals = cut_proposals(self.features.pictured.attention(text, end))
+            pictured = self.features.pictured.of(proposals)
             features = replace(
                 self.features,
-                regions=self.segmenter.region_features(self.image, proposals),
+                regions=pictured.crops(),
                 captions=("",) * len(proposals),
-                pictured=self.features.pictured.of(proposals),
+                pictured=pictured,
             )
         return replace(self, proposals=proposals, features=features)
 

@@ -196,17 +196,21 @@ class Segmenter:
                 features = self._features(regions, caption, captions, parts, dense)
             if self._diffusion is not None:
                 with watch.stage("diffusion"):
-                    pictured = self._pictured(self._diffusion, image, proposals)
+                    pictured = self._pictured(self._diffusion, image, proposals, regions)
                 features = replace(features, pictured=pictured)
         scene = Scene(self, image, proposals, features, watch.total())
         if depth is None and viewpoint is None:
             return scene
         return scene.measured(depth, intrinsics, viewpoint)
 
-    def _pictured(self, diffusion: Diffusion, image: Image, proposals: Proposals) -> Pictured:
+    def _pictured(
+        self, diffusion: Diffusion, image: Image, proposals: Proposals, regions: torch.Tensor
+    ) -> Pictured:
         config = self.config
+        # Those are of crops as ref_diff has them, if they are whole.
+        crops = regions if config.score.crop == "whole" else None
         return Pictured.observe(
-            image, proposals, self.clip, diffusion, config.diffusion, config.ref_diff
+            image, proposals, self.clip, diffusion, config.diffusion, config.ref_diff, crops
         )
 
     def _regions(

@@ -104,9 +104,12 @@ class Bench:
             self.peer.wait_until_connected()
 
     def close(self) -> None:
-        assert self.node.close()
+        # The first worker of a process imports torch and is not done at once.
+        assert any(self.node.close() for _ in range(60))
         self.peer.node.destroy_node()
         self.node.destroy_node()
+        # It holds what it was about to spin, which a later test would see on the graph.
+        self.executor.shutdown(timeout_sec=0)
 
 
 def show(peer: Peer, image: Any) -> Any:

@@ -19,6 +19,7 @@ from refseg_ros.evaluation.ablation import (
     plain,
     read_ablation,
 )
+from refseg_ros.methods import with_method
 
 FIRST = {"name": "one", "what": "a start"}
 SECOND = {"name": "two", "what": "a step", "changes": {"score": {"positive": 0.2}}}
@@ -186,10 +187,22 @@ def test_methods_are_compared_on_one_preset() -> None:
     assert plan.compare == ("clip_crop", "robust")
     networks = {(row.config.proposals, row.config.clip, row.config.captions) for row in plan.rows}
     assert len(networks) == 1
-    assert plan.rows[2].changes == {}  # the preset's own way
+    # Each is held against the first, which is told by what it changes of the preset.
+    assert [row.start for row in plan.rows] == ["", "clip_crop", "clip_crop"]
     assert plan.rows[0].changes["score.positive"] == 0
+    assert plan.rows[2].changes["score.positive"] == 0.1
+    robust = with_method(SegmenterConfig.from_preset("tabletop"), "robust")
+    assert leaves(plan.rows[2].config) == leaves(robust)
     for names in (["tas"], ["tas", "tas"], []):
         with pytest.raises(ConfigError, match="two or more"):
             compare_methods("tabletop", names)
     with pytest.raises(ConfigError, match="'grep' is not one of"):
         compare_methods("tabletop", ["tas", "grep"])
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parent.parent / "benchmarks" / "ablations").glob("*.yaml")),
+    ids=lambda path: path.stem,
+)  # fmt: skip
+def test_the_ablations_of_the_docs_can_be_run(path: Path) -> None:
+    assert len(read_ablation(path).rows) > 1

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import contextlib
+import struct
+import zlib
 from array import array
 
 import cv2
@@ -155,3 +157,36 @@ def test_intrinsics_prefer_the_rectified_matrix() -> None:
     assert matrix is not None
     assert matrix.tolist() == [[7.0, 0.0, 1.0], [0.0, 8.0, 2.0], [0.0, 0.0, 1.0]]
     assert c.intrinsics_from_info(CameraInfo()) is None
+
+
+def png_head(width: int, height: int) -> bytes:
+    """The beginning of a PNG of some size: what is looked at before it is decoded."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    size = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", b"")
+
+
+def test_too_large_images_are_refused_by_what_they_say_of_themselves() -> None:
+    lie = message("rgb8", 2**31, 2**31, 3, b"000")
+    png = CompressedImage(format="png", data=array("B", png_head(5000, 4000)))
+    for image in (lie, png):
+        with pytest.raises(ImageError, match=r"at most 16 are read \(parameter max_megapixels"):
+            c.check_pixels(image, 16.0)
+    c.check_pixels(png, 20.0)
+    bomb = CompressedImage(format="png", data=array("B", png_head(60000, 60000)))
+    with pytest.raises(ImageError, match="Bomb"):
+        c.check_pixels(bomb, 16.0)
+    with pytest.raises(ImageError, match="send JPEG or PNG"):
+        c.check_pixels(CompressedImage(format="jpeg", data=array("B", b"GIF89a")), 16.0)
+
+
+@pytest.mark.parametrize("focus", [0.0, -1.0, 1e-9, float("nan"), float("inf"), 1e12])
+def test_a_calibration_that_no_camera_has_is_none(focus: float) -> None:
+    info = CameraInfo()
+    info.k = [focus, 0.0, 10.0, 0.0, 500.0, 10.0, 0.0, 0.0, 1.0]
+    assert c.intrinsics_from_info(info) is None

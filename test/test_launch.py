@@ -22,6 +22,7 @@ ARGUMENTS = {
     "depth",
     "camera_info",
     "namespace",
+    "autostart",
     "use_rviz",
     "use_sim_time",
     "log_level",
@@ -119,6 +120,7 @@ def test_preset_outranks_the_file_only_where_it_is_given(
         preset=preset,
         method="",
         device="",
+        autostart="",
         use_sim_time="true",
         params_file=str(LAUNCH.parent / "config" / "refseg.yaml"),
     )

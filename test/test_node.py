@@ -286,6 +286,47 @@ def test_silence_is_reported(models: LeftHalf) -> None:
     bench.close()
 
 
+def test_nothing_is_answered_about_an_image_that_is_too_old(
+    models: LeftHalf,
+) -> None:
+    bench = Bench(lambda preset, device: models, image_timeout=0.3)
+    peer = bench.peer
+    show(peer, peer.image(GREY))
+    peer.spin(0.5)
+    result, mask = peer.ask("the box", has_mask=False)
+    assert (result.status, mask) == (Status.ERROR, None)
+    assert f"no image on {NAMESPACE}/image for" in result.reason
+    assert "publishers: 1" in result.reason
+    figures = peer.figures()
+    assert (figures["level"], figures["failures"]) == (2, "1")
+    response = peer.call("the box")
+    assert (response.success, "no image on" in response.message) == (False, True)
+    # In continuous mode the command is still in force.
+    bench.node.set_parameters([Parameter("mode", value="continuous")])
+    peer.heard["result"].clear()
+    image = peer.send(peer.image(GREY))
+    again = peer.wait(lambda: peer.heard["result"], "the answer", 5)[-1]
+    assert (again.status, again.header) == (Status.SELECTED, image.header)
+    assert peer.figures()["failures"] == "2"
+    bench.close()
+
+
+def test_a_command_whose_end_is_not_read_is_refused(peer: Peer) -> None:
+    show(peer, peer.image(GREY))
+    result, _ = peer.ask("the box " * 300)
+    assert result.status == Status.ERROR
+    assert result.reason == "command: 2400 characters; at most 2000 are read"
+
+
+def test_images_beyond_the_limit_are_refused(bench: Bench, peer: Peer, models: LeftHalf) -> None:
+    bench.node.set_parameters([Parameter("max_megapixels", value=0.01)])
+    show(peer, peer.image(np.zeros((200, 200, 3), np.uint8)))
+    result, _ = peer.ask("the box", has_mask=False)
+    assert result.status == Status.ERROR
+    assert "200x200 has 0.04 megapixels, at most 0.01 are read" in result.reason
+    assert models.observed == 0
+
+
 def test_missing_weights_end_the_process_with_one() -> None:
     def load(preset: str, device: str) -> Any:
         raise WeightsError("clip: no such file")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -29,14 +30,14 @@ class Asking:
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
         self.stages: list[str] = []
-        self._client = ActionClient(peer.node, SegmentExpression, "refseg/segment_expression")
-        peer.wait(self._client.server_is_ready, "the action server")
+        self.client = ActionClient(peer.node, SegmentExpression, "refseg/segment_expression")
+        peer.wait(self.client.server_is_ready, "the action server")
 
     def send(self, text: str, image: Any = None) -> Any:
         goal = SegmentExpression.Goal(expression=text)
         if image is not None:
             goal.image = image
-        future = self._client.send_goal_async(goal, self._on_feedback)
+        future = self.client.send_goal_async(goal, self._on_feedback)
         return self.peer.wait(future.result, "the goal's acceptance")
 
     def _on_feedback(self, message: Any) -> None:
@@ -48,8 +49,10 @@ class Asking:
 
 
 @pytest.fixture
-def asking(peer: Peer) -> Asking:
-    return Asking(peer)
+def asking(peer: Peer) -> Iterator[Asking]:
+    asking = Asking(peer)
+    yield asking
+    asking.client.destroy()
 
 
 def test_a_goal_is_answered_with_feedback(peer: Peer, asking: Asking) -> None:
@@ -109,6 +112,7 @@ def test_goals_beyond_those_that_may_wait_are_rejected(
     peer.wait(models.waiting.is_set, "the first goal's turn")
     handles += [asking.send("the box", peer.image(GREY)) for _ in range(MAX_CALLS + 1)]
     assert [handle.accepted for handle in handles] == [True] * (MAX_CALLS + 1) + [False]
+    assert "a goal is rejected: too many calls wait" in peer.figures()["message"]
     models.gate.set()
     for handle in handles[:-1]:
         assert asking.result(handle).status == GoalStatus.STATUS_SUCCEEDED

@@ -15,7 +15,7 @@ pytest.importorskip("refseg_ros.action", reason="the messages are not built")
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from ros_bench import GREY, Bench, LeftHalf, show
-from ros_peer import Peer
+from ros_peer import NAMESPACE, Peer
 
 from refseg_ros.errors import WeightsError
 from refseg_ros.results import Status
@@ -84,14 +84,14 @@ def test_without_autostart_it_waits_and_says_so(managed: Peer, files: Files) -> 
     assert state(managed) == State.PRIMARY_STATE_UNCONFIGURED
     figures = managed.figures()
     assert figures["level"] == 1
-    assert "ros2 lifecycle set NODE configure" in figures["message"]
+    assert f"ros2 lifecycle set {NAMESPACE}/refseg configure" in figures["message"]
     assert files.loads == 0
     response = managed.call("the box", managed.image(GREY))
     assert (response.success, "activate" in response.message) == (False, True)
     assert change(managed, Transition.TRANSITION_CONFIGURE)
     assert state(managed) == State.PRIMARY_STATE_INACTIVE
     managed.wait(lambda: files.loads == 1, "the models")
-    assert "ros2 lifecycle set NODE activate" in managed.figures()["message"]
+    assert f"ros2 lifecycle set {NAMESPACE}/refseg activate" in managed.figures()["message"]
     assert not managed.call("the box", managed.image(GREY)).success
 
 

@@ -37,7 +37,9 @@ def segmenter(
 ) -> Iterator[Child]:
     # One model load for the whole file.
     log = tmp_path_factory.mktemp("log") / "segmenter.log"
-    node = start("segmenter_node", environment, log, "image_reliability:=reliable")
+    # However slow the machine is, an image that was shown is not too old.
+    parameters = ("image_reliability:=reliable", "image_timeout:=0.0")
+    node = start("segmenter_node", environment, log, *parameters)
     yield node
     if node.process.poll() is None:
         end(node, signal.SIGKILL)

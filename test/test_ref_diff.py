@@ -234,8 +234,8 @@ def test_released_compares_crops_with_the_sentence_alone() -> None:
     assert table.total[0] < table.total[1] - 50
 
 
-def test_attention_alone_decides_where_there_is_no_segmentor() -> None:
-    table = RefDiff(RefDiffConfig(free=True, alpha=1.0)).score(
+def test_attention_alone_decides_where_nothing_else_counts() -> None:
+    table = RefDiff(RefDiffConfig(alpha=1.0)).score(
         features_of(HandMade()), parse("the mug on the left"), TEXTS
     )
     assert list(table.terms) == ["A"]
@@ -394,8 +394,11 @@ def test_without_a_segmentor_each_sentence_has_candidates_of_its_own(folder: Pat
         assert selection.status.has_target
         assert 0 < len(selection.candidates) <= 19
         assert selection.mask.shape == scene.size
-        sizes = {item.index: item.terms["A"] for item in selection.candidates}
-        assert max(sizes, key=sizes.__getitem__) == selection.index
+        totals = {
+            item.index: 0.9 * item.terms["V"] + 0.1 * item.terms["A"]
+            for item in selection.candidates
+        }
+        assert max(totals, key=totals.__getitem__) == selection.index
     assert not np.array_equal(found[0].mask, found[1].mask)
     assert scene.select("  ").status.name == "ERROR"
     assert "ref_diff_free" in made.description

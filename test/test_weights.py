@@ -64,6 +64,24 @@ def test_the_bundled_files_are_those_of_their_checksums() -> None:
     assert total < 25_000_000
 
 
+def test_a_changed_bundled_file_is_not_loaded(tmp_path: Path) -> None:
+    (tmp_path / "sam").mkdir()
+    weight = tmp_path / "sam" / "model.safetensors"
+    weight.write_bytes(b"weights")
+    digest = hashlib.sha256(b"weights").hexdigest()
+    (tmp_path / "SHA256SUMS").write_text(f"{digest}  sam/model.safetensors\n")
+    for path in (tmp_path, tmp_path / "sam", weight):
+        weights.check_sums(path, tmp_path)
+    weights.check_sums.cache_clear()
+    weight.write_bytes(b"Weights")
+    for path in (tmp_path, tmp_path / "sam", weight):
+        with pytest.raises(WeightsError, match="changed"):
+            weights.check_sums(path, tmp_path)
+    weight.unlink()
+    with pytest.raises(WeightsError, match="install refseg_ros again"):
+        weights.check_sums(tmp_path, tmp_path)
+
+
 def test_the_cache_is_where_the_user_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REFSEG_CACHE", str(tmp_path))
     assert weights.cache_folder() == tmp_path

@@ -13,7 +13,7 @@ import pytest
 
 from refseg_ros.errors import ImageError
 from refseg_ros.ros.keyframes import Observer, change, thumbnail
-from refseg_ros.ros.worker import MAX_CALLS, Call, Clear, Inbox, Look
+from refseg_ros.ros.worker import MAX_CALLS, Call, Clear, Expired, Inbox, Look
 
 
 class Answered:
@@ -134,6 +134,58 @@ def test_calls_are_bounded_by_those_that_wait() -> None:
     assert not inbox.put_call(call())
     calls[0].answer("expired")
     assert inbox.put_call(call())
+
+
+def test_an_old_frame_is_not_looked_at_and_the_command_expires() -> None:
+    inbox = Inbox()
+    inbox.set_oldest(0.1)
+    inbox.put_frame("frame")
+    time.sleep(0.15)
+    assert inbox.newest is None
+    inbox.put_command("the mug")
+    began = time.monotonic()
+    assert inbox.take() == Expired("the mug")
+    assert 0.05 < time.monotonic() - began < 5.0
+    assert inbox.pending is None
+    inbox.put_command("the mug")
+    inbox.put_frame("another")
+    assert inbox.take() == Look("another")
+
+
+def test_a_patient_command_and_one_of_a_patient_node_wait_for_ever() -> None:
+    for patient, oldest in ((True, 0.05), (False, 0.0)):
+        inbox = Inbox()
+        inbox.set_oldest(oldest)
+        inbox.put_command("the mug", patient)
+        taken: list[Any] = []
+        thread = threading.Thread(target=lambda: taken.append(inbox.take()))  # noqa: B023
+        thread.start()
+        thread.join(0.2)
+        assert taken == []
+        inbox.put_frame("frame")
+        thread.join(5.0)
+        assert taken == [Look("frame")]
+
+
+def test_an_expired_command_does_not_hold_up_calls() -> None:
+    inbox = Inbox()
+    inbox.set_oldest(60.0)
+    inbox.put_command("the mug")
+    asked = call()
+    inbox.put_call(asked)
+    assert inbox.take() is asked
+    assert inbox.pending == "the mug"
+
+
+def test_drained_nothing_waits_any_more() -> None:
+    inbox = Inbox()
+    asked = call()
+    inbox.put_frame("frame")
+    inbox.put_call(asked)
+    inbox.put_command("the mug")
+    assert inbox.drain() == ("the mug", [asked])
+    assert (inbox.newest, inbox.pending, inbox.full) == (None, None, False)
+    assert inbox.drain() == (None, [])
 
 
 GREY = np.full((48, 64, 3), 100, np.uint8)

@@ -195,7 +195,7 @@ def train(options: argparse.Namespace) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """The command ``python -m training.train_diffusion``."""
-    made = parser(__doc__ or "", "diffusion", steps=4600, batch=32, lr=1.5e-3)
+    made = parser(__doc__ or "", "diffusion", steps=4000, batch=32, lr=1.5e-3)
     made.add_argument(
         "--autoencoder", type=Path, default=RUNS / "autoencoder", help="its training"
     )

@@ -244,8 +244,8 @@ class Diffusion:
         Returns:
             The row of its last token; of a word beyond the context, the last that is read.
         """
-        ids = self._tokenizer(text[:end], truncation=False).input_ids
-        return max(1, min(len(ids), self._context) - 2)
+        ids = self._tokenizer(text[:end], truncation=True, max_length=self._context).input_ids
+        return max(1, len(ids) - 2)
 
     @property
     def _context(self) -> int:

@@ -88,8 +88,8 @@ def compare_methods(preset: str, names: Sequence[str]) -> Ablation:
 
     Args:
         preset: Whose networks and proposals all of them use.
-        names: Of :data:`refseg_ros.methods.METHODS`, at least two, each once; the summary holds
-            the last against the first.
+        names: Of :data:`refseg_ros.methods.METHODS`, at least two, each once. Each is held
+            against the first; the summary holds the last against it by groups.
 
     Raises:
         ConfigError: The preset or a method is unknown, or a method is named twice or alone.
@@ -97,10 +97,12 @@ def compare_methods(preset: str, names: Sequence[str]) -> Ablation:
     if len(set(names)) != len(names) or len(names) < 2:
         raise ConfigError(f"--method: expected different ones, two or more, got {','.join(names)}")
     base = SegmenterConfig.from_preset(preset)
-    rows = []
-    for name in names:
+    first = with_method(base, names[0])
+    rows = [AblationRow(names[0], METHODS[names[0]].what, "", differences(base, first), first)]
+    for name in names[1:]:
         config = with_method(base, name)
-        rows.append(AblationRow(name, METHODS[name].what, "", differences(base, config), config))
+        changes = differences(first, config)
+        rows.append(AblationRow(name, METHODS[name].what, names[0], changes, config))
     pair = (names[0], names[-1])
     return Ablation(f"methods on the preset {preset}", tuple(rows), pair, pair)
 

@@ -64,6 +64,7 @@ class Pictured:
         diffusion: Diffusion,
         config: DiffusionConfig,
         method: RefDiffConfig,
+        crops: torch.Tensor | None = None,
     ) -> Pictured:
         """Do what no sentence changes: latent, noise, the step without words, and features.
 
@@ -74,6 +75,7 @@ class Pictured:
             diffusion: Attends.
             config: Of the diffusion network.
             method: Weights and variant.
+            crops: (N, D) features of the candidates' crops, if they were made.
         """
         released = method.procedure == "released"
         pixels = torch.from_numpy(image.astype(np.float32) / 255).permute(2, 0, 1)
@@ -88,7 +90,9 @@ class Pictured:
         )
         seen = (picture.shape[1], picture.shape[2])
         made = cls(image, proposals, clip, diffusion, noised, seen, filled, config, method)
-        if not method.free:
+        if crops is not None:
+            made._regions[("crops", ())] = crops
+        if not (method.free or method.alpha == 1):
             made.regions(())
         return made
 
@@ -147,6 +151,10 @@ class Pictured:
         if self.method.procedure == "released":
             return self._within(()), self._crops(said)
         return self._within(said), self._crops(())
+
+    def crops(self) -> torch.Tensor:
+        """(N, D) float32 L2-normalised features of the candidates' crops."""
+        return self._crops(())
 
     def _within(self, said: tuple[Direction, ...]) -> torch.Tensor:
         return self._once(

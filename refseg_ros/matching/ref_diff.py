@@ -5,7 +5,7 @@ Ni, Zhang, Feng, Li, Guo and Zuo, "Ref-Diff: Zero-shot Referring Image Segmentat
 Generative Models", 2023. s_i = α s^G_i + (1 − α) s^D_i: s^G is the attention of the sentence's
 root word inside the mask minus outside, s^D the cosine of the sentence and of the region, whose
 picture fades towards the side that the sentence does not name. With ``free`` the masks themselves
-are the attention, cut at 19 heights, and s^G alone decides.
+are the attention, cut at 19 heights.
 """
 
 from __future__ import annotations
@@ -248,7 +248,7 @@ class RefDiff:
             encoder: The CLIP that made ``features``.
 
         Returns:
-            A, V and the parts G and L of V in logits, and (1 − α) V + α A; with ``free`` only A.
+            A, V and the parts G and L of V in logits, and (1 − α) V + α A; only A where α is 1.
 
         Raises:
             ValueError: The features were made for another method.
@@ -259,7 +259,7 @@ class RefDiff:
         text = plain(expression.text)
         attention = features.pictured.attention(text, root_end(text, expression.head))
         generative = scale * inside_minus_outside(attention, features.pictured.masks)
-        if config.free:
+        if config.alpha == 1:
             return ScoreTable({ATTENTION: generative}, generative, text=text)
         within, crops = features.pictured.regions(expression.directions)
         pair = encoder.encode_texts([text, expression.head or text])

@@ -25,7 +25,6 @@ _RESULT_SECONDS = 5
 """How long the result of a goal is kept for who did not ask for it yet; each holds two images."""
 
 _BUSY = "too many calls wait already; call again later"
-_INACTIVE = "the node is not active; activate it: ros2 lifecycle set NODE activate"
 _CANCELLED = "the goal was cancelled"
 
 
@@ -37,6 +36,7 @@ class Calls:
         values: Its parameters.
         inbox: Gives the present inbox; None while the node is not active.
         loading: Whether the models are still being loaded.
+        tell: Hears of goals that are rejected, which the action has no words for.
     """
 
     def __init__(
@@ -45,8 +45,12 @@ class Calls:
         values: Parameters,
         inbox: Callable[[], Inbox | None],
         loading: Callable[[], bool],
+        tell: Callable[[str], None],
     ) -> None:
         self._node, self._values, self._inbox, self._loading = node, values, inbox, loading
+        self._tell = tell
+        name = node.get_fully_qualified_name()
+        self._inactive = f"the node is not active: ros2 lifecycle set {name} activate"
         self._waiting: list[Call] = []
         self._goals: dict[bytes, Call] = {}
         # Reentrant: a call is waited for without holding up the next.
@@ -65,6 +69,10 @@ class Calls:
             result_timeout=_RESULT_SECONDS,
         )
 
+    def close(self) -> None:
+        """End the action server, which a node does not end by itself."""
+        self._server.destroy()
+
     def expire(self) -> None:
         """Tell those that wait too long; to be called about once a second."""
         now = time.monotonic()
@@ -77,7 +85,7 @@ class Calls:
     def refuse(self, calls: list[Call]) -> None:
         """Tell calls that the node was deactivated before their turn."""
         for call in calls:
-            call.answer(refusal(call.request, _INACTIVE))
+            call.answer(refusal(call.request, self._inactive))
 
     async def _on_call(self, request: Any, response: Any) -> Segment.Response:
         return await self._answer(request)
@@ -87,7 +95,7 @@ class Calls:
     ) -> Segment.Response:
         inbox = self._inbox()
         if inbox is None:
-            return refusal(request, _INACTIVE)
+            return refusal(request, self._inactive)
         deadline = time.monotonic() + self._values["service_timeout"]
         call = Call(request, Future(), deadline, tell)
         if not inbox.put_call(call):
@@ -108,10 +116,10 @@ class Calls:
 
     def _on_goal_request(self, request: Any) -> GoalResponse:
         inbox = self._inbox()
-        reason = _INACTIVE if inbox is None else _BUSY if inbox.full else ""
+        reason = self._inactive if inbox is None else _BUSY if inbox.full else ""
         if not reason:
             return GoalResponse.ACCEPT
-        self._node.get_logger().warning(f"a goal is rejected: {reason}", throttle_duration_sec=5.0)
+        self._tell(f"a goal is rejected: {reason}")
         return GoalResponse.REJECT
 
     async def _on_goal(self, goal: Any) -> SegmentExpression.Result:

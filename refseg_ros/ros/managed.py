@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import functools
+import traceback
+from collections.abc import Callable
 from typing import Any
 
 from rclpy.impl.implementation_singleton import rclpy_implementation
-from rclpy.lifecycle import LifecycleNode
+from rclpy.lifecycle import LifecycleNode, LifecycleState
+from rclpy.lifecycle import TransitionCallbackReturn as Return
 
 _Impossible = rclpy_implementation.RCLError
 
@@ -14,6 +18,20 @@ _Impossible = rclpy_implementation.RCLError
 def state_of(node: LifecycleNode) -> int:
     """A node's state, as in lifecycle_msgs/State."""
     return int(node._state_machine.current_state[0])
+
+
+def reported(change: Callable[[Any, LifecycleState], Return]) -> Callable[[Any, Any], Return]:
+    """Log what goes wrong in a method that changes the state: rclpy keeps it to itself."""
+
+    @functools.wraps(change)
+    def logged(node: Any, state: LifecycleState) -> Return:
+        try:
+            return change(node, state)
+        except Exception:
+            node.get_logger().error(f"{change.__name__} failed: {traceback.format_exc()}")
+            return Return.ERROR
+
+    return logged
 
 
 def survive_wrong_transitions(node: LifecycleNode) -> None:

@@ -32,7 +32,7 @@ from refseg_ros.ros.depth import DepthStore
 from refseg_ros.ros.frames import ReferenceFrame
 from refseg_ros.ros.health import Health
 from refseg_ros.ros.inputs import Inputs
-from refseg_ros.ros.managed import state_of, survive_wrong_transitions
+from refseg_ros.ros.managed import reported, state_of, survive_wrong_transitions
 from refseg_ros.ros.messages import Answer, to_status
 from refseg_ros.ros.outputs import Outputs
 from refseg_ros.ros.parameters import SEGMENTER, Parameters
@@ -95,7 +95,7 @@ class SegmenterNode(LifecycleNode):
         self._answering = self._new_answering(self._inbox)
         self._worker: threading.Thread | None = None
         self._load_failure = ""
-        self._calls = Calls(self, self._values, self._open_inbox, self._is_loading)
+        self._calls = Calls(self, self._values, self._open_inbox, self._is_loading, self._tell)
         self._diagnostics = self.create_publisher(
             DiagnosticArray,
             "/diagnostics",
@@ -111,6 +111,7 @@ class SegmenterNode(LifecycleNode):
 
     # ------------------------------------------------------------------ life cycle
 
+    @reported
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start to load the models; /diagnostics tells when they are there."""
         try:
@@ -129,6 +130,7 @@ class SegmenterNode(LifecycleNode):
         self._worker.start()
         return _SUCCESS
 
+    @reported
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Let images, commands and calls in."""
         for name in ("mode", "image_timeout"):
@@ -139,6 +141,7 @@ class SegmenterNode(LifecycleNode):
         self._inputs.open(self._inbox, self._depth)
         return _SUCCESS
 
+    @reported
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Hear and say nothing; the models stay loaded, and the command is over."""
         self._inputs.close()
@@ -150,12 +153,14 @@ class SegmenterNode(LifecycleNode):
         self._inbox.put_command("")
         return _SUCCESS
 
+    @reported
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the models, as soon as they are done with what they are at."""
         self._inbox.stop()
         self._answering = self._new_answering(self._inbox)
         return _SUCCESS
 
+    @reported
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """End the process."""
         self._inputs.close()
@@ -170,6 +175,11 @@ class SegmenterNode(LifecycleNode):
             return True
         self._worker.join(_ENDING_SECONDS)
         return not self._worker.is_alive()
+
+    def destroy_node(self) -> None:
+        """As in rclpy, the action server included."""
+        self._calls.close()
+        super().destroy_node()
 
     def _configuration(self) -> SegmenterConfig:
         preset = SegmenterConfig.from_preset(self._values["preset"])
@@ -264,11 +274,12 @@ class SegmenterNode(LifecycleNode):
 
     def _problems(self) -> list[str]:
         state = state_of(self)
+        name = self.get_fully_qualified_name()
         if state == State.PRIMARY_STATE_UNCONFIGURED:
-            return ["unconfigured: ros2 lifecycle set NODE configure"]
+            return [f"unconfigured: ros2 lifecycle set {name} configure"]
         problems = ["loading the models"] if self._is_loading() else []
         if state != State.PRIMARY_STATE_ACTIVE:
-            return [*problems, "inactive: ros2 lifecycle set NODE activate"]
+            return [*problems, f"inactive: ros2 lifecycle set {name} activate"]
         limit = self._values["image_timeout"]
         if limit and self._inbox.silence > limit:
             text = self._inputs.silence() + self._inputs.hint()

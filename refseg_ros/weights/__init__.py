@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from functools import lru_cache
 from importlib import resources
@@ -41,7 +42,7 @@ def resolve(name: str) -> Path:
 
     Raises:
         WeightsError: Nothing is there; the message says where it was looked for and, for a
-            published checkpoint, from where to get it.
+            published checkpoint, from where to get it. Or a bundled file was changed.
     """
     if not name:
         raise WeightsError("weights '' name no file or folder; give a path or bundled:NAME")
@@ -53,6 +54,7 @@ def resolve(name: str) -> Path:
                 f"bundled weights are missing: {path}; the installation is incomplete, "
                 "install refseg_ros again"
             )
+        check_sums(path, Path(str(resources.files("refseg_ros"))) / "weights" / "bundled")
         return path
     given = Path(name).expanduser()
     if given.exists():
@@ -71,6 +73,29 @@ def resolve(name: str) -> Path:
         f"download {known.name}`, or from {known.source} and put them at "
         f"{cache_folder() / known.name}"
     )
+
+
+@lru_cache(maxsize=32)
+def check_sums(path: Path, root: Path) -> None:
+    """Compare files with their checksums, once in a process.
+
+    Args:
+        path: A file below ``root``, or a folder whose files are meant.
+        root: Folder of the list ``SHA256SUMS``.
+
+    Raises:
+        WeightsError: A file is missing or is not the one that was listed.
+    """
+    for line in (root / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
+        digest, name = line.split("  ")
+        listed = root / name
+        if listed != path and path not in listed.parents:
+            continue
+        if not listed.is_file() or hashlib.sha256(listed.read_bytes()).hexdigest() != digest:
+            raise WeightsError(
+                f"bundled weights are damaged or were changed: {listed} is not the file of "
+                "SHA256SUMS; install refseg_ros again"
+            )
 
 
 @lru_cache(maxsize=1)

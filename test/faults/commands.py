@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from faults.listing import fault
-from faults.stand import HANG, Stand
+from faults.stand import HANG, Stand, patience
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.action import ActionClient
@@ -27,7 +27,7 @@ HOSTILE = (
     "\U0001f34e" * 400,
     "not " * 500,
     "(" * 2000,
-    "left of " * 240,
+    "and " * 500,
     "the " * 400 + "zzz",
 )
 
@@ -149,11 +149,11 @@ def cancelled_goals(stand: Stand) -> str:
     image = stand.good_image(stand.scene())
     for _ in range(50):
         sent = client.send_goal_async(SegmentExpression.Goal(image=image, expression="the mug"))
-        handle: Any = stand.peer.wait(sent.result, "the goal", HANG)
+        handle: Any = stand.peer.wait(sent.result, "the goal", patience())
         if handle.accepted:
             handle.cancel_goal_async()
             future = handle.get_result_async()
-            status = stand.peer.wait(future.result, "the result", HANG).status
+            status = stand.peer.wait(future.result, "the result", patience()).status
             ends[status] = ends.get(status, 0) + 1
     client.destroy()
     return f"{sum(ends.values())} goals ended within 2 s each"

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import yaml
 from faults.listing import fault
-from faults.stand import HANG, Maker, Stand
+from faults.stand import Maker, Stand, patience
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.action import ActionClient
@@ -62,7 +62,7 @@ def slow_models(stand: Stand) -> str:
     with stand.order("slow"):
         image = stand.good_image(stand.scene())
         sent = client.send_goal_async(SegmentExpression.Goal(image=image, expression="the mug"))
-        handle: Any = stand.peer.wait(sent.result, "the goal", HANG)
+        handle: Any = stand.peer.wait(sent.result, "the goal", patience())
         stand.peer.spin(0.3)
         parameter = max(stand.time_parameter() for _ in range(10))
         before = time.monotonic()
@@ -71,7 +71,7 @@ def slow_models(stand: Stand) -> str:
         before = time.monotonic()
         handle.cancel_goal_async()
         future = handle.get_result_async()
-        stand.peer.wait(future.result, "the end of the goal", HANG)
+        stand.peer.wait(future.result, "the end of the goal", patience())
         cancelled = time.monotonic() - before
     client.destroy()
     stand.peer.spin(3.0)
@@ -187,7 +187,8 @@ def file_comes_later(maker: Maker) -> str:
 
 def change(stand: Stand, number: int) -> None:
     request = ChangeState.Request(transition=Transition(id=number))
-    assert stand.call(ChangeState, "change_state", request, 20).success
+    changed = stand.call(ChangeState, "change_state", request, 20).success
+    assert changed, f"transition {number} failed: {stand.node.last_lines(5)}"
 
 
 @fault(

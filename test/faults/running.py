@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faults import commands, images, models, transport  # noqa: F401  (they fill the list)
-from faults.listing import Fault
+from faults.listing import FAULTS, Fault
 from faults.stand import HANG, Maker, Stand, domain
 from ros_peer import NAMESPACE
 
+__all__ = ["FAULTS", "Row", "inject", "inject_all", "table"]
+
+_ROOT = Path(__file__).parents[2]
 _NUMBERED = re.compile(r"/test_\d+")
 
 

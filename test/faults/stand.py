@@ -20,6 +20,7 @@ from rclpy.parameter import Parameter
 from ros_peer import NAMESPACE, Peer, end, ros_domain
 from sensor_msgs.msg import Image
 
+from refseg_ros.evaluation.timing import cores
 from refseg_ros.processes import Child, Children
 from refseg_ros.results import Status
 from refseg_ros.simulation.benchmark import TabletopScene
@@ -27,7 +28,7 @@ from refseg_ros.simulation.bundle import bundled_scenes
 
 HERE = Path(__file__).parent
 HANG = 2.0
-"""Seconds after which a node that says nothing hangs."""
+"""Seconds after which a node that says nothing hangs, on a machine that has the time for it."""
 
 GOOD_OVERLAP = 0.7
 _SCENES = (0, 1)  # each with a first sentence that is answered right
@@ -40,6 +41,11 @@ def domain() -> Iterator[dict[str, str]]:
     os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(_PROFILE)
     with ros_domain() as env:
         yield {**env, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def patience(seconds: float = HANG) -> float:
+    """Seconds on this machine now: as many times longer as there is more to do than cores."""
+    return seconds * max(1.0, os.getloadavg()[0] / cores())
 
 
 class Stand:
@@ -94,7 +100,9 @@ class Stand:
         """Publish an image and wait until the node has it."""
         before = int(self.figures()["frames received"])
         self.peer.send(image)
-        self.peer.wait(lambda: int(self.figures()["frames received"]) > before, "the frame", 10)
+        self.peer.wait(
+            lambda: int(self.figures()["frames received"]) > before, "the frame", patience(10)
+        )
         return image
 
     def good_image(self, scene: TabletopScene) -> Image:
@@ -106,14 +114,23 @@ class Stand:
         return self.peer.image(pixels)
 
     def ask(self, text: str, seconds: float = HANG) -> Any:
-        """Publish a command; returns the first result for it."""
+        """Publish a command; returns the first result for it.
+
+        What it takes beyond the models' own time must be less than some seconds.
+        """
         results = self.peer.heard["result"]
         results.clear()
+        began = time.monotonic()
         self.peer.say(text)
         self.peer.wait(
-            lambda: [item for item in results if item.command == text], "a result", seconds
+            lambda: [item for item in results if item.command == text],
+            "a result",
+            10 * patience(seconds),
         )
-        return next(item for item in results if item.command == text)
+        result = next(item for item in results if item.command == text)
+        own = time.monotonic() - began - (result.observe_ms + result.select_ms) / 1e3
+        assert own < patience(seconds), f"the answer took {own:.1f} s beyond the models' time"
+        return result
 
     def figures(self) -> dict[str, str]:
         self.check_alive()
@@ -127,7 +144,7 @@ class Stand:
             seen[0] = str(self.figures()["message"])
             return words in seen[0]
 
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + patience(seconds)
         while not found():
             assert time.monotonic() < deadline, f"no {words!r} in the diagnostics: {seen[0]}"
         return seen[0]
@@ -146,7 +163,7 @@ class Stand:
         result = self.ask(referral.expression, seconds)
         passed = time.monotonic() - before
         assert result.status == Status.SELECTED, result.reason
-        assert result.header == image.header
+        assert result.header == image.header, (result.header, image.header)
         self.check_mask(result, np.isin(scene.frame.instances, self.numbers(referral)))
         return passed
 
@@ -157,7 +174,9 @@ class Stand:
 
     def check_mask(self, result: Any, truth: NDArray[np.bool_]) -> None:
         masks = self.peer.heard["mask"]
-        self.peer.wait(lambda: [m for m in masks if m.header == result.header], "the mask", HANG)
+        self.peer.wait(
+            lambda: [m for m in masks if m.header == result.header], "the mask", patience()
+        )
         message = next(item for item in reversed(masks) if item.header == result.header)
         mask = np.frombuffer(message.data, np.uint8).reshape(message.height, message.width) > 0
         overlap = (mask & truth).sum() / (mask | truth).sum()
@@ -171,7 +190,7 @@ class Stand:
         self.peer.wait(client.service_is_ready, name, 10)
         future = client.call_async(request)
         try:
-            return self.peer.wait(future.result, f"the answer of {name}", seconds)
+            return self.peer.wait(future.result, f"the answer of {name}", patience(seconds))
         finally:
             self.peer.node.destroy_client(client)
 
@@ -194,8 +213,10 @@ class Stand:
     def order(self, text: str) -> Iterator[None]:
         """Let every observation fail in some way."""
         self.orders.write_text(text, encoding="utf-8")
-        yield
-        self.orders.unlink()
+        try:
+            yield
+        finally:
+            self.orders.unlink()
 
 
 class Maker:
