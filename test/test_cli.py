@@ -29,13 +29,11 @@ SIZE = (48, 64)
 class TinyScene:
     """Answers by the words of the expression, with hand-made masks."""
 
-    is_redrawn = False
-
     def __init__(self, image: np.ndarray) -> None:
         self.image = image
         masks = np.ones((3, *image.shape[:2]), bool)
         self.proposals = Proposals(masks, np.ones(3, np.float32))
-        self.candidates_for = lambda expression: self
+        self.is_redrawn, self.candidates_for = False, lambda expression: self
 
     def select(self, text: str) -> Selection:
         if "absent" in text:
