@@ -88,12 +88,12 @@ def test_quality_of_service_can_be_overridden_of_every_topic(make: Callable[...,
     bench = make(image_reliability="reliable", **values)
     node = bench.peer.node
     for topic, way in ways:
+        ask = getattr(node, f"get_{way}s_info_by_topic")
         full = f"{NAMESPACE}/{topic}"
-        if way == "publisher":
-            found = node.get_publishers_info_by_topic(full)
-        else:
-            found = node.get_subscriptions_info_by_topic(full)
-        (info,) = [item for item in found if item.node_name == NAME]
+        (info,) = bench.peer.wait(
+            lambda ask=ask, full=full: [item for item in ask(full) if item.node_name == NAME],
+            f"the {way} of {topic}",
+        )
         assert info.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
 
 

@@ -92,6 +92,7 @@ def rgb_from_compressed(message: CompressedImage) -> NDArray[np.uint8]:
         ImageError: The data is not an image that OpenCV can decode.
     """
     data = np.frombuffer(message.data, np.uint8)
+    _check_chunks(message)
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image = cv2.imdecode(data, flags) if data.size else None
@@ -103,6 +104,30 @@ def rgb_from_compressed(message: CompressedImage) -> NDArray[np.uint8]:
             "can be decoded; send JPEG or PNG"
         )
     return np.ascontiguousarray(image[..., ::-1], dtype=np.uint8)
+
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def _check_chunks(message: CompressedImage) -> None:
+    """Refuse a PNG with a part that says to be longer than the file.
+
+    OpenCV takes memory for what a part says, up to 4 GB, before it reads on.
+    """
+    data = message.data
+    if bytes(data[:8]) != _PNG:
+        return
+    place = len(_PNG)
+    while place + 8 <= len(data):
+        length = int.from_bytes(bytes(data[place : place + 4]), "big")
+        if bytes(data[place + 4 : place + 8]) == b"IEND":  # what follows is not looked at
+            return
+        place += 12 + length  # length, name, content, checksum
+        if place > len(data):
+            raise ImageError(
+                f"data: {len(data)} bytes of format {_shown(message.format)} are damaged or cut "
+                f"short: a part of the PNG says to be {length} bytes long"
+            )
 
 
 def depth_from_image(message: Image) -> NDArray[np.float32]:
