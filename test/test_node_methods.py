@@ -29,8 +29,8 @@ def test_the_node_answers_by_a_method_and_says_so(method: str, tmp_path: Path) -
     with ros_domain() as environment:
         parameters = ("image_reliability:=reliable", "image_timeout:=0.0", f"method:={method}")
         node = start("segmenter_node", environment, tmp_path / "node.log", *parameters)
+        peer = Peer()
         try:
-            peer = Peer()
             peer.wait_until_connected()
             peer.wait(lambda: peer.figures()["model"] != "loading", "the models", 120)
             assert f"tabletop with {method} on" in peer.figures()["model"]
@@ -43,5 +43,6 @@ def test_the_node_answers_by_a_method_and_says_so(method: str, tmp_path: Path) -
             assert mask is not None
             assert result.area == sum(value == 255 for value in mask.data)
         finally:
+            peer.close()
             if node.process.poll() is None:
                 end(node, signal.SIGKILL)

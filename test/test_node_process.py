@@ -46,11 +46,12 @@ def segmenter(
 
 
 @pytest.fixture(scope="module")
-def peer(segmenter: Child) -> Peer:
+def peer(segmenter: Child) -> Iterator[Peer]:
     peer = Peer()
     peer.wait_until_connected()
     peer.wait(lambda: peer.figures()["model"] != "loading", "the models", 120)
-    return peer
+    yield peer
+    peer.close()
 
 
 @pytest.fixture(scope="module")
