@@ -3,42 +3,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tiny_clip import build_resnet, build_vit
 
 from refseg_ros import weights
-from refseg_ros.backbones import torchvision_compat
 from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.clip_attending import attending_features, cell_size, within_cells
 from refseg_ros.errors import ConfigError
 
 
-def seeded(make: Callable[[], torch.nn.Module]) -> Any:
-    torch.manual_seed(0)
-    network = make().eval()
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    return network
-
-
 @pytest.fixture(scope="module")
 def vit() -> Any:
-    torchvision_compat.ensure()
-    from open_clip.transformer import VisionTransformer
-
-    return seeded(lambda: VisionTransformer(32, 8, 16, 3, 2, 4.0, output_dim=6))
+    return build_vit(3)
 
 
 @pytest.fixture(scope="module")
 def resnet() -> Any:
-    torchvision_compat.ensure()
-    from open_clip.modified_resnet import ModifiedResNet
-
-    return seeded(lambda: ModifiedResNet((1, 1, 1, 1), 6, 4, image_size=64, width=8))
+    return build_resnet()
 
 
 def masks_of(height: int, width: int) -> torch.Tensor:
@@ -76,7 +61,7 @@ def test_vit_attends_as_one_pass_a_mask_does(vit: Any) -> None:
 
 def test_what_lies_outside_reaches_a_vit_only_through_patches(vit: Any) -> None:
     """With one block no patch outside can have told those inside of itself."""
-    one_block = seeded(lambda: type(vit)(32, 8, 16, 1, 2, 4.0, output_dim=6))
+    one_block = build_vit(1)
     image = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     changed = image.clone()
     changed[..., 16:] = 0.0

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hand_made import Table
-from test_clip_attending import resnet, vit  # noqa: F401
+from tiny_clip import build_resnet, build_vit
 
 from refseg_ros import Segmenter
 from refseg_ros.backbones.clip_dense import dense_features
@@ -24,9 +23,10 @@ from refseg_ros.matching.tas import Tas
 from refseg_ros.simulation.benchmark import bundled_slice
 
 
-def test_a_place_of_a_vit_is_told_apart_from_the_rest(vit: Any) -> None:  # noqa: F811
+def test_a_place_of_a_vit_is_told_apart_from_the_rest() -> None:
     """In the last block a place sees itself alone: its value, projected, plainly written."""
     image = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    vit = build_vit(3)
     found = dense_features(vit, image, 8)
     assert found.shape == (4, 4, 6)
     inputs: list[torch.Tensor] = []
@@ -43,8 +43,9 @@ def test_a_place_of_a_vit_is_told_apart_from_the_rest(vit: Any) -> None:  # noqa
     assert torch.allclose(found, expected, atol=1e-4)
 
 
-def test_a_place_of_a_resnet_is_its_value(resnet: Any) -> None:  # noqa: F811
+def test_a_place_of_a_resnet_is_its_value() -> None:
     image = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(1))
+    resnet = build_resnet()
     kept: list[torch.Tensor] = []
     hook = resnet.layer4.register_forward_hook(lambda _, __, output: kept.append(output))
     found = dense_features(resnet, image, 32)

@@ -3,17 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hand_made import Table
+from tiny_clip import build_resnet, build_vit
 from typer.testing import CliRunner
 
 from refseg_ros import Segmenter, weights
-from refseg_ros.backbones import torchvision_compat
 from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.clip_masked import masked_features, resized
 from refseg_ros.cli import app
@@ -33,28 +32,14 @@ LEFT[0, :, :16] = 1.0  # the left half, on the border of two columns of patches
 LEFT[1, 4:12, 4:12] = 1.0  # a quarter of each of the four patches at the corner
 
 
-def seeded(make: Callable[[], torch.nn.Module]) -> Any:
-    torch.manual_seed(0)
-    network = make().eval()
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    return network
-
-
 @pytest.fixture(scope="module")
 def vit() -> Any:
-    torchvision_compat.ensure()
-    from open_clip.transformer import VisionTransformer
-
-    return seeded(lambda: VisionTransformer(32, 8, 16, 4, 2, 4.0, output_dim=6))
+    return build_vit(4)
 
 
 @pytest.fixture(scope="module")
 def resnet() -> Any:
-    torchvision_compat.ensure()
-    from open_clip.modified_resnet import ModifiedResNet
-
-    return seeded(lambda: ModifiedResNet((1, 1, 1, 1), 6, 4, image_size=64, width=8))
+    return build_resnet()
 
 
 def test_cells_are_shares_of_what_they_cover() -> None:

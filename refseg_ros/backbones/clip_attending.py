@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from refseg_ros.backbones.clip_masked import fitted_positions, resized
+from refseg_ros.backbones.clip_masked import fitted_positions, resized, resnet_map
 from refseg_ros.errors import ConfigError
 
 
@@ -82,9 +82,7 @@ def _vit(visual: Any, image: Tensor, inside: Tensor, grid: tuple[int, int]) -> T
 
 
 def _resnet(visual: Any, image: Tensor, inside: Tensor) -> Tensor:
-    features = visual.stem(image)
-    for layer in (visual.layer1, visual.layer2, visual.layer3, visual.layer4):
-        features = layer(features)
+    features = resnet_map(visual, image)
     pool = visual.attnpool
     positions = fitted_positions(pool.positional_embedding, (features.shape[2], features.shape[3]))
     cells = features[0].flatten(1).T

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from refseg_ros.backbones.clip_masked import fitted_positions
+from refseg_ros.backbones.clip_masked import fitted_positions, resnet_map
 
 
 def dense_features(visual: Any, image: Tensor, cell: int) -> Tensor:
@@ -49,9 +49,7 @@ def _vit(visual: Any, image: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 def _resnet(visual: Any, image: Tensor) -> Tensor:
-    features = visual.stem(image)
-    for layer in (visual.layer1, visual.layer2, visual.layer3, visual.layer4):
-        features = layer(features)
+    features = resnet_map(visual, image)
     cells = features[0].flatten(1).T
     found: Tensor = visual.attnpool.c_proj(visual.attnpool.v_proj(cells))
     return found

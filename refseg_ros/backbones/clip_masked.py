@@ -94,6 +94,19 @@ def _resnet(visual: Any, image: torch.Tensor, masks: torch.Tensor) -> torch.Tens
     return found
 
 
+def resnet_map(visual: Any, image: torch.Tensor) -> torch.Tensor:
+    """(1, C, h / 32, w / 32): a ResNet's last feature map, before its attention pooling.
+
+    Args:
+        visual: open_clip's ``ModifiedResNet``.
+        image: (1, 3, h, w) as the model takes it.
+    """
+    features: torch.Tensor = visual.stem(image)
+    for layer in (visual.layer1, visual.layer2, visual.layer3, visual.layer4):
+        features = layer(features)
+    return features
+
+
 def fitted_positions(positions: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
     """Positions of a network for another size of image, bicubic.
 

@@ -38,12 +38,14 @@ class Noised:
         without: (1, C, h, w) noise that the network makes out at the first step without words;
             None where guidance is 1.
         maps: Its attention meanwhile; empty where guidance is 1.
+        wordless: (1, L, D) what it attends to without words; None where guidance is 1.
     """
 
     latent: Tensor
     times: tuple[int, ...]
     without: Tensor | None
     maps: tuple[Maps, ...]
+    wordless: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -185,9 +187,10 @@ class Diffusion:
             mixed = self._scheduler.add_noise(latent, noise, stamp)
             going = tuple(reversed(times[:start]))
             if not guided:
-                return Noised(mixed, going, None, ())
-            without, maps = self._predict(mixed, going[0], self.states([""]))
-        return Noised(mixed, going, without, maps)
+                return Noised(mixed, going, None, (), None)
+            wordless = self.states([""])
+            without, maps = self._predict(mixed, going[0], wordless)
+        return Noised(mixed, going, without, maps, wordless)
 
     def attend(self, noised: Noised, text: str, guidance: float) -> tuple[Attended, ...]:
         """Denoise while reading a sentence.
@@ -204,13 +207,15 @@ class Diffusion:
         found: list[Attended] = []
         latent, without, untold = noised.latent, noised.without, noised.maps
         with torch.inference_mode():
-            told_states, no_words = self.states([text]), self.states([""])
+            told_states = self.states([text])
             for number, time in enumerate(noised.times):
-                if number == 0 or noised.without is None:
+                if number == 0 or noised.wordless is None:
                     told, maps = self._predict(latent, time, told_states)
                 else:  # both halves as one batch
                     both, maps = self._predict(
-                        torch.cat([latent, latent]), time, torch.cat([no_words, told_states])
+                        torch.cat([latent, latent]),
+                        time,
+                        torch.cat([noised.wordless, told_states]),
                     )
                     without, told = both[:1], both[1:]
                     untold = tuple(item.half(0) for item in maps)
