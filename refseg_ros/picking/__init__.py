@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Picking what a sentence means: grasps from a point cloud, and a simulated arm that tries them."""
+
+from __future__ import annotations
+
+from refseg_ros.picking.grasps import GRIPPER, Box, Grasp, Gripper, plan_grasps
+
+__all__ = ["GRIPPER", "Box", "Grasp", "Gripper", "plan_grasps"]
