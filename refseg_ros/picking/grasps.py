@@ -100,8 +100,9 @@ class Grasp:
 _TURNS = 12  # directions in half a turn, besides the box's own
 _SLICE = 0.008  # metres between places across the closing
 _CELL = 0.005  # metres: what is nearer to a seen point than this is not hidden
+_OUTSIDE = 0.02  # metres outside the box that a point of the thing may lie
 _OVER_FLOOR = 0.004  # metres between the finger tips and what the thing stands on
-_DEPTHS = (0.022, 0.038, 0.058)  # metres of the tips below the top
+_DEPTHS = (0.010, 0.022, 0.038, 0.058)  # metres of the tips below the top
 _LEAST_HOLD = 0.010  # metres of a wall between the fingers, in height
 _LEAST_POINTS = 6  # of a wall
 _STEEPEST = math.tan(math.radians(28.0))  # of a wall against a finger
@@ -117,7 +118,7 @@ def plan_grasps(
     """Grasps of one thing, best first.
 
     Args:
-        points: (P, 3) of the thing; those that are not finite are left out.
+        points: (P, 3) of the thing; those that are not finite or far outside its box are left out.
         box: Its box.
         scene: (Q, 3) of everything else that is seen, the table included: what not to hit, and
             what is not hidden. Without it nothing else is there.
@@ -127,6 +128,7 @@ def plan_grasps(
         The grasps and "", or none and why.
     """
     own = points[np.isfinite(points).all(1)]
+    own = own[(np.abs((own - box.centre) @ box.rotation) < box.size / 2 + _OUTSIDE).all(1)]
     if len(own) < MIN_POINTS:
         return [], f"only {len(own)} points of the thing are seen; {MIN_POINTS} are needed"
     others = np.zeros((0, 3)) if scene is None else scene[np.isfinite(scene).all(1)]

@@ -22,6 +22,7 @@ _ABOVE = 0.10  # metres above the grasp from where the fingers go straight down
 _STEP = 0.02  # metres between the poses of a straight line
 _HOLD_SECONDS = 1.0
 _EMPTY = 0.001  # metres between fingers that hold nothing
+_RIM = 0.012  # metres between neighbours that belong together, at most
 _SCENE_POINTS = 20000
 _SLOW = 0.5  # radians/s near things
 
@@ -54,6 +55,28 @@ def to_arm(cloud: NDArray[np.floating], camera: Matrix) -> Matrix:
     return placed
 
 
+def solid(cloud: NDArray[np.floating]) -> NDArray[np.floating]:
+    """An organised cloud without the points at its steps.
+
+    At the rim of a thing a mask or a sensor may take points of what lies behind it.
+
+    Args:
+        cloud: (H, W, 3) metres, NaN where there is no point.
+
+    Returns:
+        (P, 3) the points that are near all their neighbours that there are.
+    """
+    near = np.isfinite(cloud).all(-1)
+    for axis in (0, 1):
+        step = np.linalg.norm(np.diff(cloud, axis=axis), axis=-1) > _RIM
+        wide = [(0, 0), (0, 0)]
+        for side in ((1, 0), (0, 1)):
+            wide[axis] = side
+            near &= ~np.pad(step, wide)
+    points: NDArray[np.floating] = cloud[near]
+    return points
+
+
 def pick(
     cell: PickingCell,
     cloud: NDArray[np.floating],
@@ -65,7 +88,8 @@ def pick(
 
     Args:
         cell: Where the arm stands; only its arm is used here, none of its truth.
-        cloud: (..., 3) points of the thing in the camera's optical frame, as `~/target_cloud`.
+        cloud: (H, W, 3) points of the thing in the camera's optical frame, each at its pixel and
+            NaN elsewhere, as `~/target_cloud`.
         box: Of the thing in the optical frame, as `~/target`.
         camera: (4, 4) pose of the optical frame in the arm's frame.
         scene: (..., 3) points of everything else in the optical frame.
@@ -76,7 +100,7 @@ def pick(
     others = None if scene is None else to_arm(scene, camera)
     if others is not None and len(others) > _SCENE_POINTS:
         others = others[:: len(others) // _SCENE_POINTS + 1]
-    grasps, reason = plan_grasps(to_arm(cloud, camera), placed, others)
+    grasps, reason = plan_grasps(to_arm(solid(cloud), camera), placed, others)
     if not grasps:
         return Attempt(None, False, reason)
     for grasp in grasps:
