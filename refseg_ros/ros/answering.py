@@ -30,6 +30,7 @@ from refseg_ros.ros.keyframes import Observation, Observer
 from refseg_ros.ros.messages import Answer, to_segmentation
 from refseg_ros.ros.outputs import Outputs
 from refseg_ros.ros.parameters import Parameters
+from refseg_ros.ros.space import Place, TargetFrame, place_of
 from refseg_ros.ros.worker import Call, Clear, Expired, Inbox, Look
 from refseg_ros.spatial.phrases import tells_sides
 from refseg_ros.srv import Segment
@@ -49,6 +50,7 @@ class Answering:
         inbox: Where work comes from.
         depth: Depth images of the frames.
         frame: Whose left and right commands mean.
+        target_frame: Where poses are published.
         outputs: Where answers go.
         values: Parameters of the node.
         health: Hears how it went.
@@ -68,6 +70,7 @@ class Answering:
         inbox: Inbox,
         depth: DepthStore,
         frame: ReferenceFrame,
+        target_frame: TargetFrame,
         outputs: Outputs,
         values: Parameters,
         health: Health,
@@ -75,6 +78,7 @@ class Answering:
         logger: Any,
     ) -> None:
         self._inbox, self._depth, self._frame, self._outputs = inbox, depth, frame, outputs
+        self._target_frame = target_frame
         self._values, self._health, self._silence = values, health, silence
         self._logger = logger
         self.segmenter: Segmenter | None = None
@@ -250,12 +254,14 @@ class Answering:
     def _answer(self, observation: Observation, selection: Selection, reused: bool) -> Answer:
         self.select_seconds = selection.seconds["total"]
         self._health.took({"select": self.select_seconds})
-        target, self.depth_problem = None, ""
+        place, header = Place(), observation.header
         if selection.status.has_target:
-            target, self.depth_problem = self._depth.locate(
-                selection.mask, observation.header, self._values["depth_slop"]
-            )
-        return Answer(observation.header, selection, observation.scene, reused, target)
+            slop = self._values["depth_slop"]
+            place = place_of(selection.mask, *self._depth.read(observation.size, header, slop))
+            place = self._target_frame.placed(place, self._values["target_frame"], header)
+        self.depth_problem = place.problem
+        scene = observation.scene
+        return Answer(header, selection, scene, reused, place, scene.image)
 
     def _serve(self, call: Call) -> None:
         """Answer a call of the service or a goal of the action."""

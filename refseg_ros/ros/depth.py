@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refseg_ros.errors import ImageError
-from refseg_ros.geometry import Target, locate
 from refseg_ros.ros.conversions import depth_from_image, intrinsics_from_info
+
+Measured = tuple[NDArray[np.float32], NDArray[np.float64]]
+"""(H, W) metres, 0 where unknown, and the (3, 3) camera matrix."""
 
 _KEPT = 8
 
@@ -88,9 +90,7 @@ class DepthStore:
             return None, f"camera_info is for {info.width}x{info.height}, not {width}x{height}"
         return matrix, ""
 
-    def read(
-        self, size: tuple[int, int], header: Any, slop: float
-    ) -> tuple[tuple[NDArray[np.float32], NDArray[np.float64]] | None, str]:
+    def read(self, size: tuple[int, int], header: Any, slop: float) -> tuple[Measured | None, str]:
         """The depth image of an image, and the camera matrix.
 
         Args:
@@ -125,22 +125,3 @@ class DepthStore:
         except ImageError as error:
             return None, f"depth image: {error}"
         return (depth, matrix), ""
-
-    def locate(
-        self, mask: NDArray[np.bool_], header: Any, slop: float
-    ) -> tuple[Target | None, str]:
-        """Where the masked thing of an image is.
-
-        Args:
-            mask: (H, W) bool.
-            header: As of :meth:`read`.
-            slop: Likewise.
-
-        Returns:
-            The target or None, and what is wrong, as :meth:`read` says it.
-        """
-        found, problem = self.read((mask.shape[0], mask.shape[1]), header, slop)
-        if found is None:
-            return None, problem
-        target = locate(mask, *found)
-        return target, "" if target else "the target has no valid depth"

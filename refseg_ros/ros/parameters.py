@@ -183,6 +183,13 @@ SEGMENTER = (
         dynamic=True,
     ),
     Rule(
+        "target_frame",
+        "",
+        "tf frame of the poses on ~/target and in results, such as base_link; needs tf2_ros. "
+        "Empty: the camera's optical frame.",
+        dynamic=True,
+    ),
+    Rule(
         "service_timeout",
         60.0,
         "Seconds after which a call of ~/segment that was not answered is told so.",

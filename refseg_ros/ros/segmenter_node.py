@@ -29,7 +29,7 @@ from refseg_ros.ros import qos
 from refseg_ros.ros.answering import Answering
 from refseg_ros.ros.calls import Calls
 from refseg_ros.ros.depth import DepthStore
-from refseg_ros.ros.frames import ReferenceFrame
+from refseg_ros.ros.frames import Connection, ReferenceFrame, Tf2Transforms, Transforms
 from refseg_ros.ros.health import Health
 from refseg_ros.ros.inputs import Inputs
 from refseg_ros.ros.managed import reported, state_of, survive_wrong_transitions
@@ -38,6 +38,7 @@ from refseg_ros.ros.outputs import Outputs
 from refseg_ros.ros.parameters import SEGMENTER, Parameters
 from refseg_ros.ros.process import run
 from refseg_ros.ros.reporting import figures
+from refseg_ros.ros.space import TargetFrame
 from refseg_ros.ros.worker import Inbox
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class SegmenterNode(LifecycleNode):
 
     Args:
         load: Makes the segmenter of a configuration and a device; runs in the worker.
-        frame: Makes what looks up whose left and right are meant.
+        transforms: Makes what knows how frames of the robot lie to the camera's.
         options: Keyword arguments of ``rclpy.node.Node``, such as ``parameter_overrides``.
 
     Attributes:
@@ -78,7 +79,7 @@ class SegmenterNode(LifecycleNode):
     def __init__(
         self,
         load: Callable[[SegmenterConfig, str], Segmenter] = load_segmenter,
-        frame: Callable[[Node], ReferenceFrame] = ReferenceFrame.of_node,
+        transforms: Callable[[Node], Transforms] = Tf2Transforms,
         **options: Any,
     ) -> None:
         super().__init__(NAME, **options)
@@ -88,7 +89,8 @@ class SegmenterNode(LifecycleNode):
         self._health = Health()
         self._values = Parameters(self, SEGMENTER, self._on_parameter)
         self._depth = DepthStore()
-        self._frame = frame(self)
+        connection = Connection(lambda: transforms(self))
+        self._frame, self._target_frame = ReferenceFrame(connection), TargetFrame(connection)
         self._outputs = Outputs(self, self._tell)
         self._inputs = Inputs(self, self._values, self._on_command, self._tell)
         self._inbox = Inbox()
@@ -190,6 +192,7 @@ class SegmenterNode(LifecycleNode):
             inbox,
             self._depth,
             self._frame,
+            self._target_frame,
             self._outputs,
             self._values,
             self._health,
