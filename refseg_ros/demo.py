@@ -48,6 +48,8 @@ class DemoOptions:
         preset: Preset of the segmenter, or a YAML file.
         device: Device of the segmenter.
         out: Folder for logs, pictures and results; made if missing.
+        pick: A simulated arm that picks what commands mean, in place of camera and page.
+        scenes: Scenes in which it picks.
     """
 
     headless: bool = False
@@ -56,6 +58,8 @@ class DemoOptions:
     preset: str = "tabletop"
     device: str = "auto"
     out: Path = Path("out/demo")
+    pick: bool = False
+    scenes: int = 4
 
 
 def run_demo(options: DemoOptions) -> int:
@@ -65,14 +69,15 @@ def run_demo(options: DemoOptions) -> int:
         options: What to run; main thread only, because signals are taken over.
 
     Returns:
-        Exit code: 0 for a page that was stopped by Ctrl-C; the client's own code when headless,
-        or 128 + signal number when it was interrupted.
+        Exit code: 0 for a page that was stopped by Ctrl-C; the client's own code when headless or
+        picking, or 128 + signal number when it was interrupted.
 
     Raises:
         RefsegError: Something that the demo needs is not installed, the folder cannot be
             written, or one of the processes died.
     """
-    check_requirements(_REQUIRED | ({} if options.headless else _NEEDED_BY_THE_PAGE))
+    scripted = options.headless or options.pick
+    check_requirements(_REQUIRED | ({} if scripted else _NEEDED_BY_THE_PAGE))
     logs = options.out / "logs"
     try:
         logs.mkdir(parents=True, exist_ok=True)
@@ -83,7 +88,7 @@ def run_demo(options: DemoOptions) -> int:
     with StopRequest().listening() as stop:
         try:
             _start_all(children, options, logs, env)
-            if options.headless:
+            if scripted:
                 return _wait_for_client(children, stop)
             _show_page(children, stop, f"ROS_DOMAIN_ID={env['ROS_DOMAIN_ID']}, logs in {logs}")
             return 0
@@ -119,10 +124,12 @@ def _exists(name: str) -> bool:
 def node_commands(options: DemoOptions) -> dict[str, list[str]]:
     """The command line of every process, by name; the last one is what the user looks at."""
     seed = SPLITS["slice"].first_seed if options.seed is None else options.seed
-    commands = {
-        "camera": _node("camera_node", scene=seed),
-        "segmenter": _node("segmenter_node", preset=options.preset, device=options.device),
-    }
+    segmenter = _node("segmenter_node", preset=options.preset, device=options.device)
+    if options.pick:
+        out = str(options.out.absolute())
+        client = _node("pick_client", seed=seed, scenes=options.scenes, out=out)
+        return {"segmenter": segmenter, "client": client}
+    commands = {"camera": _node("camera_node", scene=seed), "segmenter": segmenter}
     if options.headless:
         commands["client"] = _node("demo_client", seed=seed, out=str(options.out.absolute()))
     else:

@@ -131,15 +131,17 @@ def plan_grasps(
     own = own[(np.abs((own - box.centre) @ box.rotation) < box.size / 2 + _OUTSIDE).all(1)]
     if len(own) < MIN_POINTS:
         return [], f"only {len(own)} points of the thing are seen; {MIN_POINTS} are needed"
+    # A box may reach down to the table although something carries the thing.
+    floor = max(box.floor, float(np.percentile(own[:, 2], 1)) - _OVER_FLOOR)
     others = np.zeros((0, 3)) if scene is None else scene[np.isfinite(scene).all(1)]
     near = np.linalg.norm(others[:, :2] - box.centre[:2], axis=1)
     others = others[near < np.linalg.norm(box.size[:2]) / 2 + gripper.opening]
     body = np.concatenate([own, _far_side(own, box, others)])
-    in_the_way = others[others[:, 2] > box.floor + 2 * _OVER_FLOOR]
-    found = sorted(_search(body, in_the_way, box, gripper), key=lambda grasp: -grasp.score)
+    in_the_way = others[others[:, 2] > floor + 2 * _OVER_FLOOR]
+    found = sorted(_search(body, in_the_way, box, floor, gripper), key=lambda grasp: -grasp.score)
     if found:
         return found[:_KEPT], ""
-    if any(_search(body, in_the_way[:0], box, gripper)):
+    if any(_search(body, in_the_way[:0], box, floor, gripper)):
         return [], "there is no room for the fingers between it and what stands beside it"
     smallest = 1000 * float(min(box.size[:2]))
     return [], (
@@ -163,12 +165,13 @@ def _far_side(own: Points, box: Box, others: Points) -> Points:
     return hidden
 
 
-def _search(body: Points, obstacles: Points, box: Box, gripper: Gripper) -> Iterator[Grasp]:
+def _search(
+    body: Points, obstacles: Points, box: Box, floor: float, gripper: Gripper
+) -> Iterator[Grasp]:
     own = math.atan2(box.rotation[1, 0], box.rotation[0, 0])
     turns = {round(own + step * math.pi / _TURNS, 6) for step in range(_TURNS)}
     top = float(np.percentile(body[:, 2], 99.5))
-    floor = box.floor + _OVER_FLOOR
-    lowest = max(floor, top - gripper.length + gripper.clearance)
+    lowest = max(floor + _OVER_FLOOR, top - gripper.length + gripper.clearance)
     heights = sorted({max(lowest, top - depth) for depth in _DEPTHS} | {lowest})
     for angle in sorted(turns):
         along = np.array([math.cos(angle), math.sin(angle)])

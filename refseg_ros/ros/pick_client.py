@@ -108,7 +108,7 @@ class PickClient(Node):
         self._news = threading.Condition()
         self._frame: Frame | None = None
         self._sent: set[int] = set()  # stamps of the present scene
-        self._answers: list[tuple[float, Heard]] = []
+        self._answers: list[Heard] = []
         self._clouds: list[tuple[int, NDArray[np.float32]]] = []
         self._image = self.create_publisher(Image, "image", qos.CAMERA)
         self._depth = self.create_publisher(Image, "depth", qos.CAMERA)
@@ -149,7 +149,7 @@ class PickClient(Node):
 
     def _on_answer(self, heard: Heard) -> None:
         with self._news:
-            self._answers.append((time.monotonic(), heard))
+            self._answers.append(heard)
             self._news.notify_all()
 
     def wait(self, ready: Callable[[], Any], seconds: float, what: str) -> Any:
@@ -180,17 +180,11 @@ class PickClient(Node):
         Raises:
             RefsegError: It does not come in time.
         """
-        with self._news:
-            self._answers.clear()
-            self._clouds.clear()
         began = time.monotonic()
-        self._command.publish(String(data=command))
-
-        def answered() -> tuple[float, Heard] | None:
-            return next((a for a in self._answers if self._is_for(a[1], command)), None)
-
-        seconds = self.settings["answer_timeout"]
-        moment, heard = self.wait(answered, seconds, f"no answer to {command!r}")
+        heard = self._answer_to(command)
+        while heard.stamp not in self._sent:  # the node had not yet seen a frame of this scene
+            heard = self._answer_to(command)
+        seconds = time.monotonic() - began
         cloud = None
         if heard.selection.status.has_target:
 
@@ -199,11 +193,25 @@ class PickClient(Node):
 
             missing = f"{SEGMENTER}/target_cloud said nothing for {command!r}"
             cloud = self.wait(arrived, _CLOUD_TIMEOUT, missing)[-1]
-        return Reply(heard, cloud, box_of(heard.message), moment - began)
+        return Reply(heard, cloud, box_of(heard.message), seconds)
 
-    def _is_for(self, heard: Heard, command: str) -> bool:
-        final = heard.message.is_final and not heard.message.tracked
-        return heard.selection.expression == command and heard.stamp in self._sent and final
+    def _answer_to(self, command: str) -> Heard:
+        with self._news:
+            self._answers.clear()
+            self._clouds.clear()
+        self._command.publish(String(data=command))
+
+        def answered() -> Heard | None:
+            return next((heard for heard in self._answers if _is_final(heard, command)), None)
+
+        seconds = self.settings["answer_timeout"]
+        found: Heard = self.wait(answered, seconds, f"no answer to {command!r}")
+        return found
+
+
+def _is_final(heard: Heard, command: str) -> bool:
+    message = heard.message
+    return bool(message.command == command and message.is_final and not message.tracked)
 
 
 def points_of(message: PointCloud2) -> NDArray[np.float32]:
@@ -334,8 +342,11 @@ class _Trial:
 
     def _act(self, reply: Reply) -> Attempt:
         status = reply.heard.selection.status
+        if status is Status.AMBIGUOUS:
+            question = reply.heard.message.question or "several things fit"
+            return Attempt(None, False, f"no motion, it asks back: {question}")
         if status is not Status.SELECTED:
-            return Attempt(None, False, "no motion: the answer is not sure")
+            return Attempt(None, False, "no motion, there is nothing to pick")
         if reply.cloud is None or reply.box is None:
             return Attempt(None, False, f"no motion: {reply.heard.message.space_problem}")
         frame = self._frame
