@@ -85,6 +85,26 @@ class Expired:
     command: str
 
 
+@dataclass(frozen=True, eq=False)
+class Again:
+    """Work: observe a picture for a target that is followed.
+
+    Attributes:
+        frame: Its image message.
+        number: Of the tracker's update that saw it.
+        in_doubt: Whether an earlier observation of the same view will not do.
+        target: What is followed.
+    """
+
+    frame: Any
+    number: int
+    in_doubt: bool
+    target: Any
+
+
+Work = Clear | Look | Call | Expired | Again
+
+
 class Inbox:
     """Takes what arrives from any thread at any rate, and gives one thread its next work.
 
@@ -103,6 +123,7 @@ class Inbox:
         self._command: str | None = None
         self._command_time = math.inf
         self._calls: deque[Call] = deque()
+        self._again: Again | None = None
         self._continuous = False
         self._oldest = 0.0
         self._stopped = False
@@ -181,6 +202,12 @@ class Inbox:
             self._changed.notify()
             return True
 
+    def put_again(self, again: Again) -> None:
+        """Keep the newest request of the tracker; commands and calls go before it."""
+        with self._changed:
+            self._again = again
+            self._changed.notify()
+
     def set_continuous(self, continuous: bool) -> None:
         """Whether a fresh frame is work even when nothing is asked."""
         with self._changed:
@@ -213,8 +240,8 @@ class Inbox:
             self._stopped, self.active = True, False
             self._changed.notify_all()
 
-    def take(self) -> Clear | Look | Call | Expired | None:
-        """Wait for the next work: a command first, then calls, then fresh frames.
+    def take(self) -> Work | None:
+        """Wait for the next work: a command first, then calls, the tracker, fresh frames.
 
         A command to look for something waits for a recent frame; a blank one does not.
 
@@ -229,7 +256,7 @@ class Inbox:
                 self._changed.wait(self._patience())
             return None
 
-    def _next(self) -> Clear | Look | Call | Expired | None:
+    def _next(self) -> Work | None:
         command = self._command
         if command is not None and not command.strip():
             self._command = None
@@ -241,6 +268,9 @@ class Inbox:
             return Expired(command)
         if self._calls:
             return self._calls.popleft()
+        if self._again is not None:
+            again, self._again = self._again, None
+            return again
         if self._continuous and self._fresh and self._is_recent():
             return self._look()
         return None
