@@ -10,28 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
 from refseg_ros.errors import ImageError
 from refseg_ros.language import parse
 from refseg_ros.language.tokens import MAX_CHARS
 from refseg_ros.results import Selection, Status
-from refseg_ros.ros.conversions import (
-    check_pixels,
-    rgb_from_compressed,
-    rgb_from_image,
-    to_mask,
-)
+from refseg_ros.ros.conversions import read_rgb, to_mask
 from refseg_ros.ros.depth import DepthStore
+from refseg_ros.ros.following import Follower
 from refseg_ros.ros.frames import ReferenceFrame
 from refseg_ros.ros.health import Health, free_gpu_memory
 from refseg_ros.ros.keyframes import Observation, Observer
 from refseg_ros.ros.messages import Answer, to_segmentation
 from refseg_ros.ros.outputs import Outputs
 from refseg_ros.ros.parameters import Parameters
+from refseg_ros.ros.sharing import Turn
 from refseg_ros.ros.space import Place, TargetFrame, place_of
-from refseg_ros.ros.worker import Call, Clear, Expired, Inbox, Look
+from refseg_ros.ros.worker import Again, Call, Clear, Expired, Inbox, Look, Work
 from refseg_ros.spatial.phrases import tells_sides
 from refseg_ros.srv import Segment
 
@@ -51,6 +47,7 @@ class Answering:
         depth: Depth images of the frames.
         frame: Whose left and right commands mean.
         target_frame: Where poses are published.
+        follower: Gets what was answered, to follow it.
         outputs: Where answers go.
         values: Parameters of the node.
         health: Hears how it went.
@@ -71,6 +68,7 @@ class Answering:
         depth: DepthStore,
         frame: ReferenceFrame,
         target_frame: TargetFrame,
+        follower: Follower,
         outputs: Outputs,
         values: Parameters,
         health: Health,
@@ -78,7 +76,7 @@ class Answering:
         logger: Any,
     ) -> None:
         self._inbox, self._depth, self._frame, self._outputs = inbox, depth, frame, outputs
-        self._target_frame = target_frame
+        self._target_frame, self._follower = target_frame, follower
         self._values, self._health, self._silence = values, health, silence
         self._logger = logger
         self.segmenter: Segmenter | None = None
@@ -91,11 +89,12 @@ class Answering:
         # Header and size of the image at work, for the answer if something goes wrong.
         self._header, self._size = Header(), (0, 0)
 
-    def run(self, load: Callable[[], Segmenter]) -> None:
+    def run(self, load: Callable[[], Segmenter], turn: Turn) -> None:
         """Load the models and work until the inbox is stopped.
 
         Args:
             load: Makes the segmenter.
+            turn: Held while at work: other nodes may use the same models.
 
         Raises:
             Exception: Whatever ``load`` raises; nothing later does.
@@ -109,18 +108,28 @@ class Answering:
 
         self._conversation = Conversation()
         while (work := self._inbox.take()) is not None:
-            self._header, self._size = Header(), (0, 0)
-            self._taken = False
-            try:
-                self._do(work)
-            except Exception as error:
-                # After a stop the publishers are gone: whatever fails then is no news.
-                if not self._inbox.stopped:
-                    self._report(work, error)
+            came = time.monotonic()
+            with turn:
+                self._health.took({"wait for the models": time.monotonic() - came})
+                if (work := self._inbox.renewed(work)) is not None:
+                    self._work(work)
 
-    def _do(self, work: Clear | Look | Call | Expired) -> None:
+    def _work(self, work: Work) -> None:
+        """Do a piece of work; nothing that goes wrong with it ends the worker."""
+        self._header, self._size = Header(), (0, 0)
+        self._taken = False
+        try:
+            self._do(work)
+        except Exception as error:
+            # After a stop the publishers are gone: whatever fails then is no news.
+            if not self._inbox.stopped:
+                self._report(work, error)
+
+    def _do(self, work: Work) -> None:
         if isinstance(work, Call):
             self._serve(work)
+        elif isinstance(work, Again):
+            self._observe_again(work)
         elif isinstance(work, Clear):
             self._clear(work)
         elif isinstance(work, Expired):
@@ -133,6 +142,8 @@ class Answering:
 
     def _turn(self, work: Look) -> None:
         """Look at a frame; answer the command that waits, or else the last one once a view."""
+        if self._inbox.pending is None and self._follower.following:
+            return  # the last one is answered on every picture, and observed when that needs it
         observation, reused = self._look(work.frame)
         command = self._inbox.pop_command()
         self._taken = True
@@ -143,7 +154,10 @@ class Answering:
             self._take(command)
         if self.command:
             selection = self._ask(observation.scene)
-            self._publish(self._answer(observation, selection, reused))
+            answer = self._answer(observation, selection, reused)
+            self._publish(answer)
+            if self._inbox.active:
+                self._follower.start(answer, work.time, self._inbox.put_again)
             self._health.took({"image to result": time.monotonic() - work.time})
         elif command is not None:
             self._publish_idle(command, observation.header, observation.size)
@@ -153,6 +167,7 @@ class Answering:
 
     def _publish(self, answer: Answer) -> None:
         """Publish an answer, unless the node was deactivated while it was made."""
+        self._follower.stop()
         if not self._inbox.active:
             return
         self._outputs.publish(answer)
@@ -208,18 +223,23 @@ class Answering:
     def _pixels(self, message: Any, header: Header) -> NDArray[np.uint8]:
         """Read the image to work at."""
         self._header = header
-        check_pixels(message, self._values["max_megapixels"])
-        compressed = isinstance(message, CompressedImage)
-        image = rgb_from_compressed(message) if compressed else rgb_from_image(message)
+        image = read_rgb(message, self._values["max_megapixels"])
         self._size = (image.shape[0], image.shape[1])
         return image
 
-    def _look(self, frame: Any) -> tuple[Observation, bool]:
-        """The observation of a frame's view, and whether it was made earlier."""
+    def _observe_again(self, work: Again) -> None:
+        """Observe a picture for the tracker, unless it has gone on to something else."""
+        if self._follower.wants(work):
+            observation, _ = self._look(work.frame, anew=work.in_doubt)
+            self._follower.learn(work, observation.scene)
+
+    def _look(self, frame: Any, anew: bool = False) -> tuple[Observation, bool]:
+        """The observation of a frame's view, and whether it was made earlier, if that will do."""
         image = self._pixels(frame, frame.header)
         continuous = self._values["mode"] == "continuous"
         period = self._values["keyframe_period"] if continuous else 0.0
-        known = self._observer.recall(image, self._values["keyframe_change"], period)
+        threshold = self._values["keyframe_change"]
+        known = None if anew else self._observer.recall(image, threshold, period)
         if known is not None:
             return self._measured(known, frame.header, fresh=False), True
         self._depth.pin(frame.header)
@@ -261,7 +281,8 @@ class Answering:
             place = self._target_frame.placed(place, self._values["target_frame"], header)
         self.depth_problem = place.problem
         scene = observation.scene
-        return Answer(header, selection, scene, reused, place, scene.image)
+        method = scene.segmenter.config.name
+        return Answer(header, selection, scene, reused, place, scene.image, method)
 
     def _serve(self, call: Call) -> None:
         """Answer a call of the service or a goal of the action."""
@@ -285,7 +306,7 @@ class Answering:
         call.tell("selecting")
         selection = self._refusal(expression) or scene.select(expression)
         if observation is None:
-            answer = Answer(image.header, selection, scene)
+            answer = Answer(image.header, selection, scene, method=scene.segmenter.config.name)
         else:
             answer = self._answer(observation, selection, reused)
         call.answer(to_response(answer))
@@ -302,7 +323,7 @@ class Answering:
         selection = Selection.none(command, Status.ERROR, reason, self._size)
         return Answer(self._header, selection)
 
-    def _report(self, work: Clear | Look | Call | Expired, error: Exception) -> None:
+    def _report(self, work: Work, error: Exception) -> None:
         """Say what went wrong to whoever asked, and in the log."""
         text = str(error) or type(error).__name__
         if isinstance(error, ImageError):
@@ -320,6 +341,8 @@ class Answering:
             work.answer(to_response(self._failed(work.request.expression, text)))
         elif isinstance(work, Look):
             command = self._command_failed()
+        elif isinstance(work, Again):
+            self._follower.learn(work, None)
         else:
             command = work.command
         if command is None:

@@ -69,6 +69,13 @@ class DepthStore:
         ):
             self._pinned = message
 
+    def _nearest(self, stamp: int) -> Any | None:
+        if stamp == self._pinned_stamp or not self._recent:
+            return self._pinned
+        # Of several with one stamp the newest.
+        recent = reversed(self._recent)
+        return min(recent, key=lambda item: abs(nanoseconds(item.header) - stamp))
+
     def intrinsics(self, size: tuple[int, int]) -> tuple[NDArray[np.float64] | None, str]:
         """The camera matrix of images of a size.
 
@@ -95,7 +102,7 @@ class DepthStore:
 
         Args:
             size: Height and width of the image in pixels.
-            header: That of the image, pinned before.
+            header: That of the image. Of one that is not pinned the last few depth images count.
             slop: Largest difference of stamps in seconds.
 
         Returns:
@@ -103,7 +110,7 @@ class DepthStore:
             with the depth input: empty if nothing is, or if there is no such input at all.
         """
         with self._lock:
-            message, informed = self._pinned, self._info is not None
+            message, informed = self._nearest(nanoseconds(header)), self._info is not None
         if message is None:
             return None, ""
         if abs(nanoseconds(message.header) - nanoseconds(header)) > slop * 1e9:

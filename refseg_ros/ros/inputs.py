@@ -30,6 +30,7 @@ class Inputs:
         node: What subscribes.
         values: Its parameters.
         on_command: Gets what is said.
+        on_frame: Gets the images, beside the inbox.
         tell: Hears of passing troubles: publishers that do not fit, and stamps that jump.
     """
 
@@ -38,10 +39,11 @@ class Inputs:
         node: Node,
         values: Parameters,
         on_command: Callable[[String], None],
+        on_frame: Callable[[Any], None],
         tell: Callable[[str], None],
     ) -> None:
         self._node, self._values = node, values
-        self._on_command, self._tell = on_command, tell
+        self._on_command, self._on_frame, self._tell = on_command, on_frame, tell
         self._topic = node.resolve_topic_name("image")
         self._compressed = values["image_transport"] == "compressed"
         self._kind = CompressedImage if self._compressed else Image
@@ -119,3 +121,4 @@ class Inputs:
             )
         self._last_stamp = stamp
         self._inbox.put_frame(message)
+        self._on_frame(message)

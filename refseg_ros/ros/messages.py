@@ -37,6 +37,9 @@ class Answer:
         reused: Whether the scene was observed for an earlier command.
         place: Where the thing is, as far as a depth image tells.
         image: (H, W, 3) uint8 RGB that is drawn on; None where nothing of it is published.
+        method: Preset and method by which it was answered; empty if no image was looked at.
+        tracked: Of a target that was followed here from an earlier image: the confidence.
+        is_final: Whether no better answer about this image follows.
     """
 
     header: Header
@@ -45,6 +48,9 @@ class Answer:
     reused: bool = False
     place: Place = _NOWHERE
     image: NDArray[np.uint8] | None = None
+    method: str = ""
+    tracked: float | None = None
+    is_final: bool = True
 
     @classmethod
     def without_image(
@@ -62,9 +68,10 @@ def to_segmentation(answer: Answer) -> Segmentation:
     return Segmentation(
         header=answer.header,
         command=selection.expression,
-        is_final=True,
-        tracking_confidence=math.nan,
-        method="" if scene is None else scene.segmenter.config.name,
+        is_final=answer.is_final,
+        tracked=answer.tracked is not None,
+        tracking_confidence=math.nan if answer.tracked is None else answer.tracked,
+        method=answer.method,
         status=int(selection.status),
         reason=selection.reason,
         warnings=list(selection.warnings),

@@ -109,8 +109,16 @@ SEGMENTER = (
         "mode",
         "on_command",
         "When to look: on_command looks when something is asked; continuous also whenever the "
-        "view has changed, and answers the last command again.",
-        choices=("on_command", "continuous"),
+        "view has changed, and answers the last command again; on_service only for calls of the "
+        "service and the action: a command by topic is answered with ERROR.",
+        choices=("on_command", "continuous", "on_service"),
+        dynamic=True,
+    ),
+    Rule(
+        "track",
+        False,
+        "Whether the target of an answer is followed: mask and result of every image that can be "
+        "kept up with, until it is cleared or something else is asked; takes most of a CPU core.",
         dynamic=True,
     ),
     Rule("command", "", "A command to begin with; empty is none. Later ones come by topic."),

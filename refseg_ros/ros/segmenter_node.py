@@ -29,6 +29,7 @@ from refseg_ros.ros import qos
 from refseg_ros.ros.answering import Answering
 from refseg_ros.ros.calls import Calls
 from refseg_ros.ros.depth import DepthStore
+from refseg_ros.ros.following import Follower
 from refseg_ros.ros.frames import Connection, ReferenceFrame, Tf2Transforms, Transforms
 from refseg_ros.ros.health import Health
 from refseg_ros.ros.inputs import Inputs
@@ -38,6 +39,7 @@ from refseg_ros.ros.outputs import Outputs
 from refseg_ros.ros.parameters import SEGMENTER, Parameters
 from refseg_ros.ros.process import run
 from refseg_ros.ros.reporting import figures
+from refseg_ros.ros.sharing import Turn
 from refseg_ros.ros.space import TargetFrame
 from refseg_ros.ros.worker import Inbox
 
@@ -45,6 +47,9 @@ if TYPE_CHECKING:
     from refseg_ros.segmenter import Segmenter
 
 NAME = "refseg"
+
+ON_SERVICE = "mode is on_service: ask by ~/segment or ~/segment_expression, or set mode"
+"""What a command by topic is told in that mode."""
 
 _ENDING_SECONDS = 0.5
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -67,6 +72,7 @@ class SegmenterNode(LifecycleNode):
     Args:
         load: Makes the segmenter of a configuration and a device; runs in the worker.
         transforms: Makes what knows how frames of the robot lie to the camera's.
+        turn: Held while the models observe and answer; shared by nodes that share them.
         options: Keyword arguments of ``rclpy.node.Node``, such as ``parameter_overrides``.
 
     Attributes:
@@ -80,19 +86,29 @@ class SegmenterNode(LifecycleNode):
         self,
         load: Callable[[SegmenterConfig, str], Segmenter] = load_segmenter,
         transforms: Callable[[Node], Transforms] = Tf2Transforms,
+        turn: Turn | None = None,
         **options: Any,
     ) -> None:
         super().__init__(NAME, **options)
         survive_wrong_transitions(self)
         self.exit_code: int | None = None
         self._load = load
+        self._turn = turn or Turn()
         self._health = Health()
         self._values = Parameters(self, SEGMENTER, self._on_parameter)
         self._depth = DepthStore()
         connection = Connection(lambda: transforms(self))
         self._frame, self._target_frame = ReferenceFrame(connection), TargetFrame(connection)
         self._outputs = Outputs(self, self._tell)
-        self._inputs = Inputs(self, self._values, self._on_command, self._tell)
+        self._follower = Follower(
+            self._depth,
+            self._target_frame,
+            self._outputs,
+            self._values,
+            self._health,
+            self.get_logger(),
+        )
+        self._inputs = Inputs(self, self._values, self._on_command, self._follower.put, self._tell)
         self._inbox = Inbox()
         self._answering = self._new_answering(self._inbox)
         self._worker: threading.Thread | None = None
@@ -139,7 +155,7 @@ class SegmenterNode(LifecycleNode):
             self._on_parameter(name, self._values[name])
         self._inbox.active = True
         if self._values["command"].strip():
-            self._inbox.put_command(self._values["command"], patient=True)
+            self._ask(self._values["command"], patient=True)
         self._inputs.open(self._inbox, self._depth)
         return _SUCCESS
 
@@ -147,6 +163,7 @@ class SegmenterNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Hear and say nothing; the models stay loaded, and the command is over."""
         self._inputs.close()
+        self._follower.stop()
         waiting, calls = self._inbox.drain()
         self._calls.refuse(calls)
         if waiting is not None:
@@ -173,15 +190,18 @@ class SegmenterNode(LifecycleNode):
     def close(self) -> bool:
         """End the worker; False if a model is still at work."""
         self._inbox.stop()
+        self._follower.close()
         if self._worker is None:
             return True
         self._worker.join(_ENDING_SECONDS)
         return not self._worker.is_alive()
 
     def destroy_node(self) -> None:
-        """As in rclpy, the action server included."""
+        """As in rclpy, the action server and the life cycle included."""
         self._calls.close()
         super().destroy_node()
+        # rclpy forgets it, which keeps the participant and its shared memory alive.
+        self._state_machine.destroy_when_not_in_use()
 
     def _configuration(self) -> SegmenterConfig:
         preset = SegmenterConfig.from_preset(self._values["preset"])
@@ -193,6 +213,7 @@ class SegmenterNode(LifecycleNode):
             self._depth,
             self._frame,
             self._target_frame,
+            self._follower,
             self._outputs,
             self._values,
             self._health,
@@ -203,7 +224,7 @@ class SegmenterNode(LifecycleNode):
     def _work(self, answering: Answering, inbox: Inbox, config: SegmenterConfig) -> None:
         """Body of the worker thread."""
         try:
-            answering.run(lambda: self._load(config, self._values["device"]))
+            answering.run(lambda: self._load(config, self._values["device"]), self._turn)
         except BaseException as error:  # whatever ends this thread, the node must not go mute
             if inbox.stopped:
                 return
@@ -230,11 +251,23 @@ class SegmenterNode(LifecycleNode):
     def _on_parameter(self, name: str, value: Any) -> None:
         if name == "mode":
             self._inbox.set_continuous(value == "continuous")
+            if value == "on_service" and (self._answering.command or self._inbox.pending):
+                self._ask("")
+        elif name == "track" and not value:
+            self._follower.stop()
         elif name == "image_timeout":
             self._inbox.set_oldest(value)
 
     def _on_command(self, message: String) -> None:
-        replaced = self._inbox.put_command(message.data)
+        self._ask(message.data)
+
+    def _ask(self, command: str, patient: bool = False) -> None:
+        if not command.strip():
+            self._follower.stop()
+        elif self._values["mode"] == "on_service":
+            self._outputs.publish_result(Answer.without_image(command, Status.ERROR, ON_SERVICE))
+            return
+        replaced = self._inbox.put_command(command, patient)
         if replaced is not None:
             self._say_idle(replaced, "a newer command replaced it before its turn came")
 
@@ -267,7 +300,7 @@ class SegmenterNode(LifecycleNode):
             f"{self.get_fully_qualified_name()}: segmentation",
             self._values["device"],
             [failure, *problems] if failure else problems,
-            figures(self._answering, self._inbox, self._health, self._values),
+            figures(self._answering, self._inbox, self._follower, self._health, self._values),
         )
         if failure:
             status.level = DiagnosticStatus.ERROR
@@ -289,7 +322,11 @@ class SegmenterNode(LifecycleNode):
             problems.append(text)
             if self._inbox.pending or self._values["mode"] == "continuous":
                 self.get_logger().warning(text, throttle_duration_sec=10.0)
-        stated = (self._answering.depth_problem, self._frame.problem)
+        stated = (
+            self._answering.depth_problem,
+            self._follower.problem,
+            self._frame.problem,
+        )
         return [*problems, *self._health.troubles(), *(text for text in stated if text)]
 
 
