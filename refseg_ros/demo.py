@@ -50,6 +50,8 @@ class DemoOptions:
         out: Folder for logs, pictures and results; made if missing.
         pick: A simulated arm that picks what commands mean, in place of camera and page.
         scenes: Scenes in which it picks.
+        film: Whether its first pick is filmed.
+        faulty_depth: Whether its camera's depth has the faults of a depth camera.
     """
 
     headless: bool = False
@@ -60,6 +62,8 @@ class DemoOptions:
     out: Path = Path("out/demo")
     pick: bool = False
     scenes: int = 4
+    film: bool = True
+    faulty_depth: bool = False
 
 
 def run_demo(options: DemoOptions) -> int:
@@ -127,7 +131,14 @@ def node_commands(options: DemoOptions) -> dict[str, list[str]]:
     segmenter = _node("segmenter_node", preset=options.preset, device=options.device)
     if options.pick:
         out = str(options.out.absolute())
-        client = _node("pick_client", seed=seed, scenes=options.scenes, out=out)
+        client = _node(
+            "picking_node",
+            seed=seed,
+            scenes=options.scenes,
+            out=out,
+            film=options.film,
+            faulty_depth=options.faulty_depth,
+        )
         return {"segmenter": segmenter, "client": client}
     commands = {"camera": _node("camera_node", scene=seed), "segmenter": segmenter}
     if options.headless:
@@ -142,6 +153,7 @@ def _node(module: str, **parameters: str | int) -> list[str]:
     for name, value in parameters.items():
         # A quoted text stays a text, also if it reads like a number.
         shown = "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
+        shown = shown.lower() if isinstance(value, bool) else shown
         command += ["-p", f"{name}:={shown}"]
     return command
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Picking what a sentence means: grasps from a point cloud, and a simulated arm that tries them."""
+"""Picking what a sentence means: grasps from a cloud, and a simulated arm that tries them."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _LONGEST_STEP = 0.25  # radians
 
 _HALF = GRIPPER.opening / 2
 _FINGER = f"{GRIPPER.width / 2} {GRIPPER.thickness / 2} {GRIPPER.length / 2}"
-_TOUCHES = 'contype="2" conaffinity="1" condim="4" friction="1.2 0.02 0.001" solref="0.006 1"'
+_TOUCHES = 'contype="2" conaffinity="1" condim="4" friction="1.0 0.01 0.001" solref="0.006 1"'
 
 MJCF: Final = f"""
 <mujoco model="arm">

@@ -38,7 +38,7 @@ TIME_STEP: Final = 0.002
 
 _SETTLE_SECONDS = 1.0
 _DENSITY = 250.0  # of the objects, kg/m³
-_FRICTION = (0.8, 0.02, 0.001)  # sliding in general, metres of turning and of rolling
+_FRICTION = (0.8, 0.01, 0.001)  # sliding in general, metres of turning and of rolling
 _HULL_CORNERS = 150
 _MAX_GEOMS = 1500
 _COLLISION_GROUP = 3  # not drawn

@@ -9,14 +9,17 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from refseg_ros.picking.cell import TIME_STEP, PickingCell
+from refseg_ros.viewer.overlay import PLATE
+from refseg_ros.viewer.text import draw_text, text_width
 
 _EVERY = 0.12  # seconds of the simulation between pictures
 _SHOWN_MS = 90  # a picture, so a little faster than real
 _WIDTH = 480
 _INSET = 0.36  # of the width
+_TEXT = 15  # pixels
 _MARGIN = 8
 _FIRST, _LAST = 8, 14  # how often the first and the last picture are shown
 _QUALITY = 72
@@ -38,10 +41,10 @@ class Film:
         self._step = 0
         self._camera = replace(
             cell.spec.camera,
-            target=(-0.2, 0.0, 0.17),
+            target=(-0.16, 0.0, 0.24),
             azimuth=math.radians(-62.0),
-            elevation=math.radians(27.0),
-            distance=1.55,
+            elevation=math.radians(26.0),
+            distance=1.75,
             fovy=math.radians(36.0),
             roll=0.0,
         )
@@ -79,6 +82,11 @@ class Film:
             framed = Image.new("RGB", (wide + 4, tall + 4), "white")
             framed.paste(corner, (2, 2))
             frame.paste(framed, (_WIDTH - wide - 4 - _MARGIN, _MARGIN))
+        draw, text = ImageDraw.Draw(frame), f"“{self.command}”"
+        width = text_width(text, _TEXT)
+        box = (_MARGIN, height - _TEXT - 4 * _MARGIN, width + 4 * _MARGIN, height - _MARGIN)
+        draw.rounded_rectangle(box, _MARGIN, fill=PLATE)
+        draw_text(draw, (2.5 * _MARGIN, box[3] - 1.5 * _MARGIN), text, _TEXT, (255, 255, 255))
         return frame
 
     def save(self, path: Path) -> None:

@@ -4,8 +4,8 @@
 The gripper is laid over the points in many directions and at several heights. In each place the
 points between the fingers fall into walls: a box is one wall, a mug two with room for a finger in
 between, a ring as well. A wall that is thin enough, has room for a finger on both sides and faces
-the fingers is a grasp. The far side, which no camera sees, is taken to be the near side turned half
-about the middle of the thing's box, as `refseg_ros.geometry.pose_of` does.
+the fingers is a grasp. The far side, which no camera sees, is taken to be the near side turned
+half about the middle of the thing's box, as `refseg_ros.geometry.pose_of` does.
 
 Coordinates are metres in the arm's frame, z up.
 """
@@ -93,7 +93,8 @@ class Grasp:
         pose = np.eye(4)
         pose[:3, 1], pose[:3, 2] = self.closing, (0.0, 0.0, -1.0)
         pose[:3, 0] = np.cross(pose[:3, 1], pose[:3, 2])
-        pose[:3, 3] = self.position + (0.0, 0.0, above)
+        pose[:3, 3] = self.position
+        pose[2, 3] += above
         return pose
 
 

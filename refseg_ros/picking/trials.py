@@ -11,7 +11,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +22,7 @@ from refseg_ros.evaluation.bootstrap import Figure, Resampler
 from refseg_ros.picking.arm import BASE
 from refseg_ros.picking.cell import PickingCell
 from refseg_ros.simulation.expressions import PHENOMENA, Referral, refer
+from refseg_ros.simulation.ranging import RangeSpec, ranged
 from refseg_ros.simulation.renderer import Frame
 from refseg_ros.simulation.sampling import sample_scene
 from refseg_ros.simulation.scene import SceneSpec
@@ -32,8 +33,6 @@ ABSENT_EVERY: Final = 3
 """Of so many scenes, one is also asked for a thing that it does not have."""
 IOU_NEEDED: Final = 0.5
 """Overlap with the thing meant from which it was perceived."""
-SHARE_NEEDED: Final = 0.6
-"""Share of the commands that must succeed for the demo to succeed."""
 NEAREST, FARTHEST = 0.28, 0.88
 """Metres from the arm's base between which it can grasp from above."""
 _STILL = 0.005  # metres that a thing may move while the scene settles
@@ -74,24 +73,30 @@ class Outcome:
     seconds: float
 
 
-def open_scenes(
-    seed: int, make: Callable[[SceneSpec], PickingCell] = PickingCell
-) -> Iterator[tuple[PickingCell, Frame]]:
+def open_scenes(seed: int, faulty_depth: bool = False) -> Iterator[tuple[PickingCell, Frame]]:
     """Scenes from a seed on, each with its first frame; a scene is closed when the next is asked.
 
     Left out are cameras on a wrist (this arm's camera is on a mast), pictures that show the
     waiting arm, and scenes in which something moved while it settled.
+
+    Args:
+        seed: Of the first scene that is considered.
+        faulty_depth: Whether the depth has the noise, holes and rims of a depth camera.
     """
     while True:
         spec = sample_scene(seed)
         seed += 1
         if spec.camera.mount != "mast":
             continue
-        with make(spec) as cell:
+        with PickingCell(spec) as cell:
             placed = np.array([(*item.position, item.height) for item in spec.objects])
             drift = np.linalg.norm(cell.places() - placed, axis=1).max()
             if drift <= _STILL and not cell.shows_arm():
-                yield cell, cell.frame()
+                frame = cell.frame()
+                if faulty_depth:
+                    rng = np.random.default_rng(spec.seed)
+                    frame = replace(frame, depth=ranged(frame.depth, RangeSpec(), rng))
+                yield cell, frame
 
 
 def choose(spec: SceneSpec, frame: Frame, turn: int) -> list[Referral]:
@@ -191,17 +196,6 @@ def _line(name: str, items: Sequence[Outcome], good: Callable[[Outcome], bool]) 
         f"{name}: {hits} of {len(items)}, {100 * figure.value:.0f} % "
         f"({100 * figure.low:.0f}–{100 * figure.high:.0f})"
     )
-
-
-def by_category(outcomes: Sequence[Outcome]) -> str:
-    """A Markdown table: by category, how many were asked for, selected and picked."""
-    lines = ["| thing | commands | selected | picked of these |", "|---|---|---|---|"]
-    for name in sorted({item.category for item in outcomes if item.category}):
-        items = [item for item in outcomes if item.category == name]
-        seen = [item for item in items if item.perceived]
-        picked = sum(item.ok for item in seen)
-        lines.append(f"| {name} | {len(items)} | {len(seen)} | {picked} |")
-    return "\n".join(lines)
 
 
 def save(path: Path, outcomes: Sequence[Outcome]) -> None:
