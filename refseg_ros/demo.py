@@ -49,6 +49,7 @@ class DemoOptions:
         device: Device of the segmenter.
         out: Folder for logs, pictures and results; made if missing.
         pick: A simulated arm that picks what commands mean, in place of camera and page.
+        say: What it is told, in the first scene alone; empty for scripted commands.
         scenes: Scenes in which it picks.
         film: Whether its first pick is filmed.
         faulty_depth: Whether its camera's depth has the faults of a depth camera.
@@ -61,6 +62,7 @@ class DemoOptions:
     device: str = "auto"
     out: Path = Path("out/demo")
     pick: bool = False
+    say: str = ""
     scenes: int = 4
     film: bool = True
     faulty_depth: bool = False
@@ -134,6 +136,7 @@ def node_commands(options: DemoOptions) -> dict[str, list[str]]:
         client = _node(
             "picking_node",
             seed=seed,
+            say=options.say,
             scenes=options.scenes,
             out=out,
             film=options.film,

@@ -104,9 +104,7 @@ def test_neighbours_are_not_hit() -> None:
     assert grasps
     assert all(abs(grasp.closing[0]) > 0.8 for grasp in grasps)
     ends = np.concatenate([block(0.02, 0.1, 0.08, x=side * 0.045) for side in (-1, 1)])
-    grasps, reason = plan_grasps(
-        thing, box(0.06, 0.05, 0.06), np.concatenate([sides, ends])
-    )
+    grasps, reason = plan_grasps(thing, box(0.06, 0.05, 0.06), np.concatenate([sides, ends]))
     assert grasps == []
     assert "no room for the fingers" in reason
 

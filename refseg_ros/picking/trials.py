@@ -21,7 +21,7 @@ from rich.table import Table
 from refseg_ros.evaluation.bootstrap import Figure, Resampler
 from refseg_ros.picking.arm import BASE
 from refseg_ros.picking.cell import PickingCell
-from refseg_ros.simulation.expressions import PHENOMENA, Referral, refer
+from refseg_ros.simulation.expressions import PHENOMENA, refer
 from refseg_ros.simulation.ranging import RangeSpec, ranged
 from refseg_ros.simulation.renderer import Frame
 from refseg_ros.simulation.sampling import sample_scene
@@ -40,13 +40,28 @@ _NOT_ASKED = ("plural", "absent")
 
 
 @dataclass(frozen=True)
+class Task:
+    """A command and what it means.
+
+    Attributes:
+        command: The sentence.
+        target: Index of the object meant; -1 if nothing is; None if only the speaker knows.
+        phenomenon: Of the expression; "absent" if nothing is meant, "own" if it is not known.
+    """
+
+    command: str
+    target: int | None
+    phenomenon: str
+
+
+@dataclass(frozen=True)
 class Outcome:
     """One command and what came of it.
 
     Attributes:
         scene: Seed of the scene.
         command: As it was sent.
-        phenomenon: Of the expression; "absent" if nothing is meant.
+        phenomenon: As in `Task`.
         category: Of the thing meant, "" if nothing is.
         status: Name of the answer's status.
         iou: Of the answer's mask with the thing meant; NaN if nothing is meant.
@@ -99,7 +114,7 @@ def open_scenes(seed: int, faulty_depth: bool = False) -> Iterator[tuple[Picking
                 yield cell, frame
 
 
-def choose(spec: SceneSpec, frame: Frame, turn: int) -> list[Referral]:
+def choose(spec: SceneSpec, frame: Frame, turn: int) -> list[Task]:
     """The commands of one scene.
 
     Phenomena take turns from scene to scene; of a phenomenon, the expression in the middle of the
@@ -114,19 +129,28 @@ def choose(spec: SceneSpec, frame: Frame, turn: int) -> list[Referral]:
     referrals = refer(spec, frame)
     kinds = [name for name in PHENOMENA if name not in _NOT_ASKED]
     things = set(_reachable(spec, frame))
-    chosen: list[Referral] = []
+    chosen: list[Task] = []
     for step in range(COMMANDS):
         for shift in range(len(kinds)):
             kind = kinds[(turn * COMMANDS + step + shift) % len(kinds)]
             known = [r for r in referrals if r.phenomenon == kind and things & set(r.targets)]
             if known:
-                chosen.append(known[len(known) // 2])
-                things -= set(chosen[-1].targets)
+                middle = known[len(known) // 2]
+                chosen.append(Task(middle.expression, middle.object_index, kind))
+                things.discard(middle.object_index)
                 break
     if turn % ABSENT_EVERY == 0:
         absent = [r for r in referrals if r.phenomenon == "absent"]
-        chosen += absent[len(absent) // 2 :][:1]
+        chosen += [Task(r.expression, -1, "absent") for r in absent[len(absent) // 2 :][:1]]
     return chosen
+
+
+def own_task(command: str, spec: SceneSpec, frame: Frame) -> Task:
+    """The task of somebody's own sentence, with what it means if the scene's truth has it."""
+    for referral in refer(spec, frame):
+        if referral.expression == command and len(referral.targets) <= 1:
+            return Task(command, (*referral.targets, -1)[0], referral.phenomenon)
+    return Task(command, None, "own")
 
 
 def _reachable(spec: SceneSpec, frame: Frame) -> Iterator[int]:

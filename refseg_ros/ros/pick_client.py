@@ -32,6 +32,7 @@ from refseg_ros.simulation import Frame
 
 PARAMETERS = (
     Rule("seed", 0, "Seed of the first scene.", low=0, high=2**31 - 1),
+    Rule("say", "", "A command of one's own, for the first scene alone; empty: scripted ones."),
     Rule("scenes", 4, "Scenes in which things are picked.", low=1, high=1000),
     Rule("out", "out/pick", "Folder for pictures and results; it must exist."),
     Rule("film", True, "Whether the first pick is filmed."),

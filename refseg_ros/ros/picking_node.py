@@ -32,8 +32,10 @@ from refseg_ros.picking.picking import Attempt, judge, pick
 from refseg_ros.picking.trials import (
     IOU_NEEDED,
     Outcome,
+    Task,
     choose,
     open_scenes,
+    own_task,
     save,
     summary,
     table,
@@ -42,7 +44,6 @@ from refseg_ros.results import Selection, Status
 from refseg_ros.ros.background import Spinning
 from refseg_ros.ros.pick_client import Interrupted, PickClient, Reply
 from refseg_ros.simulation import Frame
-from refseg_ros.simulation.expressions import Referral
 from refseg_ros.simulation.opengl import RendererUnavailable
 from refseg_ros.viewer.overlay import draw_overlay
 
@@ -60,23 +61,25 @@ def run_trials(client: PickClient, console: Console) -> int:
     """
     outcomes: list[Outcome] = []
     out, film = Path(client.settings["out"]), bool(client.settings["film"])
+    said = str(client.settings["say"])
     scenes = islice(
         open_scenes(client.settings["seed"], bool(client.settings["faulty_depth"])),
-        client.settings["scenes"],
+        1 if said else client.settings["scenes"],
     )
     with Console(stderr=True).status("waiting for the simulation and the models…") as status:
         client.wait_for_segmenter()
         for turn, (cell, frame) in enumerate(scenes):
             client.show(frame)
-            for referral in choose(cell.spec, frame, turn):
-                status.update(f"scene {cell.spec.seed}: {escape(referral.expression)}")
+            own = [own_task(said, cell.spec, frame)] if said else []
+            for task in own or choose(cell.spec, frame, turn):
+                status.update(f"scene {cell.spec.seed}: {escape(task.command)}")
                 client.resume(frame)
-                trial = _Trial(client, cell, frame, referral)
-                outcome = trial.run(Film(cell, referral.expression) if film else None)
+                trial = _Trial(client, cell, frame, task)
+                outcome = trial.run(Film(cell, task.command) if film else None)
                 film = film and not (outcome.ok and outcome.moved)
                 trial.save(out, len(outcomes))
                 outcomes.append(outcome)
-                console.print(_line(outcome))
+                _tell(console, outcome)
             client.show(None)
     console.print(table(outcomes))
     for line in summary(outcomes):
@@ -86,27 +89,24 @@ def run_trials(client: PickClient, console: Console) -> int:
     return 0 if sum(item.ok for item in outcomes) >= needed(len(outcomes)) else 1
 
 
-def _line(outcome: Outcome) -> str:
-    mark = "picked" if outcome.ok and outcome.moved else "right " if outcome.ok else "failed"
-    return (
-        f"{mark} {outcome.scene} {escape(outcome.command)}: {outcome.status} "
-        f"({escape(outcome.what)}); {escape(outcome.why)}"
-    )
+def _tell(console: Console, outcome: Outcome) -> None:
+    mark = "picked" if outcome.moved else "right"
+    verdict = f"[green]{mark}[/green]" if outcome.ok else "[red]not picked[/red]"
+    console.print(f"[bold]{escape(outcome.command)}[/bold]  (scene {outcome.scene})")
+    console.print(f"  node: {outcome.status}, {escape(outcome.what)}", soft_wrap=True)
+    console.print(f"  arm:  {verdict}, {escape(outcome.why)}", soft_wrap=True)
 
 
 class _Trial:
     """One command: asked, acted on and judged."""
 
-    def __init__(
-        self, client: PickClient, cell: PickingCell, frame: Frame, referral: Referral
-    ) -> None:
-        self._client, self._cell, self._frame = client, cell, frame
-        self._referral = referral
+    def __init__(self, client: PickClient, cell: PickingCell, frame: Frame, task: Task) -> None:
+        self._client, self._cell, self._frame, self._task = client, cell, frame, task
         self._film: Film | None = None
 
     def run(self, film: Film | None) -> Outcome:
         """Ask, let the arm act and judge; a film is kept if the pick succeeds."""
-        cell, command = self._cell, self._referral.expression
+        cell, command = self._cell, self._task.command
         self._reply = reply = self._client.ask(command)
         selection = reply.heard.selection
         self._picture = self._draw(selection)
@@ -116,8 +116,12 @@ class _Trial:
         if film is not None:
             film.start(self._draw(selection, labelled=False))
         attempt = self._act(reply)
-        meant = self._referral.targets[0] if self._referral.targets else -1
+        meant = self._task.target
+        if meant is None:  # the best guess is that the node is right
+            meant = self._most_covered(selection.mask)
         lifted, verdict = judge(before, cell.places(), meant)
+        if self._task.target is None and not attempt.holding:
+            lifted = False  # what somebody asks for is taken to be there
         if film is not None:
             film.stop()
             self._film = film if lifted and attempt.holding else None
@@ -130,7 +134,7 @@ class _Trial:
         return Outcome(
             scene=cell.spec.seed,
             command=command,
-            phenomenon=self._referral.phenomenon,
+            phenomenon=self._task.phenomenon,
             category=cell.spec.objects[meant].category if meant >= 0 else "",
             status=selection.status.name,
             iou=float(overlap),
@@ -141,6 +145,12 @@ class _Trial:
             why=f"{attempt.reason}: {verdict}" if attempt.grasp else attempt.reason,
             seconds=reply.seconds,
         )
+
+    def _most_covered(self, mask: NDArray[np.bool_]) -> int:
+        """Index of the object that most of a mask lies on; -1 if none."""
+        below = self._frame.instances[mask] if mask.size else np.zeros(0, np.uint8)
+        counts = np.bincount(below, minlength=2)[1:]
+        return int(counts.argmax()) if counts.any() else -1
 
     def _act(self, reply: Reply) -> Attempt:
         status = reply.heard.selection.status
