@@ -35,7 +35,7 @@ def block(length: float, width: float, height: float, x: float = 0.0, y: float =
         *((a, side * width / 2, z) for a in across for z in up for side in (-1, 1)),
         *((side * length / 2, b, z) for b in along for z in up for side in (-1, 1)),
     ]
-    return np.array(sides) + (x, y, 0.0)
+    return np.array(sides) + np.array((x, y, 0.0))
 
 
 def box(length: float, width: float, height: float) -> Box:

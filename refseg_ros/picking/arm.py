@@ -79,13 +79,13 @@ MJCF: Final = f"""
           <joint name="left" type="slide" axis="0 1 0" range="0 {_HALF}" damping="20"
                  armature="0.05"/>
           <geom name="left" type="box" size="{_FINGER}" pos="0 {GRIPPER.thickness / 2} 0"
-                material="shell" {_TOUCHES}/>
+                material="joint" {_TOUCHES}/>
          </body>
          <body name="right" pos="0 0 {0.036 + GRIPPER.length / 2}" gravcomp="1">
           <joint name="right" type="slide" axis="0 -1 0" range="0 {_HALF}" damping="20"
                  armature="0.05"/>
           <geom name="right" type="box" size="{_FINGER}" pos="0 -{GRIPPER.thickness / 2} 0"
-                material="shell" {_TOUCHES}/>
+                material="joint" {_TOUCHES}/>
          </body>
         </body>
        </body>

@@ -29,7 +29,7 @@ from refseg_ros.simulation.room import (
     apply_light,
     empty_room,
 )
-from refseg_ros.simulation.scene import FINISHES, CameraSpec, ObjectSpec, SceneSpec
+from refseg_ros.simulation.scene import CameraSpec, ObjectSpec, SceneSpec
 from refseg_ros.simulation.sensor import decode_jpeg, encode_jpeg, expose
 from refseg_ros.simulation.textures import TEXTURE_SIZE, paint
 
@@ -316,6 +316,3 @@ class PickingCell:
             flags[segment] = 0
         scaled = NEAR_METRES + buffer[::-1].astype(np.float64) * (FAR_METRES - NEAR_METRES)
         return np.ascontiguousarray(NEAR_METRES * FAR_METRES / scaled, dtype=np.float32)
-
-
-__all__ = ["FINISHES", "TIME_STEP", "PickingCell"]

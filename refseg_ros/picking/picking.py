@@ -14,7 +14,7 @@ from refseg_ros.picking.grasps import Box, Grasp, plan_grasps
 
 Matrix = NDArray[np.float64]
 
-LIFT: Final = 0.12
+LIFT: Final = 0.16
 """Metres by which the arm lifts what it has closed on."""
 LIFTED: Final = 0.05
 """Metres by which a thing must have risen to count as picked."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header, String
 
@@ -73,10 +74,11 @@ class PickClient(Node):
 
     Args:
         stop: Set when the process was asked to end.
+        overrides: Values of parameters, as rclpy takes them.
     """
 
-    def __init__(self, stop: threading.Event) -> None:
-        super().__init__("refseg_pick")
+    def __init__(self, stop: threading.Event, overrides: Sequence[Parameter] = ()) -> None:
+        super().__init__("refseg_pick", parameter_overrides=list(overrides))
         self.settings = Parameters(self, PARAMETERS)
         self._stop = stop
         self._news = threading.Condition()
@@ -155,10 +157,12 @@ class PickClient(Node):
         Raises:
             RefsegError: It does not come in time.
         """
-        began = time.monotonic()
-        heard = self._answer_to(command)
+        began, patience = time.monotonic(), self.settings["answer_timeout"]
+        heard = self._answer_to(command, patience)
         while heard.stamp not in self._sent:  # the node had not yet seen a frame of this scene
-            heard = self._answer_to(command)
+            if time.monotonic() > began + patience:
+                raise RefsegError(f"no answer to {command!r} about a new frame")
+            heard = self._answer_to(command, patience)
         seconds = time.monotonic() - began
         cloud = None
         if heard.selection.status.has_target:
@@ -170,7 +174,7 @@ class PickClient(Node):
             cloud = self.wait(arrived, _CLOUD_TIMEOUT, missing)[-1]
         return Reply(heard, cloud, box_of(heard.message), seconds)
 
-    def _answer_to(self, command: str) -> Heard:
+    def _answer_to(self, command: str, patience: float) -> Heard:
         with self._news:
             self._answers.clear()
             self._clouds.clear()
@@ -179,8 +183,7 @@ class PickClient(Node):
         def answered() -> Heard | None:
             return next((heard for heard in self._answers if _is_final(heard, command)), None)
 
-        seconds = self.settings["answer_timeout"]
-        found: Heard = self.wait(answered, seconds, f"no answer to {command!r}")
+        found: Heard = self.wait(answered, patience, f"no answer to {command!r}")
         return found
 
 

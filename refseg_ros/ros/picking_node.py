@@ -162,7 +162,8 @@ class _Trial:
         if reply.cloud is None or reply.box is None:
             return Attempt(None, False, f"no motion: {reply.heard.message.space_problem}")
         frame = self._frame
-        rest = organised_cloud(~np.isfinite(reply.cloud).all(-1), frame.depth, frame.intrinsics)
+        others = np.isnan(reply.cloud[..., 2])
+        rest = organised_cloud(others, frame.depth, frame.intrinsics)
         return pick(self._cell, reply.cloud, reply.box, frame.camera_pose, rest)
 
     def _draw(self, selection: Selection, labelled: bool = True) -> NDArray[np.uint8]:
