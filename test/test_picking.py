@@ -70,6 +70,15 @@ def test_what_is_too_wide_is_left_with_its_width() -> None:
     assert "180 mm wide, 140 mm" in reason
 
 
+def test_a_flat_lens_is_left_to_others() -> None:
+    spots = np.arange(-0.06, 0.0601, STEP)
+    lens = np.array([(x, y, 0.015 - 3.5 * (x * x + y * y)) for x in spots for y in spots])
+    lens = lens[lens[:, 2] > 0.0]
+    grasps, reason = plan_grasps(lens, box(0.12, 0.12, 0.015))
+    assert grasps == []
+    assert "turn away" in reason
+
+
 def test_a_wide_pot_is_taken_by_its_rim() -> None:
     angles = np.linspace(0, 2 * math.pi, 240, endpoint=False)
     rings = [(r, z) for z in np.arange(0.004, 0.09, STEP) for r in (0.085, 0.090)]

@@ -36,7 +36,7 @@ class Gripper:
         width: Of a finger, across the direction in which it closes.
         thickness: Of a finger, in the direction in which it closes.
         length: From the tips to the palm.
-        clearance: Metres that stay free on each side of a thing before the fingers close.
+        clearance: Metres that should stay free on each side before the fingers close.
     """
 
     opening: float = 0.14
@@ -107,10 +107,13 @@ _DEPTHS = (0.010, 0.022, 0.038, 0.058)  # metres of the tips below the top
 _LEAST_HOLD = 0.010  # metres of a wall between the fingers, in height
 _LEAST_POINTS = 6  # of a wall
 _STEEPEST = math.tan(math.radians(28.0))  # of a wall against a finger
+_LEANING = 0.7  # metres by which a side may come inwards in a metre of height
 _KEPT = 40
+_SEATED = 0.012  # metres between tips and touch that are enough
+_TOUCH = 0.002  # metres from a wall's outermost point that a finger touches
 # What a grasp is worth: metres from the middle, metres of hold, slope of the walls against the
-# fingers from above and from the side, share of the opening, metres from the nearest obstacle.
-_OFF_MIDDLE, _HOLD, _SLOPE, _LEAN, _WIDE, _FREE = 9.0, 14.0, 0.6, 0.5, 0.25, 12.0
+# fingers from above and from the side, share of the opening, metres of clearance and of seat.
+_OFF_MIDDLE, _HOLD, _SLOPE, _LEAN, _WIDE, _FREE, _SEAT = 9.0, 14.0, 0.6, 0.5, 0.25, 12.0, 25.0
 
 
 def plan_grasps(
@@ -144,10 +147,12 @@ def plan_grasps(
         return found[:_KEPT], ""
     if any(_search(body, in_the_way[:0], box, floor, gripper)):
         return [], "there is no room for the fingers between it and what stands beside it"
-    smallest = 1000 * float(min(box.size[:2]))
+    width, most = float(min(box.size[:2])), gripper.opening
+    if width + gripper.clearance < most:
+        return [], "its walls turn away from the fingers in every direction"
     return [], (
-        f"no two walls of it fit between the fingers: it is {smallest:.0f} mm wide, "
-        f"{1000 * gripper.opening:.0f} mm is the gripper's opening"
+        f"it is {1000 * width:.0f} mm wide, {1000 * most:.0f} mm is the gripper's opening, and it "
+        "has no upright rim"
     )
 
 
@@ -252,7 +257,7 @@ def _judge(
     if opening is None or below_palm.any():
         return None
     slope, lean = _slopes(wall, across, height, hold)
-    if slope > _STEEPEST:
+    if slope > _STEEPEST or lean > _LEANING:
         return None
     score = (
         1.0
@@ -261,9 +266,16 @@ def _judge(
         - _SLOPE * slope
         - _LEAN * lean
         - _WIDE * width / gripper.opening
+        + _SEAT * _seat(wall, low, high, height)
         + _FREE * (opening - width) / 2
     )
     return _Place(middle, across, width, opening, score)
+
+
+def _seat(wall: Points, low: float, high: float, height: float) -> float:
+    """Metres above the tips at which the fingers touch: what narrows upwards slips from them."""
+    left, right = wall[wall[:, 0] < low + _TOUCH, 2], wall[wall[:, 0] > high - _TOUCH, 2]
+    return min(_SEATED, float(left.mean()) - height, float(right.mean()) - height)
 
 
 def _widest(off: Vector, width: float, gripper: Gripper) -> float | None:
@@ -274,8 +286,8 @@ def _widest(off: Vector, width: float, gripper: Gripper) -> float | None:
         width: Of the wall.
         gripper: What grasps.
     """
-    for clearance in (2.5 * gripper.clearance, 1.7 * gripper.clearance, gripper.clearance):
-        opening = width + 2 * clearance
+    for share in (2.5, 1.7, 1.0, 0.6):
+        opening = width + 2 * share * gripper.clearance
         inner, outer = width / 2 + gripper.clearance / 2, opening / 2 + gripper.thickness
         if opening <= gripper.opening and not ((off > inner) & (off < outer)).any():
             return opening
@@ -298,5 +310,5 @@ def _slopes(wall: Points, across: float, height: float, hold: float) -> tuple[fl
     lower = wall[wall[:, 2] <= height + hold / 2, 0]
     if len(upper) < 2 or len(lower) < 2 or hold < 0.004:
         return slope, 0.0
-    narrowing = float(np.ptp(lower) - np.ptp(upper)) / hold
-    return slope, max(0.0, narrowing)
+    inwards = max(float(upper.min() - lower.min()), float(lower.max() - upper.max()), 0.0)
+    return slope, inwards / (hold / 2)
