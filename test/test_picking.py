@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,9 +18,10 @@ from refseg_ros.picking import GRIPPER, Box, plan_grasps
 from refseg_ros.picking import trials as trials_module
 from refseg_ros.picking.collision import clip, convex_pieces
 from refseg_ros.picking.picking import judge, solid
-from refseg_ros.picking.trials import Outcome, summary
-from refseg_ros.simulation import ObjectSpec, SceneSpec, sample_scene
+from refseg_ros.picking.trials import Outcome, choose, own_task, summary
+from refseg_ros.simulation import Frame, ObjectSpec, SceneSpec, sample_scene
 from refseg_ros.simulation.catalogue import CATEGORIES
+from refseg_ros.simulation.rasteriser import rasterise
 
 Points = NDArray[np.float64]
 STEP = 0.004
@@ -310,3 +312,58 @@ def test_the_picture_is_that_of_the_other_renderer(cell) -> None:
     off = np.abs(ours.rgb.astype(int) - theirs.rgb.astype(int))
     assert np.mean(off > 24) < 0.02
     assert np.median(np.abs(ours.depth - theirs.depth)) < 1e-3
+
+
+def test_the_code_of_the_page_runs(cell) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "grasping.md").read_text(encoding="utf-8")
+    code = page.split("## Grasps from above")[1].split("```python\n")[1].split("```")[0]
+    cell.reset()
+    frame = cell.frame()
+    mask = frame.instances == 1
+    pose, _ = pose_of(mask, frame.depth, frame.intrinsics)
+    names = {
+        "camera": frame.camera_pose,
+        "selection": SimpleNamespace(mask=mask),
+        "pose": pose,
+        "depth": frame.depth,
+        "intrinsics": frame.intrinsics,
+    }
+    exec(compile(code, "docs/grasping.md", "exec"), names)
+    assert names["grasps"], names["reason"]
+    off = names["grasps"][0].position[:2] - scene().objects[0].position
+    assert np.linalg.norm(off) < 0.015
+
+
+def drawn(seed: int) -> tuple[SceneSpec, Frame]:
+    """A scene and its truth, without a picture."""
+    spec = sample_scene(seed)
+    seen = rasterise(spec, 320, 240)
+    return spec, Frame(
+        rgb=np.zeros((240, 320, 3), np.uint8),
+        depth=np.zeros((240, 320), np.float32),
+        instances=seen.instances,
+        intrinsics=spec.camera.intrinsics(320, 240),
+        camera_pose=spec.camera.pose(),
+        full_areas=seen.full_areas,
+    )
+
+
+@pytest.mark.parametrize("turn", [0, 1])
+def test_commands_are_for_different_things_that_can_be_taken(turn: int) -> None:
+    spec, frame = drawn(2_000_009)
+    tasks = choose(spec, frame, turn)
+    meant = [task.target for task in tasks if task.target != -1]
+    assert len(meant) == len(set(meant)) == 3
+    carriers = {item.support for item in spec.objects}
+    for index in meant:
+        assert index not in carriers
+        assert 0.28 < math.dist(spec.objects[index].position, (-0.6, 0.0)) < 0.88
+    assert [task.phenomenon for task in tasks].count("absent") == (turn == 0)
+    assert choose(spec, frame, turn) == tasks
+
+
+def test_somebodys_own_command_means_what_the_truth_says() -> None:
+    spec, frame = drawn(2_000_009)
+    scripted = choose(spec, frame, 0)
+    assert [own_task(task.command, spec, frame) for task in scripted] == scripted
+    assert own_task("whatever you like", spec, frame).target is None
