@@ -77,7 +77,7 @@ class Follower:
         dropped: Pictures that were replaced by a newer one before they were looked at.
         late: Observations that came too late to be of use.
         state: How it stands with the target, in words.
-        problem: Why the target has no pose; empty if it has or needs none.
+        depth_problem: Why the target has no pose; empty if it has or needs none.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Follower:
         self._depth, self._target_frame, self._outputs = depth, target_frame, outputs
         self._values, self._health, self._logger = values, health, logger
         self.updates = self.dropped = self.late = 0
-        self.state, self.problem = "nothing is followed", ""
+        self.state, self.depth_problem = "nothing is followed", ""
         self._changed = threading.Condition()
         self._publishing = threading.Lock()
         self._backlog = Backlog()
@@ -147,7 +147,7 @@ class Follower:
         """Follow nothing; when this returns nothing more is published."""
         with self._publishing, self._changed:
             self._target, self._fresh, self._learned = None, None, None
-            self.state, self.problem = "nothing is followed", ""
+            self.state, self.depth_problem = "nothing is followed", ""
 
     def close(self) -> None:
         """End the thread."""
@@ -267,7 +267,7 @@ class Follower:
         if self._publish(target, answer):
             self.updates += 1
             self.state = f"{tracked.state.value} ({tracked.confidence:.2f})"
-            self.problem = place.problem
+            self.depth_problem = place.problem
             age = time.monotonic() - picture.time
             self._health.took({"track": seconds, "image to tracked result": age})
 
@@ -292,8 +292,10 @@ def _selection(first: Selection, tracked: Tracked, seconds: float) -> Selection:
     if status is Status.SELECTED:
         status = first.status  # an answer that was unsure does not become sure by being followed
         reason = f"followed from an earlier image: {first.reason}"
+    elif status.has_target:
+        reason = f"followed in doubt: {tracked.reason or 'an observation did not show it'}"
     else:
-        reason = f"followed from an earlier image: {tracked.reason or 'it is looked for'}"
+        reason = f"lost: {tracked.reason or 'an observation did not show it'}"
     if not status.has_target:
         first = replace(first, question="", options=(), score=0.0, margin=0.0)
     warnings = first.warnings

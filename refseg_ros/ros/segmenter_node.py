@@ -322,11 +322,9 @@ class SegmenterNode(LifecycleNode):
             problems.append(text)
             if self._inbox.pending or self._values["mode"] == "continuous":
                 self.get_logger().warning(text, throttle_duration_sec=10.0)
-        stated = (
-            self._answering.depth_problem,
-            self._follower.problem,
-            self._frame.problem,
-        )
+        # That of the answer is old news once it is followed.
+        placed = self._follower if self._follower.following else self._answering
+        stated = (placed.depth_problem, self._frame.problem)
         return [*problems, *self._health.troubles(), *(text for text in stated if text)]
 
 
