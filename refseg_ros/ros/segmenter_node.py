@@ -117,7 +117,7 @@ class SegmenterNode(LifecycleNode):
         self._diagnostics = self.create_publisher(
             DiagnosticArray,
             "/diagnostics",
-            qos.RESULT,
+            qos.own(qos.RESULT),
             qos_overriding_options=qos.overridable(),
         )
         # Not the ROS clock: a paused simulation must not silence the diagnostics.
