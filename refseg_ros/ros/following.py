@@ -24,12 +24,11 @@ from refseg_ros.errors import ImageError
 from refseg_ros.results import Selection, Status
 from refseg_ros.ros.backlog import Backlog, Picture
 from refseg_ros.ros.conversions import read_rgb
-from refseg_ros.ros.depth import DepthStore
 from refseg_ros.ros.health import Health
 from refseg_ros.ros.messages import Answer
 from refseg_ros.ros.outputs import Outputs
 from refseg_ros.ros.parameters import Parameters
-from refseg_ros.ros.space import Place, TargetFrame, place_of
+from refseg_ros.ros.space import Place, Places
 from refseg_ros.ros.worker import Again
 
 if TYPE_CHECKING:
@@ -65,8 +64,7 @@ class Follower:
     """Follows one target at a time; any thread may call.
 
     Args:
-        depth: Depth images of the pictures.
-        target_frame: Where poses are published.
+        places: Where things are.
         outputs: Where results go.
         values: Parameters of the node.
         health: Hears how it went.
@@ -82,14 +80,13 @@ class Follower:
 
     def __init__(
         self,
-        depth: DepthStore,
-        target_frame: TargetFrame,
+        places: Places,
         outputs: Outputs,
         values: Parameters,
         health: Health,
         logger: Any,
     ) -> None:
-        self._depth, self._target_frame, self._outputs = depth, target_frame, outputs
+        self._places, self._outputs = places, outputs
         self._values, self._health, self._logger = values, health, logger
         self.updates = self.dropped = self.late = 0
         self.state, self.depth_problem = "nothing is followed", ""
@@ -252,10 +249,7 @@ class Follower:
         selection = _selection(target.answer.selection, tracked, seconds)
         place = Place()
         if tracked.state.status.has_target:
-            slop = self._values["depth_slop"]
-            measured = self._depth.read(target.scene.size, header, slop)
-            place = place_of(tracked.mask, *measured)
-            place = self._target_frame.placed(place, self._values["target_frame"], header)
+            place = self._places.of(tracked.mask, header)
         answer = Answer(
             header,
             selection,

@@ -124,5 +124,6 @@ class Inputs:
                 "and use_sim_time"
             )
         self._last_stamp = stamp
-        self._inbox.put_frame(message)
+        # Before the inbox, so that a picture that is answered about is none that came after.
         self._on_frame(message)
+        self._inbox.put_frame(message)

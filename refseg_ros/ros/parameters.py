@@ -122,6 +122,13 @@ SEGMENTER = (
         "kept up with, until it is cleared or something else is asked; takes most of a CPU core.",
         dynamic=True,
     ),
+    Rule(
+        "anytime",
+        False,
+        "Whether a command on a new view is answered twice: at once from how candidates look and "
+        "lie (is_final false), and with their captions as soon as those are made.",
+        dynamic=True,
+    ),
     Rule("command", "", "A command to begin with; empty is none. Later ones come by topic."),
     Rule(
         "autostart",
