@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What an answer before the captions is worth: how much sooner, how often right, how often changed.
+"""What an answer before the captions is worth: how much sooner, how often right, or changed.
 
 The scenes that come with the package are observed without captions and asked, then captioned
 and asked again, as the node does with anytime:=true.
