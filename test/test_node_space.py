@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ pytest.importorskip("refseg_ros.msg", reason="the messages are not built")
 import table_rays
 from geometry_msgs.msg import PoseStamped
 from ros_bench import Bench, LeftHalf
-from ros_peer import FRAME_ID
+from ros_peer import FRAME_ID, NAMESPACE
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -37,9 +38,11 @@ SHIFT = np.array([0.1, -0.2, 0.6])
 class Tower(LeftHalf):
     """Finds the tower on the table, whatever it is asked."""
 
-    def select(self, proposals: Proposals, text: str) -> Any:
-        masks = MASKS.masks[[TOWER, 0]]
-        return super().select(Proposals(masks, np.ones(2, np.float32)), text)
+    def observe(self, image: Any) -> Any:
+        scene = super().observe(image)
+        scene.proposals = Proposals(MASKS.masks[[TOWER, 0]], np.ones(2, np.float32))
+        scene.select = lambda text: self.select(scene.proposals, text)
+        return scene
 
 
 class Known:
@@ -280,3 +283,28 @@ def test_markers_show_the_box_as_it_lies(camera: Camera) -> None:
     camera.peer.ask("")
     removed = camera.peer.wait(lambda: camera.peer.heard["markers"], "their removal")[-1]
     assert [marker.action for marker in removed.markers] == [Marker.DELETEALL]
+
+
+def test_the_document_writes_what_planners_read(camera: Camera, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "grasping.md").read_text(encoding="utf-8")
+    (block,) = [part for part in text.split("```") if "class PlannerInput" in part]
+    names: dict[str, Any] = {}
+    exec(compile(block.removeprefix("python\n"), "grasping.md", "exec"), names)
+    planner = names["PlannerInput"](str(tmp_path / "scene.npz"), namespace=NAMESPACE)
+    camera.bench.executor.add_node(planner)
+    try:
+        peer = camera.peer
+        peer.wait(lambda: peer.node.count_subscribers("refseg/label_image") == 2, "the planner")
+        peer.spin(0.3)
+        result = camera.answer()
+        wanted = peer.wait(lambda: planner.wanted, "the file")
+    finally:
+        camera.bench.executor.remove_node(planner)
+        planner.destroy_node()
+    assert wanted == result.target_id
+    with np.load(tmp_path / "scene.npz") as scene:
+        assert set(scene) == {"rgb", "depth", "K", "segmap"}
+        assert ((scene["segmap"] == wanted) == MASKS.masks[TOWER]).all()
+        assert scene["depth"] == pytest.approx(METRES)
+        assert scene["rgb"].shape == (240, 320, 3)
+        assert scene["K"] == pytest.approx(table_rays.K)

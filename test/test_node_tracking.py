@@ -190,7 +190,7 @@ def test_a_new_command_is_followed_and_the_old_one_is_not(camera: Camera) -> Non
     assert "the red block" not in commands[commands.index("the blue block") :]
 
 
-@pytest.mark.parametrize("way", ["clear", "parameter", "mode", "not found"])
+@pytest.mark.parametrize("way", ["clear", "parameter", "mode", "not found", "deactivated"])
 def test_following_ends(camera: Camera, way: str) -> None:
     camera.send(red(20), BLUE)
     camera.peer.ask("the red block")
@@ -200,6 +200,10 @@ def test_following_ends(camera: Camera, way: str) -> None:
     elif way == "mode":
         camera.bench.set("mode", "on_service")
         camera.result(lambda item: item.status == Status.IDLE)
+    elif way == "deactivated":
+        camera.bench.node.trigger_deactivate()
+        camera.bench.node.trigger_activate()
+        camera.peer.wait_until_connected()
     elif way == "clear":
         assert camera.peer.ask("")[0].status == Status.IDLE
     else:
@@ -208,7 +212,7 @@ def test_following_ends(camera: Camera, way: str) -> None:
     for x in (28, 32):
         camera.send(red(x), BLUE)
     camera.peer.spin(0.2)
-    assert camera.peer.heard["result"] == []
+    assert [item for item in camera.peer.heard["result"] if item.tracked] == []
     assert camera.bench.node._follower.state == "nothing is followed"
 
 

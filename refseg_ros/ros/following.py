@@ -24,12 +24,11 @@ from refseg_ros.errors import ImageError
 from refseg_ros.results import Selection, Status
 from refseg_ros.ros.backlog import Backlog, Picture
 from refseg_ros.ros.conversions import read_rgb
-from refseg_ros.ros.depth import DepthStore
 from refseg_ros.ros.health import Health
 from refseg_ros.ros.messages import Answer
 from refseg_ros.ros.outputs import Outputs
 from refseg_ros.ros.parameters import Parameters
-from refseg_ros.ros.space import Place, TargetFrame, place_of
+from refseg_ros.ros.space import Place, Places
 from refseg_ros.ros.worker import Again
 
 if TYPE_CHECKING:
@@ -65,8 +64,7 @@ class Follower:
     """Follows one target at a time; any thread may call.
 
     Args:
-        depth: Depth images of the pictures.
-        target_frame: Where poses are published.
+        places: Where things are.
         outputs: Where results go.
         values: Parameters of the node.
         health: Hears how it went.
@@ -77,22 +75,21 @@ class Follower:
         dropped: Pictures that were replaced by a newer one before they were looked at.
         late: Observations that came too late to be of use.
         state: How it stands with the target, in words.
-        problem: Why the target has no pose; empty if it has or needs none.
+        depth_problem: Why the target has no pose; empty if it has or needs none.
     """
 
     def __init__(
         self,
-        depth: DepthStore,
-        target_frame: TargetFrame,
+        places: Places,
         outputs: Outputs,
         values: Parameters,
         health: Health,
         logger: Any,
     ) -> None:
-        self._depth, self._target_frame, self._outputs = depth, target_frame, outputs
+        self._places, self._outputs = places, outputs
         self._values, self._health, self._logger = values, health, logger
         self.updates = self.dropped = self.late = 0
-        self.state, self.problem = "nothing is followed", ""
+        self.state, self.depth_problem = "nothing is followed", ""
         self._changed = threading.Condition()
         self._publishing = threading.Lock()
         self._backlog = Backlog()
@@ -147,7 +144,7 @@ class Follower:
         """Follow nothing; when this returns nothing more is published."""
         with self._publishing, self._changed:
             self._target, self._fresh, self._learned = None, None, None
-            self.state, self.problem = "nothing is followed", ""
+            self.state, self.depth_problem = "nothing is followed", ""
 
     def close(self) -> None:
         """End the thread."""
@@ -252,10 +249,7 @@ class Follower:
         selection = _selection(target.answer.selection, tracked, seconds)
         place = Place()
         if tracked.state.status.has_target:
-            slop = self._values["depth_slop"]
-            measured = self._depth.read(target.scene.size, header, slop)
-            place = place_of(tracked.mask, *measured)
-            place = self._target_frame.placed(place, self._values["target_frame"], header)
+            place = self._places.of(tracked.mask, header)
         answer = Answer(
             header,
             selection,
@@ -267,7 +261,7 @@ class Follower:
         if self._publish(target, answer):
             self.updates += 1
             self.state = f"{tracked.state.value} ({tracked.confidence:.2f})"
-            self.problem = place.problem
+            self.depth_problem = place.problem
             age = time.monotonic() - picture.time
             self._health.took({"track": seconds, "image to tracked result": age})
 
@@ -292,8 +286,10 @@ def _selection(first: Selection, tracked: Tracked, seconds: float) -> Selection:
     if status is Status.SELECTED:
         status = first.status  # an answer that was unsure does not become sure by being followed
         reason = f"followed from an earlier image: {first.reason}"
+    elif status.has_target:
+        reason = f"followed in doubt: {tracked.reason or 'an observation did not show it'}"
     else:
-        reason = f"followed from an earlier image: {tracked.reason or 'it is looked for'}"
+        reason = f"lost: {tracked.reason or 'an observation did not show it'}"
     if not status.has_target:
         first = replace(first, question="", options=(), score=0.0, margin=0.0)
     warnings = first.warnings

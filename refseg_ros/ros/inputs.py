@@ -20,6 +20,7 @@ _LOSS_HINT = (
     "image_reliability to reliable, or load the Fast DDS profile fastdds.xml"
 )
 _MOST_SHOWN = 5  # topics in a hint
+_DEPTH_QUEUE = 5
 _AHEAD_SECONDS = 1.0  # that a stamp may be ahead of the clock
 
 
@@ -59,10 +60,13 @@ class Inputs:
             depth: Gets the depth images and calibrations.
         """
         self._inbox, self._last_stamp = inbox, 0
-        sensor = qos.sensor_input(self._values["image_reliability"])
+        reliability = self._values["image_reliability"]
+        sensor = qos.sensor_input(reliability)
+        # One that is overtaken would be missed by the image that it belongs to.
+        paired = qos.sensor_input(reliability, depth=_DEPTH_QUEUE)
         for kind, topic, callback, profile in (
             (self._kind, "image", self._on_image, sensor),
-            (Image, "depth", depth.put, sensor),
+            (Image, "depth", depth.put, paired),
             (CameraInfo, "camera_info", depth.put_info, sensor),
             (String, "command", self._on_command, qos.COMMAND),
         ):
@@ -71,7 +75,7 @@ class Inputs:
                 kind,
                 topic,
                 callback,
-                profile,
+                qos.own(profile),
                 event_callbacks=qos.told_of_publishers(name, self._tell),
                 qos_overriding_options=qos.overridable(),
             )
@@ -120,5 +124,6 @@ class Inputs:
                 "and use_sim_time"
             )
         self._last_stamp = stamp
-        self._inbox.put_frame(message)
+        # Before the inbox, so that a picture that is answered about is none that came after.
         self._on_frame(message)
+        self._inbox.put_frame(message)

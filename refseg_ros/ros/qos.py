@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -40,13 +41,14 @@ def _profile(
     )
 
 
-def sensor_input(reliability: str) -> QoSProfile:
-    """Frames of a camera: only the newest counts.
+def sensor_input(reliability: str, depth: int = 1) -> QoSProfile:
+    """Frames of a camera.
 
     Args:
         reliability: A key of :data:`RELIABILITIES`.
+        depth: Messages that may wait; 1 where only the newest counts.
     """
-    return _profile(RELIABILITIES[reliability], depth=1)
+    return _profile(RELIABILITIES[reliability], depth)
 
 
 COMMAND = _profile(ReliabilityPolicy.RELIABLE, depth=200)
@@ -69,8 +71,16 @@ LATCHED = _profile(ReliabilityPolicy.RELIABLE, 1, DurabilityPolicy.TRANSIENT_LOC
 
 
 def overridable() -> QoSOverridingOptions:
-    """Let parameters ``qos_overrides.TOPIC…`` change history, depth and reliability."""
+    """Let parameters ``qos_overrides.TOPIC…`` change history, depth and reliability.
+
+    For an endpoint with a profile of its `own`.
+    """
     return QoSOverridingOptions.with_default_policies()
+
+
+def own(profile: QoSProfile) -> QoSProfile:
+    """A copy of a profile: rclpy writes an endpoint's overrides into what it is given."""
+    return copy.copy(profile)
 
 
 def told_of_publishers(topic: str, tell: Callable[[str], None]) -> SubscriptionEventCallbacks:

@@ -19,37 +19,33 @@ from lifecycle_msgs.msg import State
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
-from std_msgs.msg import String
 
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import ConfigError, RefsegError
 from refseg_ros.methods import with_method
-from refseg_ros.results import Status
 from refseg_ros.ros import qos
 from refseg_ros.ros.answering import Answering
 from refseg_ros.ros.calls import Calls
+from refseg_ros.ros.commands import Commands
 from refseg_ros.ros.depth import DepthStore
 from refseg_ros.ros.following import Follower
 from refseg_ros.ros.frames import Connection, ReferenceFrame, Tf2Transforms, Transforms
 from refseg_ros.ros.health import Health
 from refseg_ros.ros.inputs import Inputs
 from refseg_ros.ros.managed import reported, state_of, survive_wrong_transitions
-from refseg_ros.ros.messages import Answer, to_status
+from refseg_ros.ros.messages import to_status
 from refseg_ros.ros.outputs import Outputs
 from refseg_ros.ros.parameters import SEGMENTER, Parameters
 from refseg_ros.ros.process import run
 from refseg_ros.ros.reporting import figures
 from refseg_ros.ros.sharing import Turn
-from refseg_ros.ros.space import TargetFrame
+from refseg_ros.ros.space import Places
 from refseg_ros.ros.worker import Inbox
 
 if TYPE_CHECKING:
     from refseg_ros.segmenter import Segmenter
 
 NAME = "refseg"
-
-ON_SERVICE = "mode is on_service: ask by ~/segment or ~/segment_expression, or set mode"
-"""What a command by topic is told in that mode."""
 
 _ENDING_SECONDS = 0.5
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -98,18 +94,16 @@ class SegmenterNode(LifecycleNode):
         self._values = Parameters(self, SEGMENTER, self._on_parameter)
         self._depth = DepthStore()
         connection = Connection(lambda: transforms(self))
-        self._frame, self._target_frame = ReferenceFrame(connection), TargetFrame(connection)
+        self._frame = ReferenceFrame(connection)
+        self._places = Places(self._depth, self._values, connection)
         self._outputs = Outputs(self, self._tell)
         self._follower = Follower(
-            self._depth,
-            self._target_frame,
-            self._outputs,
-            self._values,
-            self._health,
-            self.get_logger(),
+            self._places, self._outputs, self._values, self._health, self.get_logger()
         )
-        self._inputs = Inputs(self, self._values, self._on_command, self._follower.put, self._tell)
         self._inbox = Inbox()
+        self._commands = Commands(self._values, self._outputs, self._follower, lambda: self._inbox)
+        hear, see = self._commands.hear, self._follower.put
+        self._inputs = Inputs(self, self._values, hear, see, self._tell)
         self._answering = self._new_answering(self._inbox)
         self._worker: threading.Thread | None = None
         self._load_failure = ""
@@ -117,7 +111,7 @@ class SegmenterNode(LifecycleNode):
         self._diagnostics = self.create_publisher(
             DiagnosticArray,
             "/diagnostics",
-            qos.RESULT,
+            qos.own(qos.RESULT),
             qos_overriding_options=qos.overridable(),
         )
         # Not the ROS clock: a paused simulation must not silence the diagnostics.
@@ -155,7 +149,7 @@ class SegmenterNode(LifecycleNode):
             self._on_parameter(name, self._values[name])
         self._inbox.active = True
         if self._values["command"].strip():
-            self._ask(self._values["command"], patient=True)
+            self._commands.ask(self._values["command"], patient=True)
         self._inputs.open(self._inbox, self._depth)
         return _SUCCESS
 
@@ -167,7 +161,7 @@ class SegmenterNode(LifecycleNode):
         waiting, calls = self._inbox.drain()
         self._calls.refuse(calls)
         if waiting is not None:
-            self._say_idle(waiting, "the node was deactivated before its turn came")
+            self._commands.drop(waiting, "the node was deactivated before its turn came")
         self._inbox.active = False
         self._inbox.put_command("")
         return _SUCCESS
@@ -212,7 +206,7 @@ class SegmenterNode(LifecycleNode):
             inbox,
             self._depth,
             self._frame,
-            self._target_frame,
+            self._places,
             self._follower,
             self._outputs,
             self._values,
@@ -252,27 +246,11 @@ class SegmenterNode(LifecycleNode):
         if name == "mode":
             self._inbox.set_continuous(value == "continuous")
             if value == "on_service" and (self._answering.command or self._inbox.pending):
-                self._ask("")
+                self._commands.ask("")
         elif name == "track" and not value:
             self._follower.stop()
         elif name == "image_timeout":
             self._inbox.set_oldest(value)
-
-    def _on_command(self, message: String) -> None:
-        self._ask(message.data)
-
-    def _ask(self, command: str, patient: bool = False) -> None:
-        if not command.strip():
-            self._follower.stop()
-        elif self._values["mode"] == "on_service":
-            self._outputs.publish_result(Answer.without_image(command, Status.ERROR, ON_SERVICE))
-            return
-        replaced = self._inbox.put_command(command, patient)
-        if replaced is not None:
-            self._say_idle(replaced, "a newer command replaced it before its turn came")
-
-    def _say_idle(self, command: str, reason: str) -> None:
-        self._outputs.publish_result(Answer.without_image(command, Status.IDLE, reason))
 
     def _open_inbox(self) -> Inbox | None:
         return self._inbox if self._inbox.active else None
@@ -322,11 +300,9 @@ class SegmenterNode(LifecycleNode):
             problems.append(text)
             if self._inbox.pending or self._values["mode"] == "continuous":
                 self.get_logger().warning(text, throttle_duration_sec=10.0)
-        stated = (
-            self._answering.depth_problem,
-            self._follower.problem,
-            self._frame.problem,
-        )
+        # That of the answer is old news once it is followed.
+        placed = self._follower if self._follower.following else self._answering
+        stated = (placed.depth_problem, self._frame.problem)
         return [*problems, *self._health.troubles(), *(text for text in stated if text)]
 
 

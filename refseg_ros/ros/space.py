@@ -15,8 +15,9 @@ from std_msgs.msg import Header
 
 from refseg_ros.errors import ImageError
 from refseg_ros.geometry import Pose, locate, pose_of
-from refseg_ros.ros.depth import Measured
+from refseg_ros.ros.depth import DepthStore, Measured
 from refseg_ros.ros.frames import FrameError, Transforms
+from refseg_ros.ros.parameters import Parameters
 
 
 @dataclass(frozen=True)
@@ -65,29 +66,35 @@ def place_of(mask: NDArray[np.bool_], measured: Measured | None, problem: str) -
     return Place(seen.position, pose, None, measured, problem)
 
 
-class TargetFrame:
-    """The frame that poses are published in; any thread may ask.
+class Places:
+    """Finds where things are, in the frame that poses are published in; any thread may ask.
 
     Args:
+        depth: Depth images of the pictures.
+        values: Parameters of the node.
         connect: Gives what has transforms between frames, or raises :class:`FrameError`.
     """
 
-    def __init__(self, connect: Callable[[], Transforms]) -> None:
-        self._connect = connect
+    def __init__(
+        self, depth: DepthStore, values: Parameters, connect: Callable[[], Transforms]
+    ) -> None:
+        self._depth, self._values, self._connect = depth, values, connect
 
-    def placed(self, place: Place, name: str, header: Header) -> Place:
-        """A place with its pose in a frame.
+    def of(self, mask: NDArray[np.bool_], header: Header) -> Place:
+        """Where a masked thing is.
 
         Args:
-            place: In the optical frame.
-            name: Of the frame; "" for the camera's own.
-            header: Of the image.
-
-        Returns:
-            The same with ``target``, or with what is wrong.
+            mask: (H, W) bool, somewhere true.
+            header: Of its image.
         """
+        size = (mask.shape[0], mask.shape[1])
+        place = place_of(mask, *self._depth.read(size, header, self._values["depth_slop"]))
         if place.pose is None:
             return place
+        return self._in_frame(place, place.pose, self._values["target_frame"], header)
+
+    def _in_frame(self, place: Place, pose: Pose, name: str, header: Header) -> Place:
+        """A place with its pose in a frame ("" for the camera's own), or with what is wrong."""
         turn, shift, frame = np.eye(3), np.zeros(3), header.frame_id
         if name and name != frame:
             try:
@@ -97,11 +104,7 @@ class TargetFrame:
             except (FrameError, ImageError) as error:
                 return replace(place, problem=f"target_frame {name}: {error}")
             frame = name
-        pose = replace(
-            place.pose,
-            centre=turn @ place.pose.centre + shift,
-            rotation=turn @ place.pose.rotation,
-        )
+        pose = replace(pose, centre=turn @ pose.centre + shift, rotation=turn @ pose.rotation)
         own = Header(stamp=header.stamp, frame_id=frame)
         return replace(place, target=PoseStamped(header=own, pose=to_pose(pose)))
 
