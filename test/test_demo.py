@@ -181,7 +181,9 @@ def test_text_parameters_are_quoted(tmp_path: Path) -> None:
 
 
 def test_picking_has_an_arm_in_the_places_of_camera_and_page(tmp_path: Path) -> None:
-    options = DemoOptions(pick=True, say="the mug: left", seed=7, scenes=2, film=False, out=tmp_path)
+    options = DemoOptions(
+        pick=True, say="the mug: left", seed=7, scenes=2, film=False, out=tmp_path
+    )
     commands = node_commands(options)
     assert list(commands) == ["segmenter", "client"]
     client = commands["client"]

@@ -14,10 +14,10 @@ import pytest
 from numpy.typing import NDArray
 
 from refseg_ros.geometry import organised_cloud, pose_of
-from refseg_ros.picking import GRIPPER, Box, plan_grasps
+from refseg_ros.picking import GRIPPER, Box, plan_grasps, solid
 from refseg_ros.picking import trials as trials_module
 from refseg_ros.picking.collision import clip, convex_pieces
-from refseg_ros.picking.picking import judge, solid
+from refseg_ros.picking.picking import judge
 from refseg_ros.picking.trials import Outcome, choose, own_task, summary
 from refseg_ros.simulation import Frame, ObjectSpec, SceneSpec, sample_scene
 from refseg_ros.simulation.catalogue import CATEGORIES

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from refseg_ros.picking.clouds import solid, to_arm
 from refseg_ros.picking.grasps import GRIPPER, Box, Grasp, Gripper, plan_grasps
 
-__all__ = ["GRIPPER", "Box", "Grasp", "Gripper", "plan_grasps"]
+__all__ = ["GRIPPER", "Box", "Grasp", "Gripper", "plan_grasps", "solid", "to_arm"]

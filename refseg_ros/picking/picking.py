@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refseg_ros.picking.cell import PickingCell
+from refseg_ros.picking.clouds import solid, to_arm
 from refseg_ros.picking.grasps import Box, Grasp, plan_grasps
 
 Matrix = NDArray[np.float64]
@@ -22,7 +23,6 @@ _ABOVE = 0.10  # metres above the grasp from where the fingers go straight down
 _STEP = 0.02  # metres between the poses of a straight line
 _HOLD_SECONDS = 1.0
 _EMPTY = 0.001  # metres between fingers that hold nothing
-_RIM = 0.012  # metres between neighbours that belong together, at most
 _SCENE_POINTS = 20000
 _SLOW = 0.5  # radians/s near things
 
@@ -40,41 +40,6 @@ class Attempt:
     grasp: Grasp | None
     holding: bool
     reason: str
-
-
-def to_arm(cloud: NDArray[np.floating], camera: Matrix) -> Matrix:
-    """(P, 3) finite points in the arm's frame.
-
-    Args:
-        cloud: (..., 3) metres in the camera's optical frame.
-        camera: (4, 4) pose of the optical frame in the arm's: the hand-eye calibration.
-    """
-    points = cloud.reshape(-1, 3).astype(np.float64)
-    points = points[np.isfinite(points).all(1)]
-    placed: Matrix = points @ camera[:3, :3].T + camera[:3, 3]
-    return placed
-
-
-def solid(cloud: NDArray[np.floating]) -> NDArray[np.floating]:
-    """An organised cloud without the points at its steps.
-
-    At the rim of a thing a mask or a sensor may take points of what lies behind it.
-
-    Args:
-        cloud: (H, W, 3) metres, NaN where there is no point.
-
-    Returns:
-        (P, 3) the points that are near all their neighbours that there are.
-    """
-    near = np.isfinite(cloud).all(-1)
-    for axis in (0, 1):
-        step = np.linalg.norm(np.diff(cloud, axis=axis), axis=-1) > _RIM
-        wide = [(0, 0), (0, 0)]
-        for side in ((1, 0), (0, 1)):
-            wide[axis] = side
-            near &= ~np.pad(step, wide)
-    points: NDArray[np.floating] = cloud[near]
-    return points
 
 
 def pick(
