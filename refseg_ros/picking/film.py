@@ -17,12 +17,12 @@ from refseg_ros.viewer.text import draw_text, text_width
 
 _EVERY = 0.12  # seconds of the simulation between pictures
 _SHOWN_MS = 90  # a picture, so a little faster than real
-_WIDTH = 480
+_WIDTH = 600
 _INSET = 0.36  # of the width
-_TEXT = 15  # pixels
+_TEXT = 18  # pixels
 _MARGIN = 8
 _FIRST, _LAST = 8, 14  # how often the first and the last picture are shown
-_QUALITY = 72
+_QUALITY = 76
 
 
 class Film:

@@ -42,6 +42,7 @@ from refseg_ros.picking.trials import (
 )
 from refseg_ros.results import Selection, Status
 from refseg_ros.ros.background import Spinning
+from refseg_ros.ros.listening import with_mask
 from refseg_ros.ros.pick_client import Interrupted, PickClient, Reply
 from refseg_ros.simulation import Frame
 from refseg_ros.simulation.opengl import RendererUnavailable
@@ -167,19 +168,8 @@ class _Trial:
         return pick(self._cell, reply.cloud, reply.box, frame.camera_pose, rest)
 
     def _draw(self, selection: Selection, labelled: bool = True) -> NDArray[np.uint8]:
-        if selection.mask.size:
-            return draw_overlay(self._frame.rgb, selection, labelled=labelled)
-        shape = self._frame.rgb.shape
-        blank = Selection.none(
-            selection.expression,
-            selection.status,
-            selection.reason,
-            (shape[0], shape[1]),
-            selection.candidates,
-            selection.seconds,
-            selection.margin,
-        )
-        return draw_overlay(self._frame.rgb, blank, labelled=labelled)
+        image = self._frame.rgb
+        return draw_overlay(image, with_mask(selection, image.shape[:2]), labelled=labelled)
 
     def save(self, out: Path, number: int) -> None:
         """Write the answer's picture, and the film if there is one."""
