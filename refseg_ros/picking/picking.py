@@ -57,12 +57,12 @@ def pick(
             NaN elsewhere, as `~/target_cloud`.
         box: Of the thing in the optical frame, as `~/target`.
         camera: (4, 4) pose of the optical frame in the arm's frame.
-        scene: (..., 3) points of everything else in the optical frame.
+        scene: (H, W, 3) points of everything else in the optical frame, in the same way.
     """
     placed = Box(
         camera[:3, :3] @ box.centre + camera[:3, 3], camera[:3, :3] @ box.rotation, box.size
     )
-    others = None if scene is None else to_arm(scene, camera)
+    others = None if scene is None else to_arm(solid(scene), camera)
     if others is not None and len(others) > _SCENE_POINTS:
         others = others[:: len(others) // _SCENE_POINTS + 1]
     grasps, reason = plan_grasps(to_arm(solid(cloud), camera), placed, others)
