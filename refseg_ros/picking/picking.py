@@ -23,7 +23,6 @@ _ABOVE = 0.10  # metres above the grasp from where the fingers go straight down
 _STEP = 0.02  # metres between the poses of a straight line
 _HOLD_SECONDS = 1.0
 _EMPTY = 0.001  # metres between fingers that hold nothing
-_SCENE_POINTS = 20000
 _SLOW = 0.5  # radians/s near things
 
 
@@ -63,8 +62,6 @@ def pick(
         camera[:3, :3] @ box.centre + camera[:3, 3], camera[:3, :3] @ box.rotation, box.size
     )
     others = None if scene is None else to_arm(solid(scene), camera)
-    if others is not None and len(others) > _SCENE_POINTS:
-        others = others[:: len(others) // _SCENE_POINTS + 1]
     grasps, reason = plan_grasps(to_arm(solid(cloud), camera), placed, others)
     if not grasps:
         return Attempt(None, False, reason)
