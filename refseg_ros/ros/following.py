@@ -9,6 +9,7 @@ asks the worker for an observation, goes on, and learns from it when it is there
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import traceback
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 MEMORY: Final = 32
 """Pictures that an observation may take; each that is kept holds about four bytes a pixel."""
 
+_REST: Final = 0.5  # seconds from one observation for a lost target to the next
 _CATCH_UP: Final = 4  # pictures looked at of those that came while the command was answered
 _ENDING_SECONDS: Final = 2.0
 _WARNING_SECONDS: Final = 5.0
@@ -103,6 +105,7 @@ class Follower:
         self._tracker: Tracker | None = None
         self._asked: Again | None = None
         self._number = 0
+        self._learned_time = -math.inf
 
     @property
     def following(self) -> bool:
@@ -212,6 +215,7 @@ class Follower:
         from refseg_ros.tracking import Tracker, TrackingConfig
 
         self._current, self._asked, self._number = target, None, 0
+        self._learned_time = -math.inf
         self._tracker = Tracker(TrackingConfig(memory=MEMORY))
         self._tracker.start(target.scene, target.answer.selection)
         with self._changed:
@@ -229,7 +233,7 @@ class Follower:
     def _learn(self, asked: Again, scene: Scene | None) -> None:
         if asked is not self._asked:
             return
-        self._asked = None
+        self._asked, self._learned_time = None, time.monotonic()
         ago = self._number - asked.number
         if ago >= MEMORY:
             self.late += 1
@@ -241,9 +245,7 @@ class Follower:
         started = time.perf_counter()
         tracked, image = self._update(picture)
         if tracked.reobserve and self._asked is None:
-            sure = tracked.state.status is Status.SELECTED
-            self._asked = Again(picture.message, self._number, not sure, target)
-            target.ask(self._asked)
+            self._ask(target, picture, tracked.state.status)
         seconds = time.perf_counter() - started
         header = picture.message.header
         selection = _selection(target.answer.selection, tracked, seconds)
@@ -264,6 +266,14 @@ class Follower:
             self.depth_problem = place.problem
             age = time.monotonic() - picture.time
             self._health.took({"track": seconds, "image to tracked result": age})
+
+    def _ask(self, target: _Target, picture: Picture, status: Status) -> None:
+        """Ask for an observation of a picture; of a lost target not without a break."""
+        if status is Status.LOST and time.monotonic() - self._learned_time < _REST:
+            return
+        in_doubt = status is not Status.SELECTED
+        self._asked = Again(picture.message, self._number, in_doubt, target)
+        target.ask(self._asked)
 
     def _publish(self, target: _Target, answer: Answer) -> bool:
         """Publish, unless something else is followed by now."""
