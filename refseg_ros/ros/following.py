@@ -146,8 +146,11 @@ class Follower:
     def stop(self) -> None:
         """Follow nothing; when this returns nothing more is published."""
         with self._publishing, self._changed:
-            self._target, self._fresh, self._learned = None, None, None
-            self.state, self.depth_problem = "nothing is followed", ""
+            self._drop()
+
+    def _drop(self) -> None:
+        self._target, self._fresh, self._learned = None, None, None
+        self.state, self.depth_problem = "nothing is followed", ""
 
     def close(self) -> None:
         """End the thread."""
@@ -193,7 +196,9 @@ class Follower:
                 self._begin(target)
             if learned is not None:
                 self._learn(*learned)
+            picture = self._newest(target, picture)
             if picture is not None:
+                header = picture.message.header
                 self._follow(target, picture)
         except ImageError as error:
             text = f"the target cannot be followed: {error}"
@@ -205,9 +210,18 @@ class Follower:
             text = f"following failed: {error or type(error).__name__}"
             self._health.failed(text)
             self._publish(target, _unseen(target, Status.ERROR, text, header))
-            with self._changed:
+            with self._publishing, self._changed:
                 if self._target is target:
-                    self._target = None
+                    self._drop()
+
+    def _newest(self, target: _Target, picture: Picture | None) -> Picture | None:
+        """The picture to work on, or what came since it was taken in hand."""
+        with self._changed:
+            if self._target is not target:  # the next one's
+                return None
+            newer, self._fresh = self._fresh, None
+            self.dropped += newer is not None and picture is not None
+        return newer or picture
 
     def _begin(self, target: _Target) -> None:
         """Start at the answer's picture, and catch up with what came since."""
@@ -260,10 +274,9 @@ class Follower:
             tracked=tracked.confidence,
             method=target.answer.method,
         )
-        if self._publish(target, answer):
+        state = f"{tracked.state.value} ({tracked.confidence:.2f})"
+        if self._publish(target, answer, state):
             self.updates += 1
-            self.state = f"{tracked.state.value} ({tracked.confidence:.2f})"
-            self.depth_problem = place.problem
             age = time.monotonic() - picture.time
             self._health.took({"track": seconds, "image to tracked result": age})
 
@@ -275,12 +288,13 @@ class Follower:
         self._asked = Again(picture.message, self._number, in_doubt, target)
         target.ask(self._asked)
 
-    def _publish(self, target: _Target, answer: Answer) -> bool:
+    def _publish(self, target: _Target, answer: Answer, state: str = "lost") -> bool:
         """Publish, unless something else is followed by now."""
         with self._publishing:
             if self._target is not target:
                 return False
             self._outputs.publish(answer)
+            self.state, self.depth_problem = state, answer.place.problem
             return True
 
 
