@@ -78,6 +78,7 @@ class Follower:
         late: Observations that came too late to be of use.
         state: How it stands with the target, in words.
         depth_problem: Why the target has no pose; empty if it has or needs none.
+        mask: (H, W) bool, where the target was seen last; None before.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Follower:
         self._values, self._health, self._logger = values, health, logger
         self.updates = self.dropped = self.late = 0
         self.state, self.depth_problem = "nothing is followed", ""
+        self.mask: NDArray[np.bool_] | None = None
         self._changed = threading.Condition()
         self._publishing = threading.Lock()
         self._backlog = Backlog()
@@ -150,6 +152,7 @@ class Follower:
 
     def _drop(self) -> None:
         self._target, self._fresh, self._learned = None, None, None
+        self.mask = None
         self.state, self.depth_problem = "nothing is followed", ""
 
     def close(self) -> None:
@@ -295,6 +298,8 @@ class Follower:
                 return False
             self._outputs.publish(answer)
             self.state, self.depth_problem = state, answer.place.problem
+            if answer.selection.status.has_target:
+                self.mask = answer.selection.mask
             return True
 
 
