@@ -198,12 +198,12 @@ def test_a_point_is_answered_as_through_the_librarys_own_processor(
         elsewhere, _ = network.decode(encoded, point / 2)
         expected = network.model(pixel_values=seen[0], input_points=inputs["input_points"])
         masks = processor.post_process_masks(expected.pred_masks, *sizes, binarize=False)[0][0]
-        drawn = encoded.frame.enlarged(logits[0])
+        drawn = encoded.frame.enlarged(logits)
     torch.testing.assert_close(point, inputs["input_points"][0, 0].float())
     # The two ways to scale differ by two grey levels at most.
     torch.testing.assert_close(seen[0], inputs["pixel_values"], atol=0.04, rtol=0)
     torch.testing.assert_close(drawn, masks, atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(quality, expected.iou_scores[0], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(quality, expected.iou_scores[0, 0], atol=1e-4, rtol=1e-4)
     assert (elsewhere - logits).abs().max() > 3e-3
 
 
@@ -222,9 +222,14 @@ def test_a_point_is_answered_as_through_the_published_predictor(
     with torch.inference_mode():
         encoded = network.encode(image)
         logits, quality = network.decode(encoded, encoded.frame.points(torch.tensor([place])))
-        drawn = encoded.frame.enlarged(logits[0])
+        drawn = encoded.frame.enlarged(logits)
+        least = float(quality.median())
+        best, better = network.decode(encoded, encoded.frame.points(torch.tensor([place])), least)
     np.testing.assert_allclose(drawn.numpy(), masks, atol=1e-3)
-    np.testing.assert_allclose(quality[0].numpy(), scores, atol=1e-5)
+    np.testing.assert_allclose(quality.numpy(), scores, atol=1e-5)
+    # Masks that are not good enough are not drawn; the others are the same ones.
+    assert better.tolist() == quality[quality > least].tolist()
+    torch.testing.assert_close(best, logits[quality > least])
 
 
 def test_the_generator_finds_what_segment_anythings_finds(places: dict[str, Path]) -> None:

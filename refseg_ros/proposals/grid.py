@@ -91,8 +91,7 @@ class GridProposer:
         points = frame.points(places.to(self._device.torch_device))
         parts: list[_Found] = []
         for batch in points.split(self._config.points_per_batch):
-            logits, quality = self._network.decode(encoded, batch)
-            logits, quality = logits.flatten(0, 1), quality.flatten()
+            logits, quality = self._network.decode(encoded, batch, self._config.pred_iou_thresh)
             seen = frame.shown(logits)
             good = trusted(seen, quality, self._config)
             parts.append(_Found(logits[good], quality[good], boxes(seen[good] > 0)))
