@@ -18,9 +18,12 @@ from refseg_ros.backbones import torchvision_compat
 from refseg_ros.backbones.clip_attending import attending_features, cell_size
 from refseg_ros.backbones.clip_dense import dense_features
 from refseg_ros.backbones.clip_masked import masked_features
+from refseg_ros.backbones.remembered import Remembered
 from refseg_ros.errors import ConfigError, WeightsError
 from refseg_ros.language import lemma
 
+REMEMBERED = 2048
+"""Texts whose features an encoder keeps: 4 MB of 512 numbers each."""
 MERGES = "bpe.txt.gz"
 """File of byte-pair merges in a model folder that brings a vocabulary of its own."""
 
@@ -49,6 +52,8 @@ class ClipEncoder:
                 word that the model learnt is one token; else it may know any word.
         """
         self._own_words = own_words
+        self._texts = Remembered[torch.Tensor](REMEMBERED)
+        self._words = Remembered[bool](REMEMBERED)
         self._model = model
         self._preprocess = preprocess
         self._tokenizer = tokenizer
@@ -232,6 +237,9 @@ class ClipEncoder:
     def encode_texts(self, texts: Sequence[str], unit: bool = True) -> torch.Tensor:
         """Features of texts; what is longer than the model's context is cut.
 
+        The features of the last :data:`REMEMBERED` texts are remembered: a robot is told the same
+        words again and again, and captions of the next frame are mostly those of this one.
+
         Args:
             texts: M strings.
             unit: Whether they are L2-normalised.
@@ -239,12 +247,18 @@ class ClipEncoder:
         Returns:
             (M, D) float32 on the CPU.
         """
-        rows = []
+        known = self._texts.recall(texts, self._encode_new)
+        rows = [torch.stack([known[text] for text in texts])] if texts else []
+        return self._unit(rows) if unit else self._joined(rows)
+
+    def _encode_new(self, texts: Sequence[str]) -> list[torch.Tensor]:
+        rows: list[torch.Tensor] = []
         for start in range(0, len(texts), self._batch_size):
             tokens = self._tokenizer(list(texts[start : start + self._batch_size]))
             with torch.inference_mode():
-                rows.append(self._model.encode_text(tokens.to(self._device)))  # type: ignore[operator]
-        return self._unit(rows) if unit else self._joined(rows)
+                found = self._model.encode_text(tokens.to(self._device))  # type: ignore[operator]
+            rows += found.float().cpu().unbind()
+        return rows
 
     def unknown_words(self, words: Sequence[str]) -> tuple[str, ...]:
         """Those of some words that the model has never seen; none for published models.
@@ -256,11 +270,12 @@ class ClipEncoder:
         """
         if not self._own_words:
             return ()
-        return tuple(
-            word
-            for word in dict.fromkeys(word.lower() for word in words)
-            if not (self._is_token(word) or self._is_token(lemma(word)))
-        )
+        said = tuple(dict.fromkeys(word.lower() for word in words))
+        known = self._words.recall(said, self._are_known)
+        return tuple(word for word in said if not known[word])
+
+    def _are_known(self, words: Sequence[str]) -> list[bool]:
+        return [self._is_token(word) or self._is_token(lemma(word)) for word in words]
 
     def _is_token(self, word: str) -> bool:
         ids = self._tokenizer([word])[0]
