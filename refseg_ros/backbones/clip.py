@@ -39,6 +39,7 @@ class ClipEncoder:
         device: torch.device,
         batch_size: int = 64,
         own_words: bool = False,
+        remembered: int = REMEMBERED,
     ) -> None:
         """Put loaded parts together; most callers want :meth:`load`.
 
@@ -50,9 +51,10 @@ class ClipEncoder:
             batch_size: Crops or texts encoded at a time.
             own_words: Whether the tokenizer has a small vocabulary of its own, in which each
                 word that the model learnt is one token; else it may know any word.
+            remembered: Texts whose features are kept.
         """
         self._own_words = own_words
-        self._texts = Remembered[torch.Tensor](REMEMBERED)
+        self._texts = Remembered[torch.Tensor](remembered)
         self._words = Remembered[bool](REMEMBERED)
         self._model = model
         self._preprocess = preprocess
@@ -66,7 +68,12 @@ class ClipEncoder:
 
     @classmethod
     def load(
-        cls, model: str | Path, checkpoint: Path | None = None, *, device: torch.device
+        cls,
+        model: str | Path,
+        checkpoint: Path | None = None,
+        *,
+        device: torch.device,
+        remembered: int = REMEMBERED,
     ) -> ClipEncoder:
         """Load from local files; nothing is downloaded.
 
@@ -76,6 +83,7 @@ class ClipEncoder:
                 knows, such as ``ViT-B-32-quickgelu``.
             checkpoint: The weights of a named architecture.
             device: Where to put it.
+            remembered: Texts whose features are kept.
 
         Raises:
             WeightsError: A file is missing, damaged or of another architecture.
@@ -115,7 +123,10 @@ class ClipEncoder:
                 f"a folder with a vocabulary of its own needs {MERGES}"
             )
         network.eval()
-        return cls(network, preprocess, tokenizer, device, own_words=bool(tokenizer_options))
+        own_words = bool(tokenizer_options)
+        return cls(
+            network, preprocess, tokenizer, device, own_words=own_words, remembered=remembered
+        )
 
     def encode_images(
         self, images: Sequence[NDArray[np.uint8]], unit: bool = True
@@ -237,7 +248,7 @@ class ClipEncoder:
     def encode_texts(self, texts: Sequence[str], unit: bool = True) -> torch.Tensor:
         """Features of texts; what is longer than the model's context is cut.
 
-        The features of the last :data:`REMEMBERED` texts are remembered: a robot is told the same
+        The features of the last texts are remembered: a robot is told the same
         words again and again, and captions of the next frame are mostly those of this one.
 
         Args:
