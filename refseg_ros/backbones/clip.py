@@ -15,6 +15,7 @@ from PIL import Image
 from torch.nn import functional
 
 from refseg_ros.backbones import torchvision_compat
+from refseg_ros.backbones.batches import Batches
 from refseg_ros.backbones.clip_attending import attending_features, cell_size
 from refseg_ros.backbones.clip_dense import dense_features
 from refseg_ros.backbones.clip_masked import masked_features
@@ -48,7 +49,7 @@ class ClipEncoder:
             preprocess: A PIL image to a (3, s, s) float32 tensor.
             tokenizer: Texts to (M, context) int64 token ids, cutting what is too long.
             device: Where the model is.
-            batch_size: Crops or texts encoded at a time.
+            batch_size: Crops, masks or texts encoded at a time.
             own_words: Whether the tokenizer has a small vocabulary of its own, in which each
                 word that the model learnt is one token; else it may know any word.
             remembered: Texts whose features are kept.
@@ -60,7 +61,9 @@ class ClipEncoder:
         self._preprocess = preprocess
         self._tokenizer = tokenizer
         self._device = device
-        self._batch_size = batch_size
+        self._crops = Batches(batch_size, "crops for CLIP")
+        self._masks = Batches(batch_size, "masks for CLIP")
+        self._strings = Batches(batch_size, "texts for CLIP")
         parameters = dict(model.named_parameters())
         self.logit_scale = float(parameters["logit_scale"].detach().exp())
         with torch.inference_mode():
@@ -140,13 +143,14 @@ class ClipEncoder:
         Returns:
             (N, D) float32 on the CPU.
         """
-        rows = []
-        for start in range(0, len(images), self._batch_size):
-            part = images[start : start + self._batch_size]
-            batch = torch.stack([self._preprocess(Image.fromarray(image)) for image in part])
-            with torch.inference_mode():
-                rows.append(self._model.encode_image(batch.to(self._device)))  # type: ignore[operator]
+        with torch.inference_mode():
+            rows = self._crops.run(images, self._encode_crops)
         return self._unit(rows) if unit else self._joined(rows)
+
+    def _encode_crops(self, images: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
+        batch = torch.stack([self._preprocess(Image.fromarray(image)) for image in images])
+        found: torch.Tensor = self._model.encode_image(batch.to(self._device))  # type: ignore[operator]
+        return found
 
     def encode_masked(
         self, image: NDArray[np.uint8], masks: NDArray[np.bool_], blocks: int, side: int = 0
@@ -238,12 +242,11 @@ class ClipEncoder:
     def _per_mask(
         self, masks: NDArray[np.bool_], encode: Callable[[torch.Tensor], torch.Tensor]
     ) -> torch.Tensor:
-        rows = []
-        for start in range(0, len(masks), self._batch_size):
-            part = torch.from_numpy(masks[start : start + self._batch_size].astype(np.float32))
-            with torch.inference_mode():
-                rows.append(encode(part.to(self._device)))
-        return self._joined(rows)
+        def encode_some(part: NDArray[np.bool_]) -> torch.Tensor:
+            return encode(torch.from_numpy(part.astype(np.float32)).to(self._device))
+
+        with torch.inference_mode():
+            return self._joined(self._masks.run(masks, encode_some))
 
     def encode_texts(self, texts: Sequence[str], unit: bool = True) -> torch.Tensor:
         """Features of texts; what is longer than the model's context is cut.
@@ -263,13 +266,13 @@ class ClipEncoder:
         return self._unit(rows) if unit else self._joined(rows)
 
     def _encode_new(self, texts: Sequence[str]) -> list[torch.Tensor]:
-        rows: list[torch.Tensor] = []
-        for start in range(0, len(texts), self._batch_size):
-            tokens = self._tokenizer(list(texts[start : start + self._batch_size]))
-            with torch.inference_mode():
-                found = self._model.encode_text(tokens.to(self._device))  # type: ignore[operator]
-            rows += found.float().cpu().unbind()
-        return rows
+        def encode(part: Sequence[str]) -> torch.Tensor:
+            tokens = self._tokenizer(list(part))
+            found: torch.Tensor = self._model.encode_text(tokens.to(self._device))  # type: ignore[operator]
+            return found
+
+        with torch.inference_mode():
+            return list(self._joined(self._strings.run(texts, encode)).unbind())
 
     def unknown_words(self, words: Sequence[str]) -> tuple[str, ...]:
         """Those of some words that the model has never seen; none for published models.

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from refseg_ros.backbones import torchvision_compat
+from refseg_ros.backbones.batches import Batches
 from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.frame import Encoded, Frame
 from refseg_ros.config import ProposalConfig
@@ -52,6 +53,7 @@ class GridProposer:
             device: Where and in which precision images are encoded.
         """
         self._network = network
+        self._points = Batches(config.points_per_batch, "points")
         self._config = config
         self._device = device
 
@@ -89,12 +91,14 @@ class GridProposer:
         frame = encoded.frame
         places = grid(self._config.points_per_side, frame.image)
         points = frame.points(places.to(self._device.torch_device))
-        parts: list[_Found] = []
-        for batch in points.split(self._config.points_per_batch):
+
+        def answer(batch: Tensor) -> _Found:
             logits, quality = self._network.decode(encoded, batch, self._config.pred_iou_thresh)
             seen = frame.shown(logits)
             good = trusted(seen, quality, self._config)
-            parts.append(_Found(logits[good], quality[good], boxes(seen[good] > 0)))
+            return _Found(logits[good], quality[good], boxes(seen[good] > 0))
+
+        parts = self._points.run(points, answer)
         return _Found(*(torch.cat(values) for values in zip(*parts, strict=True)))
 
 
