@@ -274,6 +274,11 @@ class ClipEncoder:
         with torch.inference_mode():
             return list(self._joined(self._strings.run(texts, encode)).unbind())
 
+    def forget(self) -> None:
+        """Forget what texts and words were asked for; for measurements."""
+        self._texts.clear()
+        self._words.clear()
+
     def unknown_words(self, words: Sequence[str]) -> tuple[str, ...]:
         """Those of some words that the model has never seen; none for published models.
 

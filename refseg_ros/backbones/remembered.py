@@ -27,6 +27,11 @@ class Remembered(Generic[Value]):
     def __len__(self) -> int:
         return len(self._values)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._values.clear()
+
     def recall(
         self, keys: Sequence[str], make: Callable[[Sequence[str]], Sequence[Value]]
     ) -> dict[str, Value]:
