@@ -27,6 +27,7 @@ Run: ``python benchmarks/reference_procedure.py [--frames 10] [--expressions 10]
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
@@ -52,7 +53,7 @@ from refseg_ros.backbones.captioner import Captioner
 from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.sam import load_sam
-from refseg_ros.config import SegmenterConfig
+from refseg_ros.config import ProposalConfig, SegmenterConfig
 from refseg_ros.evaluation.runner import threads
 from refseg_ros.evaluation.tabletop_source import TabletopSource
 from refseg_ros.evaluation.timing import THREADS, cores, machine
@@ -89,37 +90,54 @@ class Observed:
 class Reference:
     """The released procedure; its parts are in the order in which it runs them."""
 
-    def __init__(self, config: SegmenterConfig) -> None:
-        """Load the networks of a configuration, on the CPU."""
-        torchvision_compat.ensure()
-        from segment_anything import SamAutomaticMaskGenerator
+    def __init__(
+        self,
+        generator: Any,
+        clip: ClipEncoder,
+        captioner: Captioner,
+        language: LanguageTools,
+        overlap: float,
+        device: Device | None = None,
+    ) -> None:
+        """Put loaded parts together.
 
-        self._config = config
-        device, found = torch.device("cpu"), config.proposals
+        Args:
+            generator: With segment-anything's ``generate``.
+            clip: Which remembers no texts.
+            captioner: Of the released settings.
+            language: Noun chunks, synonyms and entities.
+            overlap: Share of the smaller of two masks from which it goes.
+            device: In whose precision captions are made, as BLIP-2 was released in half; float32
+                without one.
+        """
+        self._generator, self._clip, self._captioner = generator, clip, captioner
+        self._language, self._overlap = language, overlap
+        self._precision = device.precision if device else contextlib.nullcontext
+
+    @classmethod
+    def load(cls, config: SegmenterConfig) -> Reference:
+        """Load the networks of a configuration, on the CPU."""
+        device, found, options = torch.device("cpu"), config.proposals, config.captions
         sam = load_sam(str(resolve(found.architecture)), resolve(found.checkpoint), device)
-        self._generator = SamAutomaticMaskGenerator(
-            sam,
-            points_per_side=found.points_per_side,
-            pred_iou_thresh=found.pred_iou_thresh,
-            stability_score_thresh=found.stability_score_thresh,
-            min_mask_region_area=found.fill_area,
+        return cls(
+            generator_of(sam, found),
+            ClipEncoder.load(resolve(config.clip.model), device=device, remembered=0),
+            Captioner.load(
+                resolve(options.model),
+                device=device,
+                max_new_tokens=options.max_new_tokens,
+                num_beams=options.num_beams,
+                batch_size=1,
+            ),
+            LanguageTools.load(config.language),
+            found.overlap,
         )
-        self._clip = ClipEncoder.load(resolve(config.clip.model), device=device, remembered=0)
-        options = config.captions
-        self._captioner = Captioner.load(
-            resolve(options.model),
-            device=device,
-            max_new_tokens=options.max_new_tokens,
-            num_beams=options.num_beams,
-            batch_size=1,
-        )
-        self._language = LanguageTools.load(config.language)
 
     def observe(self, image: Image) -> Observed:
         """What is done for each referred object."""
         with torch.inference_mode():
             records = self._generator.generate(image)
-            records = without_overlaps(records, self._config.proposals.overlap)
+            records = without_overlaps(records, self._overlap)
             masks = [record["segmentation"] for record in records]
             boxes = [[int(value) for value in record["bbox"]] for record in records]
             crops = [
@@ -130,10 +148,14 @@ class Reference:
             for mask, box in zip(masks, boxes, strict=True):
                 behind = cv2.GaussianBlur(image, (75, 75), 0)
                 blended = np.where(mask[..., None], image, behind)
-                captions += self._captioner.caption([padded(cropped(blended, box))])
-            caption = self._captioner.caption([image])[0]
+                captions += self._described(padded(cropped(blended, box)))
+            (caption,) = self._described(image)
         centres = [tuple(int(places.mean()) for places in np.nonzero(mask)) for mask in masks]
         return Observed(image, masks, crops, captions, caption, centres)  # type: ignore[arg-type]
+
+    def _described(self, image: Image) -> list[str]:
+        with self._precision():
+            return self._captioner.caption([image])
 
     def choose(self, seen: Observed, sentence: str) -> Mask | None:
         """What is done for each sentence: the chosen mask; None if there is no candidate."""
@@ -163,6 +185,20 @@ class Reference:
         target = self._language.head_phrase(sentence)
         chunks = self._language.parser.noun_chunks(caption)
         return [chunk for chunk in chunks if not self._language.synonyms(chunk, target)]
+
+
+def generator_of(sam: Any, config: ProposalConfig) -> Any:
+    """segment-anything's own generator with the released settings."""
+    torchvision_compat.ensure()
+    from segment_anything import SamAutomaticMaskGenerator
+
+    return SamAutomaticMaskGenerator(
+        sam,
+        points_per_side=config.points_per_side,
+        pred_iou_thresh=config.pred_iou_thresh,
+        stability_score_thresh=config.stability_score_thresh,
+        min_mask_region_area=config.fill_area,
+    )
 
 
 def without_overlaps(records: list[dict[str, Any]], most: float) -> list[dict[str, Any]]:
@@ -275,7 +311,7 @@ def main(arguments: list[str] | None = None) -> None:
         if getattr(options, name) < 1:
             made.error(f"--{name}: {getattr(options, name)} is less than 1")
     load = os.getloadavg()[0]
-    reference = Reference(paper())
+    reference = Reference.load(paper())
     device = Device.from_name("cpu")
     ours = {
         config.name: Segmenter.from_config(config, device)
