@@ -21,9 +21,7 @@ from refseg_ros.errors import ConfigError
 
 
 def test_the_command_prints_json_alone() -> None:
-    done = CliRunner().invoke(
-        app, ["bench", "--json", "--runs", "2", "--only", "answer"]
-    )
+    done = CliRunner().invoke(app, ["bench", "--json", "--runs", "2", "--only", "answer"])
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
     assert told["dtype"] == "float32"
