@@ -6,6 +6,8 @@ ros2 launch refseg_ros refseg.launch.py image:=/camera/color/image_raw use_rviz:
 
 from __future__ import annotations
 
+from typing import Any
+
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
@@ -66,6 +68,12 @@ def arguments() -> list[DeclareLaunchArgument]:
             "namespace", default_value="", description="Namespace of the nodes and their topics."
         ),
         DeclareLaunchArgument(
+            "cameras",
+            default_value="",
+            description="Names of several cameras, such as front,rear: each gets a node in a "
+            "namespace of that name, and all share one process and its models. Empty: one node.",
+        ),
+        DeclareLaunchArgument(
             "autostart",
             default_value="",
             choices=["", "true", "false"],
@@ -93,19 +101,30 @@ def arguments() -> list[DeclareLaunchArgument]:
     ]
 
 
+def process(context: LaunchContext) -> dict[str, Any]:
+    """What runs the segmenter: one node, or one for each of several cameras on shared models."""
+    namespace = LaunchConfiguration("namespace").perform(context)
+    names = LaunchConfiguration("cameras").perform(context).replace(",", " ").split()
+    if not names:
+        return {"executable": "segmenter_node", "namespace": namespace}
+    # Not by __ns, which would put all nodes of the process in one namespace.
+    inside = [f"/{namespace}/{name}".replace("//", "/") for name in names]
+    return {"executable": "model_server", "arguments": inside}
+
+
 def segmenter(context: LaunchContext) -> list[Node]:
     """The segmenter; `preset`, `method`, `device`, `autostart` outrank params_file if given."""
     names = ("preset", "method", "device")
     given = {name: LaunchConfiguration(name).perform(context) for name in names}
     wanted = {name: value for name, value in given.items() if value}
     autostart = LaunchConfiguration("autostart").perform(context)
+    wanted_process = process(context)
+    level = ["--ros-args", "--log-level", LaunchConfiguration("log_level")]
     return [
         # A plain Node: what is managed configures itself, or is left to a manager.
         Node(
             package="refseg_ros",
-            executable="segmenter_node",
             name="refseg",
-            namespace=LaunchConfiguration("namespace"),
             output="screen",
             parameters=[
                 ParameterFile(LaunchConfiguration("params_file"), allow_substs=True),
@@ -113,7 +132,7 @@ def segmenter(context: LaunchContext) -> list[Node]:
                 {"use_sim_time": LaunchConfiguration("use_sim_time").perform(context) == "true"},
             ],
             remappings=[(name, LaunchConfiguration(name)) for name in INPUTS],
-            arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+            **{**wanted_process, "arguments": [*wanted_process.get("arguments", []), *level]},
         )
     ]
 

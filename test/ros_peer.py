@@ -53,7 +53,13 @@ def ros_domain(args: Sequence[str] = ()) -> Iterator[dict[str, str]]:
             os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = before
 
 
-def start(module: str, env: dict[str, str], log: Path, *parameters: str) -> Child:
+def start(
+    module: str,
+    env: dict[str, str],
+    log: Path,
+    *parameters: str,
+    namespaces: Sequence[str] = (),
+) -> Child:
     """Start ``refseg_ros.ros.MODULE`` as a process that cannot outlive this one.
 
     Args:
@@ -61,10 +67,11 @@ def start(module: str, env: dict[str, str], log: Path, *parameters: str) -> Chil
         env: Its environment.
         log: File for its output.
         parameters: NAME:=VALUE each.
+        namespaces: Arguments of the module; without any it runs in :data:`NAMESPACE`.
     """
     arguments = [part for item in parameters for part in ("-p", item)]
-    command = [sys.executable, "-m", f"refseg_ros.ros.{module}", "--ros-args"]
-    command += ["-r", f"__ns:={NAMESPACE}", *arguments]
+    command = [sys.executable, "-m", f"refseg_ros.ros.{module}", *namespaces, "--ros-args"]
+    command += [*arguments, *(() if namespaces else ("-r", f"__ns:={NAMESPACE}"))]
     return Children().start(module, command, env, log)
 
 
@@ -96,10 +103,17 @@ class Peer:
     Args:
         executor: Spun by `wait`; other nodes may be on it.
         kind: Message type of the images.
+        namespace: Of the segmenter that it talks to.
     """
 
-    def __init__(self, executor: SingleThreadedExecutor | None = None, kind: Any = Image) -> None:
-        self.node = Node("peer", namespace=NAMESPACE)
+    def __init__(
+        self,
+        executor: SingleThreadedExecutor | None = None,
+        kind: Any = Image,
+        namespace: str = NAMESPACE,
+    ) -> None:
+        self.node = Node("peer", namespace=namespace)
+        self._name = f"{namespace}/refseg"
         self._executor = executor or SingleThreadedExecutor()
         self._executor.add_node(self.node)
         self.heard: dict[str, list[Any]] = {}
@@ -129,7 +143,7 @@ class Peer:
         self.node.create_subscription(kind, topic, messages.append, profile)
 
     def _on_status(self, message: DiagnosticArray) -> None:
-        ours = f"{NAMESPACE}/refseg: "
+        ours = f"{self._name}: "
         self.status += [status for status in message.status if status.name.startswith(ours)]
 
     def wait(self, condition: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:

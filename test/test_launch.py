@@ -22,6 +22,7 @@ ARGUMENTS = {
     "depth",
     "camera_info",
     "namespace",
+    "cameras",
     "autostart",
     "use_rviz",
     "use_sim_time",
@@ -121,6 +122,8 @@ def test_preset_outranks_the_file_only_where_it_is_given(
         method="",
         device="",
         autostart="",
+        namespace="",
+        cameras="",
         use_sim_time="true",
         params_file=str(LAUNCH.parent / "config" / "refseg.yaml"),
     )
@@ -132,3 +135,19 @@ def test_preset_outranks_the_file_only_where_it_is_given(
         **expected,
         "use_sim_time": True,
     }
+
+
+def test_cameras_share_one_process_in_their_namespaces() -> None:
+    module = load("refseg.launch.py")
+    from launch import LaunchContext
+
+    context = LaunchContext()
+    context.launch_configurations.update(namespace="robot", cameras="front, rear")
+    assert module.process(context) == {
+        "executable": "model_server",
+        "arguments": ["/robot/front", "/robot/rear"],
+    }
+    context.launch_configurations.update(namespace="", cameras="front")
+    assert module.process(context)["arguments"] == ["/front"]
+    context.launch_configurations.update(namespace="robot", cameras="")
+    assert module.process(context) == {"executable": "segmenter_node", "namespace": "robot"}

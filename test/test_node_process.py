@@ -356,6 +356,34 @@ def test_a_signal_while_loading_ends_it_with_zero(
     assert "Traceback" not in errors
 
 
+def segments(number: int) -> set[Path]:
+    """Shared memory of Fast DDS that a process has in use."""
+    lines = Path(f"/proc/{number}/maps").read_text(encoding="utf-8").splitlines()
+    names = {line.split()[-1] for line in lines if "/dev/shm/fastrtps_" in line}
+    return {Path(name) for name in names if "fastrtps_port" not in name}
+
+
+@pytest.mark.parametrize("parameter", ["autostart:=true", "autostart:=false", "preset:=nope"])
+def test_no_shared_memory_is_left_behind(tmp_path: Path, parameter: str) -> None:
+    # On a domain without others: what it has in use is its own, up to 140 MB.
+    with ros_domain() as environment:
+        node = start("segmenter_node", environment, tmp_path / "log", parameter)
+        used: set[Path] = set()
+        deadline = time.monotonic() + 60
+        while not used and node.process.poll() is None:
+            assert time.monotonic() < deadline, node.last_lines()
+            used = segments(node.process.pid)
+        if parameter == "autostart:=true":
+            while not any("loading the models" in line for line in node.last_lines()):
+                assert time.monotonic() < deadline, node.last_lines()
+                time.sleep(0.01)
+        if parameter != "preset:=nope":
+            end(node)
+        node.process.wait(20)
+        assert used
+        assert not [path for path in used if path.exists()]
+
+
 @pytest.mark.parametrize(
     ("parameter", "words"),
     [

@@ -22,7 +22,7 @@ import refseg_ros
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "refseg_ros"
-EXECUTABLES = ("camera_node", "refseg", "segmenter_node", "viewer_node")
+EXECUTABLES = ("camera_node", "model_server", "refseg", "segmenter_node", "viewer_node")
 
 
 def run(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from refseg_ros.errors import ImageError
+from refseg_ros.ros import worker
 from refseg_ros.ros.keyframes import Observer, change, thumbnail
 from refseg_ros.ros.worker import MAX_CALLS, Call, Clear, Expired, Inbox, Look
 
@@ -239,3 +240,96 @@ def test_observer_recalls_what_it_saw() -> None:
     with pytest.raises(ImageError):
         observer.observe(GREY * 0, "header")
     assert observer.recall(GREY, 6.0, 0.0) is None
+
+
+# ------------------------------------------------------------- frames that are nearly too old
+
+
+class Clock:
+    """A clock set by hand, in place of the worker's; waiting lets time pass."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, inbox: Inbox) -> None:
+        self.now = 100.0
+        self.waits: list[float] = []
+        self.arrivals: list[tuple[float, str]] = []
+        self._inbox = inbox
+        monkeypatch.setattr(worker, "time", SimpleNamespace(monotonic=lambda: self.now))
+        monkeypatch.setattr(inbox._changed, "wait", self._wait)
+
+    def _wait(self, seconds: float | None) -> None:
+        assert seconds is not None, "this would wait for ever"
+        self.waits.append(seconds)
+        self.until(self.now + seconds, first=True)
+
+    def until(self, now: float, first: bool = False) -> None:
+        """Let time pass, up to the first arrival if wanted; frames come meanwhile."""
+        while self.arrivals and self.arrivals[0][0] <= now:
+            self.now, frame = self.arrivals.pop(0)
+            self._inbox.put_frame(frame)
+            if first:
+                return
+        self.now = now
+
+
+def streaming(monkeypatch: pytest.MonkeyPatch, work: float) -> tuple[Inbox, Clock]:
+    """Ten frames a second, ten of them looked at and the models at work since, for a time."""
+    inbox = Inbox()
+    inbox.set_continuous(True)
+    clock = Clock(monkeypatch, inbox)
+    clock.arrivals = [(100.1 + 0.1 * k, f"frame {k}") for k in range(100)]
+    clock.until(101.0)
+    assert inbox.take() == Look("frame 9")
+    clock.until(101.0 + work)
+    return inbox, clock
+
+
+def test_an_old_frame_is_passed_over_for_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Frame 19 came at 102.0: 0.08 s ago; the next is due in 0.02 s, the models took 1.08 s.
+    inbox, clock = streaming(monkeypatch, 1.08)
+    assert inbox.take() == Look("frame 20")
+    assert clock.now == pytest.approx(102.1)
+
+
+def test_a_young_frame_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    inbox, clock = streaming(monkeypatch, 1.04)
+    assert inbox.take() == Look("frame 19")
+    assert not clock.waits
+
+
+def test_quick_models_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    # 0.04 s is more than a tenth of the 0.18 s that they took.
+    inbox, clock = streaming(monkeypatch, 0.18)
+    assert inbox.take() == Look("frame 10")
+    assert not clock.waits
+
+
+def test_a_camera_that_stopped_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    inbox, clock = streaming(monkeypatch, 1.08)
+    clock.arrivals.clear()
+    assert inbox.take() == Look("frame 19")
+    assert clock.now == pytest.approx(102.125)  # a quarter of an interval late
+
+
+def test_a_command_does_not_wait_for_a_nearer_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    inbox, clock = streaming(monkeypatch, 1.08)
+    inbox.put_command("the mug")
+    assert inbox.take() == Look("frame 19")
+    assert not clock.waits
+
+
+# --------------------------------------------------------------------- waiting for one's turn
+
+
+def test_after_a_wait_the_newest_frame_is_looked_at() -> None:
+    inbox = Inbox()
+    inbox.set_continuous(True)
+    inbox.put_frame("old")
+    taken = inbox.take()
+    assert taken is not None
+    assert inbox.renewed(taken) == Look("old")
+    inbox.put_frame("new")
+    assert inbox.renewed(taken) == Look("new")
+    asked = call()
+    assert inbox.renewed(asked) is asked
+    inbox.stop()
+    assert inbox.renewed(taken) is None

@@ -30,6 +30,7 @@ from refseg_ros.ros.keyframes import Observation, Observer
 from refseg_ros.ros.messages import Answer, to_segmentation
 from refseg_ros.ros.outputs import Outputs
 from refseg_ros.ros.parameters import Parameters
+from refseg_ros.ros.sharing import Turn
 from refseg_ros.ros.worker import Call, Clear, Expired, Inbox, Look
 from refseg_ros.spatial.phrases import tells_sides
 from refseg_ros.srv import Segment
@@ -87,11 +88,12 @@ class Answering:
         # Header and size of the image at work, for the answer if something goes wrong.
         self._header, self._size = Header(), (0, 0)
 
-    def run(self, load: Callable[[], Segmenter]) -> None:
+    def run(self, load: Callable[[], Segmenter], turn: Turn) -> None:
         """Load the models and work until the inbox is stopped.
 
         Args:
             load: Makes the segmenter.
+            turn: Held while at work: other nodes may use the same models.
 
         Raises:
             Exception: Whatever ``load`` raises; nothing later does.
@@ -105,14 +107,22 @@ class Answering:
 
         self._conversation = Conversation()
         while (work := self._inbox.take()) is not None:
-            self._header, self._size = Header(), (0, 0)
-            self._taken = False
-            try:
-                self._do(work)
-            except Exception as error:
-                # After a stop the publishers are gone: whatever fails then is no news.
-                if not self._inbox.stopped:
-                    self._report(work, error)
+            came = time.monotonic()
+            with turn:
+                self._health.took({"wait for the models": time.monotonic() - came})
+                if (work := self._inbox.renewed(work)) is not None:
+                    self._work(work)
+
+    def _work(self, work: Clear | Look | Call | Expired) -> None:
+        """Do a piece of work; nothing that goes wrong with it ends the worker."""
+        self._header, self._size = Header(), (0, 0)
+        self._taken = False
+        try:
+            self._do(work)
+        except Exception as error:
+            # After a stop the publishers are gone: whatever fails then is no news.
+            if not self._inbox.stopped:
+                self._report(work, error)
 
     def _do(self, work: Clear | Look | Call | Expired) -> None:
         if isinstance(work, Call):

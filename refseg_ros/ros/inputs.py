@@ -69,7 +69,7 @@ class Inputs:
                 kind,
                 topic,
                 callback,
-                profile,
+                qos.own(profile),
                 event_callbacks=qos.told_of_publishers(name, self._tell),
                 qos_overriding_options=qos.overridable(),
             )

@@ -37,7 +37,7 @@ class Outputs:
             return node.create_publisher(
                 kind,
                 f"~/{name}",
-                profile,
+                qos.own(profile),
                 event_callbacks=qos.told_of_subscribers(topic, tell),
                 qos_overriding_options=qos.overridable(),
             )

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One node in one process: start, run until a signal, end with the right exit code."""
+"""Nodes in a process: start, run until a signal, end with the right exit code."""
 
 from __future__ import annotations
 
 import atexit
+import gc
 import logging
 import os
 import signal
@@ -12,7 +13,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn, Protocol
 
 import rclpy
@@ -105,21 +106,39 @@ def run(name: str, make_node: Callable[[], RunnableNode], args: Sequence[str] | 
         make_node: Creates it; called after rclpy was initialised.
         args: Command line; None takes that of the process.
     """
+    run_all(name, lambda: [make_node()], args)
+
+
+def run_all(
+    name: str, make_nodes: Callable[[], Iterable[RunnableNode]], args: Sequence[str] | None
+) -> NoReturn:
+    """Run nodes until a signal, until one fails or until all have ended, then exit the process.
+
+    Args:
+        name: For errors before there is a node.
+        make_nodes: Creates them one by one; called after rclpy was initialised.
+        args: Command line; None takes that of the process.
+    """
     stop = _Stop()
     library = logging.getLogger("refseg_ros")
     library.addHandler(RosLogHandler())
     library.setLevel(logging.INFO)
     library.propagate = False
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    code, idle = 0, True
+    nodes: list[RunnableNode] = []
     try:
-        node = make_node()
+        nodes.extend(make_nodes())
     except _BAD_START as error:
         get_logger(name).fatal(str(error))
         code = 1
     else:
-        code, idle = _spin(name, node, stop)
+        code = _spin(name, nodes, stop)
     stop.ignore()
+    idle = all([node.close() for node in nodes])
+    for node in nodes:
+        node.destroy_node()
+    # A node that is left, such as one whose start failed, leaves its shared memory behind.
+    gc.collect()
     rclpy.try_shutdown()
     if idle:
         atexit._run_exitfuncs()
@@ -130,13 +149,23 @@ def run(name: str, make_node: Callable[[], RunnableNode], args: Sequence[str] | 
     os._exit(code)
 
 
-def _spin(name: str, node: RunnableNode, stop: _Stop) -> tuple[int, bool]:
-    """Spin; returns the exit code and whether nothing of the node is still at work."""
+def _exit_code(nodes: Sequence[RunnableNode]) -> int | None:
+    """The first failure, or 0 if every node has ended; None to go on."""
+    codes = [node.exit_code for node in nodes]
+    if any(codes):
+        return next(code for code in codes if code)
+    return None if None in codes else 0
+
+
+def _spin(name: str, nodes: Sequence[RunnableNode], stop: _Stop) -> int:
+    """Spin until the process must end; returns its exit code."""
     executor = SingleThreadedExecutor()
-    executor.add_node(node)
+    for node in nodes:
+        executor.add_node(node)
     stop.watch(executor)
     failures: deque[float] = deque(maxlen=_FAILURES)
-    while rclpy.ok() and not stop.requested and node.exit_code is None:
+    code = None
+    while rclpy.ok() and not stop.requested and code is None:
         try:
             executor.spin_once(timeout_sec=1.0)
         except Exception:
@@ -144,11 +173,8 @@ def _spin(name: str, node: RunnableNode, stop: _Stop) -> tuple[int, bool]:
             get_logger(name).error(f"a callback failed: {traceback.format_exc()}")
             failures.append(time.monotonic())
             if len(failures) == _FAILURES and failures[-1] - failures[0] < _FAILURE_SECONDS:
-                get_logger(name).fatal("callbacks fail again and again: the node ends")
-                node.exit_code = 1
-    stop.ignore()
-    idle = node.close()
+                get_logger(name).fatal("callbacks fail again and again: the process ends")
+                code = 1
+        code = _exit_code(nodes) if code is None else code
     executor.shutdown(timeout_sec=0)
-    if idle:
-        node.destroy_node()
-    return node.exit_code or 0, idle
+    return code or 0

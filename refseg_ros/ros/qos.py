@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -69,8 +70,16 @@ LATCHED = _profile(ReliabilityPolicy.RELIABLE, 1, DurabilityPolicy.TRANSIENT_LOC
 
 
 def overridable() -> QoSOverridingOptions:
-    """Let parameters ``qos_overrides.TOPIC…`` change history, depth and reliability."""
+    """Let parameters ``qos_overrides.TOPIC…`` change history, depth and reliability.
+
+    For an endpoint with a profile of its `own`.
+    """
     return QoSOverridingOptions.with_default_policies()
+
+
+def own(profile: QoSProfile) -> QoSProfile:
+    """A copy of a profile: rclpy writes an endpoint's overrides into what it is given."""
+    return copy.copy(profile)
 
 
 def told_of_publishers(topic: str, tell: Callable[[str], None]) -> SubscriptionEventCallbacks:

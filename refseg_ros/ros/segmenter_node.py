@@ -38,6 +38,7 @@ from refseg_ros.ros.outputs import Outputs
 from refseg_ros.ros.parameters import SEGMENTER, Parameters
 from refseg_ros.ros.process import run
 from refseg_ros.ros.reporting import figures
+from refseg_ros.ros.sharing import Turn
 from refseg_ros.ros.worker import Inbox
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class SegmenterNode(LifecycleNode):
     Args:
         load: Makes the segmenter of a configuration and a device; runs in the worker.
         frame: Makes what looks up whose left and right are meant.
+        turn: Held while the models are used; shared by nodes that share them.
         options: Keyword arguments of ``rclpy.node.Node``, such as ``parameter_overrides``.
 
     Attributes:
@@ -79,12 +81,14 @@ class SegmenterNode(LifecycleNode):
         self,
         load: Callable[[SegmenterConfig, str], Segmenter] = load_segmenter,
         frame: Callable[[Node], ReferenceFrame] = ReferenceFrame.of_node,
+        turn: Turn | None = None,
         **options: Any,
     ) -> None:
         super().__init__(NAME, **options)
         survive_wrong_transitions(self)
         self.exit_code: int | None = None
         self._load = load
+        self._turn = turn or Turn()
         self._health = Health()
         self._values = Parameters(self, SEGMENTER, self._on_parameter)
         self._depth = DepthStore()
@@ -99,7 +103,7 @@ class SegmenterNode(LifecycleNode):
         self._diagnostics = self.create_publisher(
             DiagnosticArray,
             "/diagnostics",
-            qos.RESULT,
+            qos.own(qos.RESULT),
             qos_overriding_options=qos.overridable(),
         )
         # Not the ROS clock: a paused simulation must not silence the diagnostics.
@@ -177,9 +181,11 @@ class SegmenterNode(LifecycleNode):
         return not self._worker.is_alive()
 
     def destroy_node(self) -> None:
-        """As in rclpy, the action server included."""
+        """As in rclpy, the action server and the life cycle included."""
         self._calls.close()
         super().destroy_node()
+        # rclpy forgets it, which keeps the participant and its shared memory alive.
+        self._state_machine.destroy_when_not_in_use()
 
     def _configuration(self) -> SegmenterConfig:
         preset = SegmenterConfig.from_preset(self._values["preset"])
@@ -200,7 +206,7 @@ class SegmenterNode(LifecycleNode):
     def _work(self, answering: Answering, inbox: Inbox, config: SegmenterConfig) -> None:
         """Body of the worker thread."""
         try:
-            answering.run(lambda: self._load(config, self._values["device"]))
+            answering.run(lambda: self._load(config, self._values["device"]), self._turn)
         except BaseException as error:  # whatever ends this thread, the node must not go mute
             if inbox.stopped:
                 return

@@ -14,6 +14,10 @@ from typing import Any
 MAX_CALLS = 16
 """Service calls that may wait; each holds an image."""
 
+_INTERVALS = 5  # between frames, of which the median is the camera's
+_LATE = 1.25  # intervals after which a frame is not waited for any more
+_MOST_WAITED = 0.1  # of the time between two looks
+
 
 @dataclass(eq=False)
 class Call:
@@ -108,6 +112,8 @@ class Inbox:
         self._stopped = False
         self._received = 0
         self._dropped = 0
+        self._intervals: deque[float] = deque(maxlen=_INTERVALS)
+        self._last_look = math.inf
         self._last_frame_time = time.monotonic()
 
     @property
@@ -151,7 +157,9 @@ class Inbox:
         with self._changed:
             self._dropped += self._fresh
             self._received += 1
-            self._last_frame_time = time.monotonic()
+            now = time.monotonic()
+            self._intervals.append(now - self._last_frame_time)
+            self._last_frame_time = now
             self._frame, self._fresh = frame, True
             self._changed.notify()
 
@@ -229,6 +237,17 @@ class Inbox:
                 self._changed.wait(self._patience())
             return None
 
+    def renewed(self, work: Clear | Look | Call | Expired) -> Clear | Look | Call | Expired | None:
+        """What is to be done of a work that had to wait: about the newest frame by now.
+
+        Returns:
+            The work, or None when stopped.
+        """
+        with self._changed:
+            if self._stopped:
+                return None
+            return self._look() if isinstance(work, Look) and self._fresh else work
+
     def _next(self) -> Clear | Look | Call | Expired | None:
         command = self._command
         if command is not None and not command.strip():
@@ -241,7 +260,7 @@ class Inbox:
             return Expired(command)
         if self._calls:
             return self._calls.popleft()
-        if self._continuous and self._fresh and self._is_recent():
+        if self._continuous and self._fresh and self._is_recent() and not self._next_frame_in():
             return self._look()
         return None
 
@@ -253,9 +272,25 @@ class Inbox:
     def _patience(self) -> float | None:
         """Seconds for which the command still waits for a frame; None is for ever."""
         if self._command is None or not self._oldest or math.isinf(self._command_time):
-            return None
+            return self._next_frame_in() or None
         return max(0.0, self._command_time + self._oldest - time.monotonic())
 
+    def _next_frame_in(self) -> float:
+        """Seconds to wait for a frame that is nearer than the newest; 0 is not to wait.
+
+        A result is as old as its frame was when the models came free, and on top of it their
+        time. A frame of more than half an interval is passed over for the next one, if that
+        costs little beside what the models take.
+        """
+        if len(self._intervals) < _INTERVALS or not self._fresh:
+            return 0.0
+        now = time.monotonic()
+        interval = sorted(self._intervals)[_INTERVALS // 2]
+        age = now - self._last_frame_time
+        wait = _LATE * interval - age
+        affordable = wait <= _MOST_WAITED * (now - self._last_look)
+        return wait if age > interval / 2 and wait > 0 and affordable else 0.0
+
     def _look(self) -> Look:
-        self._fresh = False
+        self._fresh, self._last_look = False, time.monotonic()
         return Look(self._frame, self._last_frame_time)
