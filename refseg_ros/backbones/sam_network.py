@@ -10,7 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from refseg_ros.backbones.conv_pyramid import ConvPyramid
 from refseg_ros.backbones.frame import Encoded, Frame
+from refseg_ros.backbones.mobile_sam import TinyVitEncoder
 from refseg_ros.backbones.sam_decoding import answer, at_once, draw, predicted
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ class SamNetwork:
         Args:
             sam: In evaluation mode, on its device.
         """
+        if isinstance(sam.image_encoder, (ConvPyramid, TinyVitEncoder)):
+            # A third faster on a CPU.
+            sam.image_encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._sam = sam
 
     def encode(self, image: NDArray[np.uint8]) -> Encoded:
@@ -41,6 +46,7 @@ class SamNetwork:
         frame = Frame((image.shape[0], image.shape[1]), sam.image_encoder.img_size, padded=True)
         pixels = frame.pixels(image).to(sam.device)
         values = frame.pad((pixels - sam.pixel_mean) / sam.pixel_std)
+        values = values.to(memory_format=torch.channels_last)
         return Encoded(sam.image_encoder(values).float(), frame)
 
     def decode(

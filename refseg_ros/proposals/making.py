@@ -55,7 +55,9 @@ def make_proposer(
         return PhraseProposer(concepts, grid, config, device) if concepts else grid
     if config.prompts == "seeds":
         return SeedProposer(network, config, device)
-    if config.generator == "own" or isinstance(network.image_encoder, TinyVitEncoder):
+    if isinstance(network.image_encoder, TinyVitEncoder):
         return GridProposer(SamNetwork(network), config, device)
+    if config.generator == "own":
+        return GridProposer(SamNetwork(network), config, device, as_published=True)
     # Published procedures are run by published code.
     return SamProposer(network, config, device)

@@ -34,6 +34,7 @@ from refseg_ros.backbones.sam_decoding import (
 )
 from refseg_ros.config import ProposalConfig
 from refseg_ros.errors import ConfigError
+from refseg_ros.proposals.grid import stability
 from refseg_ros.proposals.prune import survivors
 from refseg_ros.proposals.refine import refined
 from refseg_ros.results import Proposals
@@ -224,15 +225,13 @@ class SeedProposer:
         embedding = encoded.embedding
         shape = (embedding.shape[2], embedding.shape[3])
         first, size = corners((given[:, 0] / STRIDE).long(), shape)
-        found, quality, stability, which = self._good(embedding, prompts, first, size)
+        found, quality, steady, which = self._good(embedding, prompts, first, size)
         corner = (first[which] * FINER).cpu().numpy()
         wide = (embedding.shape[2] * FINER, embedding.shape[3] * FINER)
         whole = np.full((len(found), *wide), _EMPTY, np.float32)
         for canvas, mask, (x, y) in zip(whole, found.cpu().numpy(), corner, strict=True):
             canvas[y : y + mask.shape[0], x : x + mask.shape[1]] = mask
-        return _Masks(
-            whole[:, : grid[0], : grid[1]], quality.cpu().numpy(), stability.cpu().numpy()
-        )
+        return _Masks(whole[:, : grid[0], : grid[1]], quality.cpu().numpy(), steady.cpu().numpy())
 
     def _good(
         self, embedding: Tensor, prompts: Tensor, first: Tensor, size: tuple[int, int]
@@ -258,14 +257,13 @@ class SeedProposer:
                 )
                 logits = draw(self._sam, answers, cells, size, which, chosen).float()
             offset = self._config.stability_score_offset
-            inner = (logits > offset).sum((1, 2))
-            outer = (logits > -offset).sum((1, 2))
-            stability = inner / outer.clamp(min=1)
-            good = (stability >= self._config.stability_score_thresh) & (inner > 0)
+            steady = stability(logits, offset)
+            seen = (logits > offset).flatten(1).any(1)
+            good = (steady >= self._config.stability_score_thresh) & seen
             told = quality[which, chosen][good]
-            parts.append((logits[good], told, stability[good], some[which[good]]))
-        logits, quality, stability, which = (torch.cat(part) for part in zip(*parts, strict=True))
-        return logits, quality, stability, which
+            parts.append((logits[good], told, steady[good], some[which[good]]))
+        logits, quality, steady, which = (torch.cat(part) for part in zip(*parts, strict=True))
+        return logits, quality, steady, which
 
     def _pruned(self, masks: _Masks, pixels: int) -> _Masks:
         """What the configuration keeps, best first; the image has so many pixels."""
