@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from refseg_ros import __version__
 from refseg_ros.cli_bag import bag
+from refseg_ros.cli_bench import bench
 from refseg_ros.cli_eval import eval_app
 from refseg_ros.cli_segment import (
     Outputs,
@@ -59,6 +60,7 @@ app = typer.Typer(
 app.add_typer(eval_app, name="eval")
 app.add_typer(weights_app, name="weights")
 app.command()(bag)
+app.command()(bench)
 
 
 def _print_version(wanted: bool) -> None:

@@ -61,20 +61,38 @@ def boxes_from_masks(masks: BoolMasks) -> FloatArray:
     return boxes
 
 
-def centroids_from_masks(masks: BoolMasks) -> FloatArray:
+def sums_from_masks(masks: BoolMasks, boxes: FloatArray | None = None) -> NDArray[np.int64]:
+    """Pixels of boolean masks, and the sums of their rows and columns.
+
+    Args:
+        masks: (N, H, W) bool.
+        boxes: (N, 4) of :func:`boxes_from_masks`, outside of which nothing is looked at; made
+            from the masks if not given.
+
+    Returns:
+        (N, 3) int64: how many pixels, the sum of their row numbers, that of their columns.
+    """
+    windows = boxes_from_masks(masks) if boxes is None else boxes
+    sums = np.zeros((len(masks), 3), np.int64)
+    for row, mask, (x0, y0, x1, y1) in zip(sums, masks, windows.astype(np.int64), strict=True):
+        window = mask[y0:y1, x0:x1]
+        lines, columns = window.sum(1, dtype=np.int64), window.sum(0, dtype=np.int64)
+        row[:] = lines.sum(), lines @ np.arange(y0, y1), columns @ np.arange(x0, x1)
+    return sums
+
+
+def centroids_from_masks(masks: BoolMasks, boxes: FloatArray | None = None) -> FloatArray:
     """Centroids of boolean masks.
 
     Args:
         masks: (N, H, W) bool, each with at least one true pixel.
+        boxes: As of :func:`sums_from_masks`.
 
     Returns:
         (N, 2) float32 ``row, column``: the mean over the mask's pixels, in pixels.
     """
-    centroids = np.zeros((len(masks), 2), np.float32)
-    for row, mask in zip(centroids, masks, strict=True):
-        ys, xs = np.nonzero(mask)
-        if ys.size:
-            row[:] = ys.mean(), xs.mean()
+    sums = sums_from_masks(masks, boxes)
+    centroids: FloatArray = (sums[:, 1:] / np.maximum(sums[:, :1], 1)).astype(np.float32)
     return centroids
 
 
@@ -113,7 +131,7 @@ class Proposals:
     @cached_property
     def areas(self) -> NDArray[np.int64]:
         """(N,) number of pixels of each mask; read-only, as it is kept for every sentence."""
-        areas: NDArray[np.int64] = self.masks.sum((1, 2), dtype=np.int64)
+        areas = np.array([np.count_nonzero(mask) for mask in self.masks], np.int64)
         areas.setflags(write=False)
         return areas
 
@@ -123,7 +141,7 @@ class Proposals:
 
         Read-only, as it is kept for every sentence.
         """
-        centroids = centroids_from_masks(self.masks)
+        centroids = centroids_from_masks(self.masks, self.boxes)
         centroids.setflags(write=False)
         return centroids
 

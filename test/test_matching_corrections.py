@@ -20,7 +20,7 @@ from refseg_ros.matching.corrections import (
     draw_to_mean,
     keep_top,
 )
-from refseg_ros.matching.distractors import proper_distractors, unlike
+from refseg_ros.matching.distractors import Spoken, proper_distractors, unlike
 from refseg_ros.matching.tas import Tas
 
 PLAIN = ScoreConfig(text="phrase")
@@ -141,7 +141,10 @@ PHRASES = (
     ],
 )
 def test_distractors_are_other_things_each_once(sentence: str, rows: list[int]) -> None:
-    assert proper_distractors(PHRASES, parse(sentence)).tolist() == rows
+    assert (
+        proper_distractors([Spoken.of(phrase) for phrase in PHRASES], parse(sentence)).tolist()
+        == rows
+    )
 
 
 def test_no_phrases_make_no_distractors() -> None:

@@ -148,3 +148,17 @@ def test_a_call_gets_one_answer_and_the_conversation_hears_once(peer: Peer, slow
     assert response.result.candidates[0].caption == "a red block"
     peer.ask("the red block")
     assert peer.ask("the other one")[0].candidates[0].caption == "a blue block"
+
+
+def test_the_last_word_is_followed(bench: Bench, peer: Peer, slow: Slow) -> None:
+    bench.set("track", True)
+    picture(peer)
+    peer.say("the red block")
+    peer.wait(lambda: peer.heard["result"], "the first result")
+    picture(peer)
+    slow.gate.set()
+    image = picture(peer)
+    results = peer.heard["result"]
+    peer.wait(lambda: [item for item in results if item.header == image.header], "it is followed")
+    kinds = [(item.is_final, item.tracked) for item in results]
+    assert kinds[:3] == [(False, False), (True, False), (True, True)]

@@ -190,6 +190,18 @@ def test_a_new_command_is_followed_and_the_old_one_is_not(camera: Camera) -> Non
     assert "the red block" not in commands[commands.index("the blue block") :]
 
 
+def test_the_next_command_leans_on_where_the_target_is_by_now(camera: Camera) -> None:
+    still = red(150, 70)
+    camera.send(red(20), still)
+    answer, _ = camera.peer.ask("the red block on the left")
+    assert answer.status == Status.SELECTED
+    for x in range(24, 110, 4):
+        camera.follow(red(x), still)
+    other, _ = camera.peer.ask("the other one")
+    assert other.status == Status.SELECTED, other.reason
+    assert where(other) == pytest.approx([150, 70, 180, 94], abs=1.5)
+
+
 @pytest.mark.parametrize("way", ["clear", "parameter", "mode", "not found", "deactivated"])
 def test_following_ends(camera: Camera, way: str) -> None:
     camera.send(red(20), BLUE)

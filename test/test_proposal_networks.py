@@ -26,7 +26,10 @@ from refseg_ros.errors import WeightsError
 from refseg_ros.networks import Networks
 from refseg_ros.proposals import Proposer
 from refseg_ros.proposals.grid import GridProposer
+from refseg_ros.proposals.making import make_proposer
 from refseg_ros.proposals.sam import SamProposer
+from refseg_ros.simulation.benchmark import bundled_slice
+from refseg_ros.weights import resolve
 
 CPU = Device.from_name("cpu")
 ALL = ProposalConfig(
@@ -198,12 +201,12 @@ def test_a_point_is_answered_as_through_the_librarys_own_processor(
         elsewhere, _ = network.decode(encoded, point / 2)
         expected = network.model(pixel_values=seen[0], input_points=inputs["input_points"])
         masks = processor.post_process_masks(expected.pred_masks, *sizes, binarize=False)[0][0]
-        drawn = encoded.frame.enlarged(logits[0])
+        drawn = encoded.frame.enlarged(logits)
     torch.testing.assert_close(point, inputs["input_points"][0, 0].float())
     # The two ways to scale differ by two grey levels at most.
     torch.testing.assert_close(seen[0], inputs["pixel_values"], atol=0.04, rtol=0)
     torch.testing.assert_close(drawn, masks, atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(quality, expected.iou_scores[0], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(quality, expected.iou_scores[0, 0], atol=1e-4, rtol=1e-4)
     assert (elsewhere - logits).abs().max() > 3e-3
 
 
@@ -222,9 +225,14 @@ def test_a_point_is_answered_as_through_the_published_predictor(
     with torch.inference_mode():
         encoded = network.encode(image)
         logits, quality = network.decode(encoded, encoded.frame.points(torch.tensor([place])))
-        drawn = encoded.frame.enlarged(logits[0])
+        drawn = encoded.frame.enlarged(logits)
+        least = float(quality.median())
+        best, better = network.decode(encoded, encoded.frame.points(torch.tensor([place])), least)
     np.testing.assert_allclose(drawn.numpy(), masks, atol=1e-3)
-    np.testing.assert_allclose(quality[0].numpy(), scores, atol=1e-5)
+    np.testing.assert_allclose(quality.numpy(), scores, atol=1e-5)
+    # Masks that are not good enough are not drawn; the others are the same ones.
+    assert better.tolist() == quality[quality > least].tolist()
+    torch.testing.assert_close(best, logits[quality > least])
 
 
 def test_the_generator_finds_what_segment_anythings_finds(places: dict[str, Path]) -> None:
@@ -232,10 +240,30 @@ def test_the_generator_finds_what_segment_anythings_finds(places: dict[str, Path
     sam = load_sam("vit_b", places["vit_b"], torch.device("cpu"))
     image = photo(48, 64)
     theirs = SamProposer(sam, config, CPU).propose(image)
-    ours = GridProposer(SamNetwork(sam), config, CPU).propose(image)
-    assert len(ours) == len(theirs) >= 9
-    np.testing.assert_allclose(ours.quality, theirs.quality, atol=1e-5)
-    assert (ours.masks == theirs.masks).mean() > 0.999
+    for as_published in (False, True):
+        ours = GridProposer(SamNetwork(sam), config, CPU, as_published).propose(image)
+        assert len(ours) == len(theirs) >= 9
+        np.testing.assert_allclose(ours.quality, theirs.quality, atol=1e-5)
+        assert (ours.masks == theirs.masks).mean() > 0.999
+
+
+def test_our_generator_finds_the_published_ones_masks_on_rendered_pictures() -> None:
+    preset = SegmenterConfig.from_preset("tabletop_paper").proposals
+    config = dataclasses.replace(preset, prompts="grid", generator="own", points_per_side=4)
+    sam = load_sam(str(resolve(config.architecture)), resolve(config.checkpoint), CPU.torch_device)
+    ours = make_proposer(sam, config, CPU)
+    assert isinstance(ours, GridProposer)
+    theirs = SamProposer(sam, config, CPU)
+    found = 0
+    for number in (0, 5):
+        image = bundled_slice()[number].frame.rgb[::2, ::2].copy()
+        one, other = ours.propose(image), theirs.propose(image)
+        assert len(one) == len(other)
+        np.testing.assert_allclose(one.quality, other.quality, atol=1e-4)
+        # Rounding moves a pixel of an outline here and there.
+        assert (one.masks != other.masks).sum() <= 1e-3 * other.masks.sum()
+        found += len(one)
+    assert found
 
 
 # files

@@ -154,7 +154,9 @@ class Blocks:
         self.half.append(torch.is_autocast_enabled("cpu"))
         return Encoded(None, Frame((image.shape[0], image.shape[1]), 8, self.padded))
 
-    def decode(self, encoded: Encoded, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def decode(
+        self, encoded: Encoded, points: torch.Tensor, least: float = 0.0
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         self.batches.append(len(points))
         self.half.append(torch.is_autocast_enabled("cpu"))
         logits = torch.full((len(points), 2, 4, 4), -5.0)
@@ -163,7 +165,8 @@ class Blocks:
         for index, (x, y) in enumerate((points // 4).long().tolist()):
             logits[index, 0, 2 * y : 2 * y + 2, 2 * x : 2 * x + 2] = 5.0
             quality[index, 0] = self.quality[2 * y + x]
-        return logits, quality
+        good = quality > least
+        return logits[good], quality[good]
 
 
 def test_a_board_is_proposed_by_quality() -> None:
@@ -206,13 +209,13 @@ def test_in_a_padded_frame_points_and_masks_keep_to_the_image() -> None:
 def test_what_lies_in_the_padding_does_not_count() -> None:
     class Leaking(Blocks):
         def decode(
-            self, encoded: Encoded, points: torch.Tensor
+            self, encoded: Encoded, points: torch.Tensor, least: float = 0.0
         ) -> tuple[torch.Tensor, torch.Tensor]:
             logits = torch.full((len(points), 2, 4, 4), -5.0)
             logits[:, 0, :2, :2] = 5.0  # steady in the image, and shaky in the padding
             logits[:, 0, 2:] = 0.5
             logits[:, 1, 2:] = 5.0  # nowhere else
-            return logits, torch.full((len(points), 2), 0.9)
+            return logits.flatten(0, 1), torch.full((2 * len(points),), 0.9)
 
     network = Leaking((0.9, 0.9, 0.9, 0.9), padded=True)
     found = GridProposer(network, CONFIG, CPU).propose(np.zeros((40, 80, 3), np.uint8))

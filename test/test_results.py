@@ -18,6 +18,7 @@ from refseg_ros.results import (
     Status,
     boxes_from_masks,
     centroids_from_masks,
+    sums_from_masks,
 )
 
 
@@ -123,3 +124,15 @@ def test_areas_and_centroids_are_measured_once_and_cannot_be_changed() -> None:
     for kept in (proposals.areas, proposals.centroids):
         with pytest.raises(ValueError, match="read-only"):
             kept[0] = 7
+
+
+def test_windows_give_the_sums_of_whole_masks() -> None:
+    rng = np.random.default_rng(0)
+    masks = rng.random((6, 31, 47)) > np.linspace(0.1, 0.999, 6)[:, None, None]
+    masks[5] = False
+    masks[5, 30, 46] = True
+    rows, columns = np.mgrid[:31, :47]
+    slow = [(mask.sum(), rows[mask].sum(), columns[mask].sum()) for mask in masks]
+    assert sums_from_masks(masks).tolist() == [list(map(int, each)) for each in slow]
+    assert sums_from_masks(masks[:0]).shape == (0, 3)
+    assert Proposals(masks, np.ones(6, np.float32)).areas.tolist() == [each[0] for each in slow]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from refseg_ros.backbones import torchvision_compat
+from refseg_ros.backbones.batches import Batches
 from refseg_ros.errors import WeightsError
 
 KINDS = {"blip": "BlipForConditionalGeneration", "blip-2": "Blip2ForConditionalGeneration"}
@@ -51,7 +52,7 @@ class Captioner:
             "num_beams": num_beams,
             "do_sample": False,
         }
-        self._batch_size = batch_size
+        self._crops = Batches(batch_size, "crops for the captioner")
 
     @classmethod
     def load(
@@ -120,17 +121,16 @@ class Captioner:
         Returns:
             N captions without special tokens.
         """
-        captions: list[str] = []
-        for start in range(0, len(images), self._batch_size):
-            part = [Image.fromarray(image) for image in images[start : start + self._batch_size]]
-            pixels = self._processor(images=part, return_tensors="pt")["pixel_values"]
-            with torch.inference_mode():
-                tokens = self._model.generate(
-                    pixel_values=pixels.to(self._device), **self._options
-                )
-            texts = self._processor.batch_decode(tokens, skip_special_tokens=True)
-            captions += [text.strip() for text in texts]
-        return captions
+        with torch.inference_mode():
+            parts = self._crops.run(images, self._describe)
+        return [caption for part in parts for caption in part]
+
+    def _describe(self, images: Sequence[NDArray[np.uint8]]) -> list[str]:
+        pictures = [Image.fromarray(image) for image in images]
+        pixels = self._processor(images=pictures, return_tensors="pt")["pixel_values"]
+        tokens = self._model.generate(pixel_values=pixels.to(self._device), **self._options)
+        texts = self._processor.batch_decode(tokens, skip_special_tokens=True)
+        return [text.strip() for text in texts]
 
 
 def _check_complete(folder: Path, model: Any, missing: Collection[str], processor: Any) -> None:

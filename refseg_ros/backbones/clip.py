@@ -15,12 +15,16 @@ from PIL import Image
 from torch.nn import functional
 
 from refseg_ros.backbones import torchvision_compat
+from refseg_ros.backbones.batches import Batches
 from refseg_ros.backbones.clip_attending import attending_features, cell_size
 from refseg_ros.backbones.clip_dense import dense_features
 from refseg_ros.backbones.clip_masked import masked_features
+from refseg_ros.backbones.remembered import Remembered
 from refseg_ros.errors import ConfigError, WeightsError
 from refseg_ros.language import lemma
 
+REMEMBERED = 2048
+"""Texts whose features an encoder keeps: 4 MB of 512 numbers each."""
 MERGES = "bpe.txt.gz"
 """File of byte-pair merges in a model folder that brings a vocabulary of its own."""
 
@@ -36,6 +40,7 @@ class ClipEncoder:
         device: torch.device,
         batch_size: int = 64,
         own_words: bool = False,
+        remembered: int = REMEMBERED,
     ) -> None:
         """Put loaded parts together; most callers want :meth:`load`.
 
@@ -44,16 +49,21 @@ class ClipEncoder:
             preprocess: A PIL image to a (3, s, s) float32 tensor.
             tokenizer: Texts to (M, context) int64 token ids, cutting what is too long.
             device: Where the model is.
-            batch_size: Crops or texts encoded at a time.
+            batch_size: Crops, masks or texts encoded at a time.
             own_words: Whether the tokenizer has a small vocabulary of its own, in which each
                 word that the model learnt is one token; else it may know any word.
+            remembered: Texts whose features are kept.
         """
         self._own_words = own_words
+        self._texts = Remembered[torch.Tensor](remembered)
+        self._words = Remembered[bool](REMEMBERED)
         self._model = model
         self._preprocess = preprocess
         self._tokenizer = tokenizer
         self._device = device
-        self._batch_size = batch_size
+        self._crops = Batches(batch_size, "crops for CLIP")
+        self._masks = Batches(batch_size, "masks for CLIP")
+        self._strings = Batches(batch_size, "texts for CLIP")
         parameters = dict(model.named_parameters())
         self.logit_scale = float(parameters["logit_scale"].detach().exp())
         with torch.inference_mode():
@@ -61,7 +71,12 @@ class ClipEncoder:
 
     @classmethod
     def load(
-        cls, model: str | Path, checkpoint: Path | None = None, *, device: torch.device
+        cls,
+        model: str | Path,
+        checkpoint: Path | None = None,
+        *,
+        device: torch.device,
+        remembered: int = REMEMBERED,
     ) -> ClipEncoder:
         """Load from local files; nothing is downloaded.
 
@@ -71,6 +86,7 @@ class ClipEncoder:
                 knows, such as ``ViT-B-32-quickgelu``.
             checkpoint: The weights of a named architecture.
             device: Where to put it.
+            remembered: Texts whose features are kept.
 
         Raises:
             WeightsError: A file is missing, damaged or of another architecture.
@@ -110,7 +126,10 @@ class ClipEncoder:
                 f"a folder with a vocabulary of its own needs {MERGES}"
             )
         network.eval()
-        return cls(network, preprocess, tokenizer, device, own_words=bool(tokenizer_options))
+        own_words = bool(tokenizer_options)
+        return cls(
+            network, preprocess, tokenizer, device, own_words=own_words, remembered=remembered
+        )
 
     def encode_images(
         self, images: Sequence[NDArray[np.uint8]], unit: bool = True
@@ -124,13 +143,14 @@ class ClipEncoder:
         Returns:
             (N, D) float32 on the CPU.
         """
-        rows = []
-        for start in range(0, len(images), self._batch_size):
-            part = images[start : start + self._batch_size]
-            batch = torch.stack([self._preprocess(Image.fromarray(image)) for image in part])
-            with torch.inference_mode():
-                rows.append(self._model.encode_image(batch.to(self._device)))  # type: ignore[operator]
+        with torch.inference_mode():
+            rows = self._crops.run(images, self._encode_crops)
         return self._unit(rows) if unit else self._joined(rows)
+
+    def _encode_crops(self, images: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
+        batch = torch.stack([self._preprocess(Image.fromarray(image)) for image in images])
+        found: torch.Tensor = self._model.encode_image(batch.to(self._device))  # type: ignore[operator]
+        return found
 
     def encode_masked(
         self, image: NDArray[np.uint8], masks: NDArray[np.bool_], blocks: int, side: int = 0
@@ -222,15 +242,17 @@ class ClipEncoder:
     def _per_mask(
         self, masks: NDArray[np.bool_], encode: Callable[[torch.Tensor], torch.Tensor]
     ) -> torch.Tensor:
-        rows = []
-        for start in range(0, len(masks), self._batch_size):
-            part = torch.from_numpy(masks[start : start + self._batch_size].astype(np.float32))
-            with torch.inference_mode():
-                rows.append(encode(part.to(self._device)))
-        return self._joined(rows)
+        def encode_some(part: NDArray[np.bool_]) -> torch.Tensor:
+            return encode(torch.from_numpy(part.astype(np.float32)).to(self._device))
+
+        with torch.inference_mode():
+            return self._joined(self._masks.run(masks, encode_some))
 
     def encode_texts(self, texts: Sequence[str], unit: bool = True) -> torch.Tensor:
         """Features of texts; what is longer than the model's context is cut.
+
+        The features of the last texts are remembered: a robot is told the same
+        words again and again, and captions of the next frame are mostly those of this one.
 
         Args:
             texts: M strings.
@@ -239,12 +261,23 @@ class ClipEncoder:
         Returns:
             (M, D) float32 on the CPU.
         """
-        rows = []
-        for start in range(0, len(texts), self._batch_size):
-            tokens = self._tokenizer(list(texts[start : start + self._batch_size]))
-            with torch.inference_mode():
-                rows.append(self._model.encode_text(tokens.to(self._device)))  # type: ignore[operator]
+        known = self._texts.recall(texts, self._encode_new)
+        rows = [torch.stack([known[text] for text in texts])] if texts else []
         return self._unit(rows) if unit else self._joined(rows)
+
+    def _encode_new(self, texts: Sequence[str]) -> list[torch.Tensor]:
+        def encode(part: Sequence[str]) -> torch.Tensor:
+            tokens = self._tokenizer(list(part))
+            found: torch.Tensor = self._model.encode_text(tokens.to(self._device))  # type: ignore[operator]
+            return found
+
+        with torch.inference_mode():
+            return list(self._joined(self._strings.run(texts, encode)).unbind())
+
+    def forget(self) -> None:
+        """Forget what texts and words were asked for; for measurements."""
+        self._texts.clear()
+        self._words.clear()
 
     def unknown_words(self, words: Sequence[str]) -> tuple[str, ...]:
         """Those of some words that the model has never seen; none for published models.
@@ -256,11 +289,12 @@ class ClipEncoder:
         """
         if not self._own_words:
             return ()
-        return tuple(
-            word
-            for word in dict.fromkeys(word.lower() for word in words)
-            if not (self._is_token(word) or self._is_token(lemma(word)))
-        )
+        said = tuple(dict.fromkeys(word.lower() for word in words))
+        known = self._words.recall(said, self._are_known)
+        return tuple(word for word in said if not known[word])
+
+    def _are_known(self, words: Sequence[str]) -> list[bool]:
+        return [self._is_token(word) or self._is_token(lemma(word)) for word in words]
 
     def _is_token(self, word: str) -> bool:
         ids = self._tokenizer([word])[0]

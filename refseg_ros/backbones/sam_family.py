@@ -116,22 +116,30 @@ class FamilyNetwork:
             found = (found,)
         return Encoded(dict(zip(names, in_float32(found), strict=True)), frame)
 
-    def decode(self, encoded: Encoded, points: Tensor) -> tuple[Tensor, Tensor]:
+    def decode(
+        self, encoded: Encoded, points: Tensor, least: float = 0.0
+    ) -> tuple[Tensor, Tensor]:
         """Answer points, each by itself.
 
         Args:
             encoded: The image.
             points: (N, 2) float32 x, y in pixels of the input.
+            least: Of the three masks of each point those of higher predicted IoU are told; 0
+                tells all.
 
         Returns:
-            (N, 3, h, w) float32 logits and (N, 3) float32 predicted IoUs.
+            (K, h, w) float32 logits and (K,) float32 predicted IoUs.
         """
         given = points[None, :, None].to(self.model.device)
         labels = torch.ones(given.shape[:3], dtype=torch.int64, device=given.device)
         answer = self.model(
             input_points=given, input_labels=labels, multimask_output=True, **encoded.embeddings
         )
-        return answer.pred_masks[0], answer.iou_scores[0]
+        logits, quality = answer.pred_masks[0].flatten(0, 1), answer.iou_scores[0].flatten()
+        if not least:
+            return logits, quality
+        good = quality > least
+        return logits[good], quality[good]
 
 
 def load_family(folder: Path, device: torch.device) -> FamilyNetwork:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from refseg_ros.language import ReferringExpression
 from refseg_ros.matching.coherence import Dense
+from refseg_ros.matching.distractors import Spoken
 from refseg_ros.matching.naming import Naming
 
 if TYPE_CHECKING:
@@ -67,6 +68,11 @@ class SceneFeatures:
     def named(self) -> tuple[Naming, ...]:
         """What its caption calls each region, read once for all expressions."""
         return tuple(Naming.of_caption(caption) for caption in self.captions)
+
+    @cached_property
+    def spoken(self) -> tuple[Spoken, ...]:
+        """The phrases, read once for all expressions."""
+        return tuple(Spoken.of(phrase) for phrase in self.phrases)
 
 
 @dataclass(frozen=True)

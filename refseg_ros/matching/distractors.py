@@ -4,18 +4,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from refseg_ros.language import ReferringExpression, head_noun, is_abstract, same_thing
+from refseg_ros.language import ReferringExpression, head_noun, is_abstract
 from refseg_ros.language import parse as read
 from refseg_ros.language.expression import NounPhrase
+from refseg_ros.language.phrases import kinds
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A noun phrase of a caption, read once for all expressions.
+
+    Attributes:
+        abstract: Whether it names no thing ("the background").
+        kinds: Names of the kinds of thing that it names, see :func:`phrases.kinds`.
+        head: Its head noun; "" without one.
+        marks: Its colours and materials.
+    """
+
+    abstract: bool
+    kinds: frozenset[str]
+    head: str
+    marks: frozenset[str]
+
+    @classmethod
+    def of(cls, phrase: str) -> Spoken:
+        """Read a phrase."""
+        found = read(phrase).target
+        marks = frozenset(found.colours + found.materials)
+        return cls(is_abstract(phrase), kinds(phrase), head_noun(phrase) or "", marks)
 
 
 def proper_distractors(
-    phrases: Sequence[str], expression: ReferringExpression
+    phrases: Sequence[Spoken], expression: ReferringExpression
 ) -> NDArray[np.int64]:
     """Phrases of things that are neither meant nor spoken of, each once.
 
@@ -32,18 +58,17 @@ def proper_distractors(
         Their rows, ascending.
     """
     target = expression.target
-    named = [phrase.text for phrase in (target, *_landmarks(target)) if phrase.head]
     if not target.head and not (target.colours or target.materials):
         return np.zeros(0, np.int64)
+    named = [kinds(phrase.text) for phrase in (target, *_landmarks(target)) if phrase.head]
+    spoken_of = frozenset[str]().union(*named)
     rows, seen = [], set()
     for row, phrase in enumerate(phrases):
-        if is_abstract(phrase) or any(same_thing(phrase, name) for name in named):
+        if phrase.abstract or phrase.kinds & spoken_of:
             continue
-        found = read(phrase).target
-        marks = frozenset(found.colours + found.materials)
-        if not target.head and not marks.isdisjoint(target.colours + target.materials):
+        if not target.head and not phrase.marks.isdisjoint(target.colours + target.materials):
             continue
-        key = (head_noun(phrase), marks)
+        key = (phrase.head, phrase.marks)
         if key not in seen:
             seen.add(key)
             rows.append(row)

@@ -63,7 +63,7 @@ class Tas:
     ) -> NDArray[np.int64]:
         """Rows of ``features.phrases`` that name something other than the target."""
         if self.config.distractor_filter:
-            return proper_distractors(features.phrases, expression)
+            return proper_distractors(features.spoken, expression)
         target = self.target(expression)
         others = [not self.language.synonyms(phrase, target) for phrase in features.phrases]
         return np.flatnonzero(others)

@@ -57,5 +57,7 @@ def make_proposer(
         return SeedProposer(network, config, device)
     if isinstance(network.image_encoder, TinyVitEncoder):
         return GridProposer(SamNetwork(network), config, device)
+    if config.generator == "own":
+        return GridProposer(SamNetwork(network), config, device, as_published=True)
     # Published procedures are run by published code.
     return SamProposer(network, config, device)

@@ -27,17 +27,20 @@ class ProposalNetwork(Protocol):
             What :meth:`decode` takes as often as wanted.
         """
 
-    def decode(self, encoded: Encoded, points: Tensor) -> tuple[Tensor, Tensor]:
+    def decode(
+        self, encoded: Encoded, points: Tensor, least: float = 0.0
+    ) -> tuple[Tensor, Tensor]:
         """Answer points, each by itself.
 
         Args:
             encoded: The image.
             points: (N, 2) float32 x, y in pixels of the network's input, on the thing meant;
                 see :meth:`refseg_ros.backbones.frame.Frame.points`.
+            least: Masks of no higher predicted IoU are left out; 0 keeps all.
 
         Returns:
-            (N, M, h, w) float32 logits over the whole input, and (N, M) float32 predicted IoUs:
-            M masks for each point, of the part and of the whole.
+            (K, h, w) float32 logits over the whole input, and (K,) float32 predicted IoUs: of
+            each point in turn some masks, of the part and of the whole.
         """
 
 

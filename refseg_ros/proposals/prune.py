@@ -18,7 +18,8 @@ def intersections(masks: BoolMasks) -> NDArray[np.float32]:
     Returns:
         (N, N) float32, symmetric; the diagonal holds the areas. Exact below 2^24 pixels.
     """
-    flat = masks.reshape(len(masks), masks.shape[1] * masks.shape[2]).astype(np.float32)
+    # Most pixels lie in no mask at all.
+    flat = masks[:, masks.any(0)].astype(np.float32)
     shared: NDArray[np.float32] = flat @ flat.T
     return shared
 
@@ -121,7 +122,7 @@ def survivors(
     """
     pixels = masks.shape[1] * masks.shape[2]
     smallest = min_area if min_area >= 1 else min_area * pixels
-    areas = masks.sum((1, 2))
+    areas = np.array([np.count_nonzero(mask) for mask in masks], np.int64)
     sized = np.flatnonzero((areas >= max(smallest, 1)) & (areas <= max_area * pixels))
     if duplicate_iou < 1:
         return sized[drop_duplicates(masks[sized], quality[sized], duplicate_iou)]

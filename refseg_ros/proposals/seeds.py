@@ -23,9 +23,18 @@ from torch.nn import functional
 
 from refseg_ros.backbones.conv_pyramid import SEED_STRIDE, STRIDE, ConvPyramid
 from refseg_ros.backbones.device import Device
-from refseg_ros.backbones.sam_decoding import FINER, corners, cut, decode
+from refseg_ros.backbones.sam_decoding import (
+    FINER,
+    answer,
+    at_once,
+    corners,
+    cut,
+    draw,
+    predicted,
+)
 from refseg_ros.config import ProposalConfig
 from refseg_ros.errors import ConfigError
+from refseg_ros.proposals.grid import stability
 from refseg_ros.proposals.prune import survivors
 from refseg_ros.proposals.refine import refined
 from refseg_ros.results import Proposals
@@ -216,34 +225,45 @@ class SeedProposer:
         embedding = encoded.embedding
         shape = (embedding.shape[2], embedding.shape[3])
         first, size = corners((given[:, 0] / STRIDE).long(), shape)
-        same = torch.zeros(len(points), dtype=torch.int64, device=device)
-        with self._device.precision():
-            logits, quality = decode(
-                self._sam,
-                cut(embedding, same, first, size),
-                cut(self._codes, same, first, size),
-                prompts,
-            )
-        which, chosen, stability = self._good(logits.float(), quality.float())
-        found = logits.float()[which, chosen].cpu().numpy()
+        found, quality, steady, which = self._good(embedding, prompts, first, size)
         corner = (first[which] * FINER).cpu().numpy()
         wide = (embedding.shape[2] * FINER, embedding.shape[3] * FINER)
         whole = np.full((len(found), *wide), _EMPTY, np.float32)
-        for canvas, mask, (x, y) in zip(whole, found, corner, strict=True):
+        for canvas, mask, (x, y) in zip(whole, found.cpu().numpy(), corner, strict=True):
             canvas[y : y + mask.shape[0], x : x + mask.shape[1]] = mask
-        predicted = quality.float()[which, chosen].cpu().numpy()
-        return _Masks(whole[:, : grid[0], : grid[1]], predicted, stability.cpu().numpy())
+        return _Masks(whole[:, : grid[0], : grid[1]], quality.cpu().numpy(), steady.cpu().numpy())
 
-    def _good(self, logits: Tensor, quality: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Row and number of the masks that the network itself trusts, and their stability."""
-        config = self._config
-        offset = config.stability_score_offset
-        inner = (logits > offset).sum((2, 3))
-        outer = (logits > -offset).sum((2, 3))
-        stability = inner / outer.clamp(min=1)
-        good = (stability >= config.stability_score_thresh) & (inner > 0)
-        which, chosen = torch.nonzero(good & (quality >= config.pred_iou_thresh), as_tuple=True)
-        return which, chosen, stability[which, chosen]
+    def _good(
+        self, embedding: Tensor, prompts: Tensor, first: Tensor, size: tuple[int, int]
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Logits in their windows of the masks that the network itself trusts.
+
+        Besides their predicted IoUs, their stability, and the rows of their prompts.
+        """
+        parts = []
+        rows = torch.arange(len(prompts), device=prompts.device)
+        for some in rows.split(at_once(embedding[..., : size[0], : size[1]])):
+            same = torch.zeros(len(some), dtype=torch.int64, device=some.device)
+            with self._device.precision():
+                answers, cells = answer(
+                    self._sam,
+                    cut(embedding, same, first[some], size),
+                    cut(self._codes, same, first[some], size),
+                    prompts[some],
+                )
+                quality = predicted(self._sam, answers).float()
+                which, chosen = torch.nonzero(
+                    quality >= self._config.pred_iou_thresh, as_tuple=True
+                )
+                logits = draw(self._sam, answers, cells, size, which, chosen).float()
+            offset = self._config.stability_score_offset
+            steady = stability(logits, offset)
+            seen = (logits > offset).flatten(1).any(1)
+            good = (steady >= self._config.stability_score_thresh) & seen
+            told = quality[which, chosen][good]
+            parts.append((logits[good], told, steady[good], some[which[good]]))
+        logits, quality, steady, which = (torch.cat(part) for part in zip(*parts, strict=True))
+        return logits, quality, steady, which
 
     def _pruned(self, masks: _Masks, pixels: int) -> _Masks:
         """What the configuration keeps, best first; the image has so many pixels."""

@@ -147,7 +147,7 @@ class Answering:
         """Look at a frame; answer the command that waits, or else the last one once a view."""
         if self._inbox.pending is None and self._follower.following:
             return  # the last one is answered on every picture, and observed when that needs it
-        early = self._wants_early()
+        early, seen = self._wants_early(), self._follower.mask
         observation, reused = self._looking.look(work.frame, early=early)
         command = self._inbox.pop_command()
         self._taken = True
@@ -155,6 +155,8 @@ class Answering:
             return
         if command is not None:
             self._take(command)
+            if seen is not None and seen.shape == observation.size:
+                self._conversation.carry(observation.scene, seen)
         if early and not reused:
             observation = self._answer_early(observation)
         self._answered = observation

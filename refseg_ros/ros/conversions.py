@@ -23,6 +23,13 @@ from refseg_ros.errors import ImageError
 CHANNELS = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1}
 """Colour encodings that are read, and their bytes a pixel."""
 
+_TO_RGB = {
+    "bgr8": cv2.COLOR_BGR2RGB,
+    "rgba8": cv2.COLOR_RGBA2RGB,
+    "bgra8": cv2.COLOR_BGRA2RGB,
+    "mono8": cv2.COLOR_GRAY2RGB,
+}
+
 _SHORTEST_FOCUS, _LARGEST_ENTRY = 1e-3, 1e7  # pixels of a camera matrix
 
 _DEPTH_TYPES: dict[str, np.dtype[Any]] = {
@@ -50,11 +57,9 @@ def rgb_from_image(message: Image) -> NDArray[np.uint8]:
     channels = CHANNELS[encoding]
     rows = _rows(message, channels)
     pixels = rows[:, : message.width * channels].reshape(message.height, message.width, channels)
-    if channels == 1:
-        return np.repeat(pixels, 3, axis=2)
-    if encoding.startswith("bgr"):
-        pixels = pixels[..., 2::-1]
-    return np.ascontiguousarray(pixels[..., :3])
+    if encoding == "rgb8":
+        return np.ascontiguousarray(pixels)
+    return np.asarray(cv2.cvtColor(pixels, _TO_RGB[encoding]), np.uint8)
 
 
 def check_pixels(message: Image | CompressedImage, megapixels: float) -> None:
@@ -103,7 +108,7 @@ def rgb_from_compressed(message: CompressedImage) -> NDArray[np.uint8]:
             f"data: {data.size} bytes of format {_shown(message.format)} are not an image that "
             "can be decoded; send JPEG or PNG"
         )
-    return np.ascontiguousarray(image[..., ::-1], dtype=np.uint8)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def read_rgb(message: Image | CompressedImage, megapixels: float) -> NDArray[np.uint8]:
@@ -230,9 +235,9 @@ def label_image(masks: NDArray[np.bool_]) -> NDArray[np.uint16]:
         (H, W) uint16: 0 is background, k is ``masks[k - 1]``.
     """
     labels = np.zeros(masks.shape[1:], np.uint16)
-    areas = masks.sum(axis=(1, 2))
+    areas = np.array([np.count_nonzero(mask) for mask in masks])
     for index in np.argsort(-areas, kind="stable"):
-        labels[masks[index]] = index + 1
+        np.copyto(labels, index + 1, where=masks[index], casting="unsafe")
     return labels
 
 

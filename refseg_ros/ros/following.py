@@ -9,6 +9,7 @@ asks the worker for an observation, goes on, and learns from it when it is there
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import traceback
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 MEMORY: Final = 32
 """Pictures that an observation may take; each that is kept holds about four bytes a pixel."""
 
+_REST: Final = 0.5  # seconds from one observation for a lost target to the next
 _CATCH_UP: Final = 4  # pictures looked at of those that came while the command was answered
 _ENDING_SECONDS: Final = 2.0
 _WARNING_SECONDS: Final = 5.0
@@ -76,6 +78,7 @@ class Follower:
         late: Observations that came too late to be of use.
         state: How it stands with the target, in words.
         depth_problem: Why the target has no pose; empty if it has or needs none.
+        mask: (H, W) bool, where the target was seen last; None before.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class Follower:
         self._values, self._health, self._logger = values, health, logger
         self.updates = self.dropped = self.late = 0
         self.state, self.depth_problem = "nothing is followed", ""
+        self.mask: NDArray[np.bool_] | None = None
         self._changed = threading.Condition()
         self._publishing = threading.Lock()
         self._backlog = Backlog()
@@ -103,6 +107,7 @@ class Follower:
         self._tracker: Tracker | None = None
         self._asked: Again | None = None
         self._number = 0
+        self._learned_time = -math.inf
 
     @property
     def following(self) -> bool:
@@ -143,8 +148,12 @@ class Follower:
     def stop(self) -> None:
         """Follow nothing; when this returns nothing more is published."""
         with self._publishing, self._changed:
-            self._target, self._fresh, self._learned = None, None, None
-            self.state, self.depth_problem = "nothing is followed", ""
+            self._drop()
+
+    def _drop(self) -> None:
+        self._target, self._fresh, self._learned = None, None, None
+        self.mask = None
+        self.state, self.depth_problem = "nothing is followed", ""
 
     def close(self) -> None:
         """End the thread."""
@@ -190,7 +199,9 @@ class Follower:
                 self._begin(target)
             if learned is not None:
                 self._learn(*learned)
+            picture = self._newest(target, picture)
             if picture is not None:
+                header = picture.message.header
                 self._follow(target, picture)
         except ImageError as error:
             text = f"the target cannot be followed: {error}"
@@ -202,9 +213,18 @@ class Follower:
             text = f"following failed: {error or type(error).__name__}"
             self._health.failed(text)
             self._publish(target, _unseen(target, Status.ERROR, text, header))
-            with self._changed:
+            with self._publishing, self._changed:
                 if self._target is target:
-                    self._target = None
+                    self._drop()
+
+    def _newest(self, target: _Target, picture: Picture | None) -> Picture | None:
+        """The picture to work on, or what came since it was taken in hand."""
+        with self._changed:
+            if self._target is not target:  # the next one's
+                return None
+            newer, self._fresh = self._fresh, None
+            self.dropped += newer is not None and picture is not None
+        return newer or picture
 
     def _begin(self, target: _Target) -> None:
         """Start at the answer's picture, and catch up with what came since."""
@@ -212,6 +232,7 @@ class Follower:
         from refseg_ros.tracking import Tracker, TrackingConfig
 
         self._current, self._asked, self._number = target, None, 0
+        self._learned_time = -math.inf
         self._tracker = Tracker(TrackingConfig(memory=MEMORY))
         self._tracker.start(target.scene, target.answer.selection)
         with self._changed:
@@ -229,7 +250,7 @@ class Follower:
     def _learn(self, asked: Again, scene: Scene | None) -> None:
         if asked is not self._asked:
             return
-        self._asked = None
+        self._asked, self._learned_time = None, time.monotonic()
         ago = self._number - asked.number
         if ago >= MEMORY:
             self.late += 1
@@ -241,9 +262,7 @@ class Follower:
         started = time.perf_counter()
         tracked, image = self._update(picture)
         if tracked.reobserve and self._asked is None:
-            sure = tracked.state.status is Status.SELECTED
-            self._asked = Again(picture.message, self._number, not sure, target)
-            target.ask(self._asked)
+            self._ask(target, picture, tracked.state.status)
         seconds = time.perf_counter() - started
         header = picture.message.header
         selection = _selection(target.answer.selection, tracked, seconds)
@@ -258,19 +277,29 @@ class Follower:
             tracked=tracked.confidence,
             method=target.answer.method,
         )
-        if self._publish(target, answer):
+        state = f"{tracked.state.value} ({tracked.confidence:.2f})"
+        if self._publish(target, answer, state):
             self.updates += 1
-            self.state = f"{tracked.state.value} ({tracked.confidence:.2f})"
-            self.depth_problem = place.problem
             age = time.monotonic() - picture.time
             self._health.took({"track": seconds, "image to tracked result": age})
 
-    def _publish(self, target: _Target, answer: Answer) -> bool:
+    def _ask(self, target: _Target, picture: Picture, status: Status) -> None:
+        """Ask for an observation of a picture; of a lost target not without a break."""
+        if status is Status.LOST and time.monotonic() - self._learned_time < _REST:
+            return
+        in_doubt = status is not Status.SELECTED
+        self._asked = Again(picture.message, self._number, in_doubt, target)
+        target.ask(self._asked)
+
+    def _publish(self, target: _Target, answer: Answer, state: str = "lost") -> bool:
         """Publish, unless something else is followed by now."""
         with self._publishing:
             if self._target is not target:
                 return False
             self._outputs.publish(answer)
+            self.state, self.depth_problem = state, answer.place.problem
+            if answer.selection.status.has_target:
+                self.mask = answer.selection.mask
             return True
 
 

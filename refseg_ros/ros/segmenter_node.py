@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node ``refseg``: images and commands in, the mask of the one thing meant out.
 
-Two threads: the executor's takes messages, calls and parameters and never waits; the worker's
-(answering.py) runs the models on the newest of what came. A managed node: configuring loads the
-models, activating lets images and commands in.
+The executor's thread takes messages, calls and parameters and never waits; the worker's
+(answering.py) runs the models on the newest of what came; the tracker's (following.py) follows
+what was found. A managed node: configuring loads the models, activating lets images and commands
+in.
 """
 
 from __future__ import annotations
@@ -32,7 +33,12 @@ from refseg_ros.ros.following import Follower
 from refseg_ros.ros.frames import Connection, ReferenceFrame, Tf2Transforms, Transforms
 from refseg_ros.ros.health import Health
 from refseg_ros.ros.inputs import Inputs
-from refseg_ros.ros.managed import reported, state_of, survive_wrong_transitions
+from refseg_ros.ros.managed import (
+    reported,
+    state_of,
+    survive_wrong_transitions,
+    unconfigure,
+)
 from refseg_ros.ros.messages import to_status
 from refseg_ros.ros.outputs import Outputs
 from refseg_ros.ros.parameters import SEGMENTER, Parameters
@@ -233,13 +239,6 @@ class SegmenterNode(LifecycleNode):
             else:
                 self.get_logger().error(f"the models cannot be loaded: {text}")
 
-    def _give_up(self) -> None:
-        """Without models: back to where a manager can configure again."""
-        if state_of(self) == State.PRIMARY_STATE_ACTIVE:
-            self.trigger_deactivate()
-        if state_of(self) == State.PRIMARY_STATE_INACTIVE:
-            self.trigger_cleanup()
-
     # -------------------------------------------------------------------- messages
 
     def _on_parameter(self, name: str, value: Any) -> None:
@@ -269,7 +268,7 @@ class SegmenterNode(LifecycleNode):
         """Once a second: calls that waited too long, and the diagnostics."""
         self._calls.expire()
         if self._load_failure and not self._values["autostart"]:
-            self._give_up()
+            unconfigure(self)  # without models
         problems = self._problems()
         failure = self._load_failure
         if not failure and self._health.failure:

@@ -118,7 +118,7 @@ class Layout:
         """(N, 2) row, column of the masks' centres of mass in whole pixels, as TAS has them."""
         if self._plan is not None:
             return np.floor(self._plan[:, ::-1]).astype(np.int64)
-        return integer_centroids(self.proposals.masks)
+        return integer_centroids(self.proposals.masks, self.proposals.boxes)
 
     @cached_property
     def widths(self) -> Vector:
@@ -244,8 +244,11 @@ class Layout:
         step = self._step
         within = np.stack([self._filled(hull, step) for hull in self.hulls])
         bands = np.stack([self._low(k, step) for k in range(len(self))])
-        share = bands.reshape(len(self), -1) @ within.reshape(len(self), -1).T
-        share = share.astype(np.float64) / bands.sum((1, 2))[:, None]
+        # Most pixels lie in the lowest part of nothing.
+        low = bands.any(0)
+        parts = bands[:, low].astype(np.float32)
+        share = (parts @ within[:, low].astype(np.float32).T).astype(np.float64)
+        share /= parts.sum(1)[:, None]
         np.fill_diagonal(share, 0.0)
         return share
 
@@ -264,14 +267,14 @@ class Layout:
         copies: NDArray[np.bool_] = alike
         return copies
 
-    def _filled(self, hull: NDArray[np.int32], step: int) -> NDArray[np.float32]:
+    def _filled(self, hull: NDArray[np.int32], step: int) -> NDArray[np.uint8]:
         """An outline filled, every `step`-th pixel."""
         height, width = self.size
         canvas = np.zeros((-(-height // step), -(-width // step)), np.uint8)
         cv2.fillConvexPoly(canvas, np.round(hull / step).astype(np.int32), 1)
-        return canvas.astype(np.float32)
+        return canvas
 
-    def _low(self, index: int, step: int) -> NDArray[np.float32]:
+    def _low(self, index: int, step: int) -> NDArray[np.bool_]:
         """The lowest part of a mask, every `step`-th pixel; never empty."""
         top, bottom = self.boxes[index, [1, 3]]
         mask = self.proposals.masks[index, ::step, ::step]
@@ -283,4 +286,4 @@ class Layout:
             band[min(int(bottom - 1) // step, len(rows) - 1), min(column, mask.shape[1] - 1)] = (
                 True
             )
-        return band.astype(np.float32)
+        return band

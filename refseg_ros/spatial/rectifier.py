@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from refseg_ros.language import Direction
 from refseg_ros.language.entities import ABOVE, BELOW, LEFT, RIGHT, Entity, EntityRelation
-from refseg_ros.results import BoolMasks
+from refseg_ros.results import BoolMasks, FloatArray, sums_from_masks
 
 
 @dataclass(frozen=True)
@@ -113,19 +113,18 @@ def _chosen(index: int, inside: NDArray[np.bool_], part: str) -> Rectification:
     return Rectification(index, inside, reason)
 
 
-def integer_centroids(masks: BoolMasks) -> NDArray[np.int64]:
+def integer_centroids(masks: BoolMasks, boxes: FloatArray | None = None) -> NDArray[np.int64]:
     """Mean row and column of masks, rounded down as in the released code.
 
     Args:
         masks: (N, H, W) bool, none empty.
+        boxes: As of :func:`refseg_ros.results.sums_from_masks`.
 
     Returns:
         (N, 2) row, column in pixels.
     """
-    areas = np.maximum(masks.sum((1, 2), dtype=np.int64), 1)
-    rows = masks.sum(2, dtype=np.int64) @ np.arange(masks.shape[1])
-    columns = masks.sum(1, dtype=np.int64) @ np.arange(masks.shape[2])
-    centroids: NDArray[np.int64] = np.stack([rows // areas, columns // areas], axis=1)
+    sums = sums_from_masks(masks, boxes)
+    centroids: NDArray[np.int64] = sums[:, 1:] // np.maximum(sums[:, :1], 1)
     return centroids
 
 
