@@ -337,19 +337,33 @@ class Message:
         self.data = bytes(size)
 
 
-def test_the_backlog_keeps_pictures_apart_and_little_memory() -> None:
+def test_the_backlog_keeps_pictures_apart_the_older_the_fewer() -> None:
     backlog = Backlog()
-    for number in range(100):
+    for number in range(1000):
         backlog.put(Picture(Message(10), number / 30))
     newest = backlog.newest(0.0)
     assert newest is not None
-    assert newest.time == 99 / 30
+    assert newest.time == 999 / 30
     assert backlog.newest(newest.time) is None
-    times = [picture.time for picture in backlog.between(2.0, 4)]
-    assert len(times) == 4
-    assert 2.0 < times[0] < times[-1] < newest.time
-    assert np.diff(times).min() >= 0.1 - 1e-6
-    assert len(backlog.between(3.2, 4)) < 4
+    times = np.array([picture.time for picture in backlog._kept])
+    assert len(times) == 24
+    gaps = np.diff(times)
+    assert gaps.min() >= 0.1 - 0.04
+    assert newest.time - 20 <= times[0] < newest.time - 10
+    assert gaps[-8:].max() <= 0.5 < gaps[:8].max() <= 4
+    # Four a second of what is missed, evenly in time.
+    assert len(backlog.between(newest.time - 1.0, 8)) == 3
+    missed = [picture.time for picture in backlog.between(newest.time - 8.0, 8)]
+    assert missed == sorted(set(missed))
+    assert newest.time - 8.0 < missed[0] < missed[-1] < newest.time
+    assert backlog.between(newest.time - 0.05, 8) == []
+
+
+def test_the_backlog_takes_little_memory() -> None:
+    backlog = Backlog()
     for number in range(10):
         backlog.put(Picture(Message(10_000_000), 10.0 + number))
-    assert len(backlog.between(0.0, 100)) == 5
+    assert len(backlog._kept) == 6
+    assert backlog.newest(0.0) == backlog._kept[-1]
+    backlog.put(Picture(Message(100_000_000), 30.0))
+    assert len(backlog._kept) == 1

@@ -40,7 +40,7 @@ MEMORY: Final = 32
 """Pictures that an observation may take; each that is kept holds about four bytes a pixel."""
 
 _REST: Final = 0.5  # seconds from one observation for a lost target to the next
-_CATCH_UP: Final = 4  # pictures looked at of those that came while the command was answered
+_CATCH_UP: Final = 8  # pictures looked at of those that came while the command was answered
 _ENDING_SECONDS: Final = 2.0
 _WARNING_SECONDS: Final = 5.0
 
