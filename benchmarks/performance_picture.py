@@ -111,14 +111,19 @@ def _ticks(low: float, high: float) -> list[float]:
     return steps[first : max(last, first + 1) + 1]
 
 
+def _named(milliseconds: float) -> str:
+    return f"{milliseconds:g} ms" if milliseconds < 1000 else f"{milliseconds / 1000:g} s"
+
+
 def _panel(panel: Panel, curves: Mapping[str, list[Point]], at: tuple[int, int]) -> str:
     left, top = at
     points = [point for curve in curves.values() for point in curve]
-    across = _ticks(min(p[0] for p in points), max(p[0] for p in points))
+    across = sorted({point[0] for point in points})
+    decades = math.log(across[-1] / across[0]) or 1.0
     up = _ticks(min(p[2] for p in points), max(p[3] for p in points))
 
     def x(value: float) -> float:
-        return left + _WIDE * math.log(value / across[0]) / math.log(across[-1] / across[0])
+        return left + _WIDE * math.log(value / across[0]) / decades
 
     def y(value: float) -> float:
         return top + _HIGH * (1 - math.log(value / up[0]) / math.log(up[-1] / up[0]))
@@ -128,13 +133,13 @@ def _panel(panel: Panel, curves: Mapping[str, list[Point]], at: tuple[int, int])
         parts.append(
             f'<line x1="{left}" x2="{left + _WIDE}" y1="{y(value):.1f}" y2="{y(value):.1f}" '
             f'stroke="#ddd"/>\n<text x="{left - 6}" y="{y(value) + 4:.1f}" '
-            f'text-anchor="end">{value:g} ms</text>\n'
+            f'text-anchor="end">{_named(value)}</text>\n'
         )
     for value in across:
         parts.append(
             f'<line x1="{x(value):.1f}" x2="{x(value):.1f}" y1="{top}" y2="{top + _HIGH}" '
             f'stroke="#eee"/>\n<text x="{x(value):.1f}" y="{top + _HIGH + 16}" '
-            f'text-anchor="middle">{value:g}</text>\n'
+            f'text-anchor="middle">{value:.3g}</text>\n'
         )
     parts.append(
         f'<text x="{left + _WIDE}" y="{top + _HIGH + 32}" text-anchor="end" '

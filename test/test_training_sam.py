@@ -198,7 +198,10 @@ def test_a_step_moves_all_weights_but_the_unused(spent: float, scenes: Scenes) -
     loss = loss + train_sam.seed_loss(seeds, torch.stack([view.seeds for view in views_]))
     torch.autograd.backward(loss)
     still = {name for name, value in sam.named_parameters() if value.grad is None}
-    assert not [name for name in still if not name.startswith("prompt_encoder.")]
+    # A bias of the cells' keys adds the same to all scores, which a softmax does not see.
+    blind = "token_to_image.k_proj.bias"
+    used = [name for name in still if not name.startswith("prompt_encoder.")]
+    assert all(name.endswith(blind) for name in used), used
 
 
 @pytest.mark.parametrize("form", [torch.contiguous_format, torch.channels_last])
