@@ -17,7 +17,7 @@ pytest.importorskip("refseg_ros.msg", reason="the messages are not built")
 
 from hand_made import Blocks, segmenter
 from ros_bench import Bench
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from refseg_ros.results import Proposals, Status
 from refseg_ros.ros import qos
@@ -276,6 +276,30 @@ def test_the_place_in_space_is_followed_too(camera: Camera) -> None:
     assert result.tracked
     assert result.point.z == pytest.approx(0.8)
     assert result.point.x == pytest.approx((37.5 - 100) / 100 * 0.8, abs=0.02)
+
+
+def test_compressed_images_are_followed(ros: None, seen: Seen) -> None:
+    def packed(number: int, x: int) -> CompressedImage:
+        data = cv2.imencode(".png", Blocks(red(x)).image[..., ::-1])[1]
+        image = CompressedImage(format="png", data=data.tobytes())
+        image.header.stamp.sec = number
+        return image
+
+    bench = Bench(
+        lambda preset, device: segmenter(seen, "tabletop"),
+        CompressedImage,
+        track=True,
+        image_transport="compressed",
+    )
+    try:
+        bench.peer.send(packed(1, 20))
+        assert bench.peer.ask("the red block")[0].status == Status.SELECTED
+        bench.peer.send(packed(2, 24))
+        results = bench.peer.heard["result"]
+        bench.peer.wait(lambda: [item for item in results if item.tracked], "a tracked result")
+        assert where(results[-1]) == pytest.approx([24, 40, 54, 64], abs=1.5)
+    finally:
+        bench.close()
 
 
 @pytest.mark.parametrize("track", [True, False])
