@@ -17,7 +17,7 @@ pytest.importorskip("refseg_ros.msg", reason="the messages are not built")
 
 from hand_made import Blocks, segmenter
 from ros_bench import Bench
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from refseg_ros.results import Proposals, Status
 from refseg_ros.ros import qos
@@ -278,6 +278,30 @@ def test_the_place_in_space_is_followed_too(camera: Camera) -> None:
     assert result.point.x == pytest.approx((37.5 - 100) / 100 * 0.8, abs=0.02)
 
 
+def test_compressed_images_are_followed(ros: None, seen: Seen) -> None:
+    def packed(number: int, x: int) -> CompressedImage:
+        data = cv2.imencode(".png", Blocks(red(x)).image[..., ::-1])[1]
+        image = CompressedImage(format="png", data=data.tobytes())
+        image.header.stamp.sec = number
+        return image
+
+    bench = Bench(
+        lambda preset, device: segmenter(seen, "tabletop"),
+        CompressedImage,
+        track=True,
+        image_transport="compressed",
+    )
+    try:
+        bench.peer.send(packed(1, 20))
+        assert bench.peer.ask("the red block")[0].status == Status.SELECTED
+        bench.peer.send(packed(2, 24))
+        results = bench.peer.heard["result"]
+        bench.peer.wait(lambda: [item for item in results if item.tracked], "a tracked result")
+        assert where(results[-1]) == pytest.approx([24, 40, 54, 64], abs=1.5)
+    finally:
+        bench.close()
+
+
 @pytest.mark.parametrize("track", [True, False])
 def test_results_are_no_older_than_the_work_and_a_frame(
     camera: Camera, seen: Seen, track: bool
@@ -337,19 +361,33 @@ class Message:
         self.data = bytes(size)
 
 
-def test_the_backlog_keeps_pictures_apart_and_little_memory() -> None:
+def test_the_backlog_keeps_pictures_apart_the_older_the_fewer() -> None:
     backlog = Backlog()
-    for number in range(100):
+    for number in range(1000):
         backlog.put(Picture(Message(10), number / 30))
     newest = backlog.newest(0.0)
     assert newest is not None
-    assert newest.time == 99 / 30
+    assert newest.time == 999 / 30
     assert backlog.newest(newest.time) is None
-    times = [picture.time for picture in backlog.between(2.0, 4)]
-    assert len(times) == 4
-    assert 2.0 < times[0] < times[-1] < newest.time
-    assert np.diff(times).min() >= 0.1 - 1e-6
-    assert len(backlog.between(3.2, 4)) < 4
+    times = np.array([picture.time for picture in backlog._kept])
+    assert len(times) == 24
+    gaps = np.diff(times)
+    assert gaps.min() >= 0.1 - 0.04
+    assert newest.time - 20 <= times[0] < newest.time - 10
+    assert gaps[-8:].max() <= 0.5 < gaps[:8].max() <= 4
+    # Four a second of what is missed, evenly in time.
+    assert len(backlog.between(newest.time - 1.0, 8)) == 3
+    missed = [picture.time for picture in backlog.between(newest.time - 8.0, 8)]
+    assert missed == sorted(set(missed))
+    assert newest.time - 8.0 < missed[0] < missed[-1] < newest.time
+    assert backlog.between(newest.time - 0.05, 8) == []
+
+
+def test_the_backlog_takes_little_memory() -> None:
+    backlog = Backlog()
     for number in range(10):
         backlog.put(Picture(Message(10_000_000), 10.0 + number))
-    assert len(backlog.between(0.0, 100)) == 5
+    assert len(backlog._kept) == 6
+    assert backlog.newest(0.0) == backlog._kept[-1]
+    backlog.put(Picture(Message(100_000_000), 30.0))
+    assert len(backlog._kept) == 1

@@ -40,8 +40,8 @@ MEMORY: Final = 32
 """Pictures that an observation may take; each that is kept holds about four bytes a pixel."""
 
 _REST: Final = 0.5  # seconds from one observation for a lost target to the next
-_CATCH_UP: Final = 4  # pictures looked at of those that came while the command was answered
-_ENDING_SECONDS: Final = 2.0
+_CATCH_UP: Final = 8  # pictures looked at of those that came while the command was answered
+_ENDING_SECONDS: Final = 0.5
 _WARNING_SECONDS: Final = 5.0
 
 
@@ -155,14 +155,16 @@ class Follower:
         self.mask = None
         self.state, self.depth_problem = "nothing is followed", ""
 
-    def close(self) -> None:
-        """End the thread."""
+    def close(self) -> bool:
+        """End the thread; False if it is still at work."""
         self.stop()
         with self._changed:
             self._stopped = True
             self._changed.notify()
-        if self._thread is not None:
-            self._thread.join(_ENDING_SECONDS)
+        if self._thread is None:
+            return True
+        self._thread.join(_ENDING_SECONDS)
+        return not self._thread.is_alive()
 
     def wants(self, asked: Again) -> bool:
         """Whether an observation that was asked for is still of use."""

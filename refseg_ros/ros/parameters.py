@@ -119,7 +119,8 @@ SEGMENTER = (
         "track",
         False,
         "Whether the target of an answer is followed: mask and result of every image that can be "
-        "kept up with, until it is cleared or something else is asked; takes most of a CPU core.",
+        "kept up with, until it is cleared or another command is answered; takes most of a CPU "
+        "core.",
         dynamic=True,
     ),
     Rule(

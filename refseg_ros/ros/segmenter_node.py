@@ -183,18 +183,19 @@ class SegmenterNode(LifecycleNode):
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """End the process."""
         self._inputs.close()
+        self._follower.stop()
         self._inbox.stop()
         self.exit_code = 0
         return _SUCCESS
 
     def close(self) -> bool:
-        """End the worker; False if a model is still at work."""
+        """End worker and tracker; False if a model is still at work."""
         self._inbox.stop()
-        self._follower.close()
+        idle = self._follower.close()
         if self._worker is None:
-            return True
+            return idle
         self._worker.join(_ENDING_SECONDS)
-        return not self._worker.is_alive()
+        return idle and not self._worker.is_alive()
 
     def destroy_node(self) -> None:
         """As in rclpy, the action server and the life cycle included."""
