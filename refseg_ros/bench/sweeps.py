@@ -85,7 +85,7 @@ def sweep_sizes(table: Table, runs: int) -> Iterator[Row]:
         seconds[size].append(taken)
         found[size].append(len(scene.proposals))
     for size in SIZES:
-        note = f"{np.mean(found[size][WARM_UP:]):.1f} candidates on average"
+        note = f"{np.mean(found[size][WARM_UP:]):.1f} candidates"
         times = tuple(seconds[size][WARM_UP:])
         yield Row("size", f"{size[0]}×{size[1]}: observe", times, note)
 
