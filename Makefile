@@ -20,7 +20,7 @@ export VIRTUAL_ENV := $(PREFIX)
 .PHONY: help setup interfaces demo test faults lint types clean distclean
 
 help:  ## show this list
-	@echo "usage: make TARGET [PYTHON=python3.12] [HEADLESS=1]"
+	@echo "usage: make TARGET [PYTHON=python3.12] [HEADLESS=1] [PICK=1]"
 	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' Makefile | expand -t 14
 
 setup: $(INTERFACES)  ## environment in .venv/, ROS 2 from pip, our messages
@@ -51,8 +51,8 @@ $(INTERFACES): $(SETUP) $(INTERFACE_FILES) CMakeLists.txt cmake/keep_python_pack
 	cmake --install build/interfaces
 	@touch $@
 
-demo: $(INTERFACES)  ## simulated camera, segmenter and viewer; HEADLESS=1: scripted commands and a table
-	$(BIN)/refseg demo $(if $(HEADLESS),--headless)
+demo: $(INTERFACES)  ## camera, segmenter and viewer; HEADLESS=1: scripted commands; PICK=1: an arm that picks
+	$(BIN)/refseg demo $(if $(HEADLESS),--headless) $(if $(PICK),--pick)
 
 test: $(INTERFACES) lint types  ## lint, types and the tests
 	$(BIN)/python -m pytest

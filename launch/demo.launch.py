@@ -25,8 +25,14 @@ TOPICS = ("image", "command", "depth", "camera_info")
 FIRST_SCENE = "1000000"  # not among those that the bundled models were trained on
 
 
-def node(executable: str, name: str, **parameters: LaunchConfiguration) -> Node:
-    """A node beside the segmenter, in its namespace and on its topics."""
+def node(executable: str, name: str, **arguments: type) -> Node:
+    """A node beside the segmenter, in its namespace and on its topics.
+
+    Args:
+        executable: What runs it.
+        name: Of the node.
+        arguments: Launch arguments that are its parameters, and their types.
+    """
     return Node(
         package="refseg_ros",
         executable=executable,
@@ -35,7 +41,10 @@ def node(executable: str, name: str, **parameters: LaunchConfiguration) -> Node:
         output="screen",
         parameters=[
             ParameterFile(LaunchConfiguration("params_file"), allow_substs=True),
-            {name: ParameterValue(value, value_type=int) for name, value in parameters.items()},
+            {
+                argument: ParameterValue(LaunchConfiguration(argument), value_type=kind)
+                for argument, kind in arguments.items()
+            },
         ],
         remappings=[(topic, LaunchConfiguration(topic)) for topic in TOPICS],
     )
@@ -52,6 +61,12 @@ def generate_launch_description() -> LaunchDescription:
                 default_value=FIRST_SCENE,
                 description="Number of the simulated camera's first scene.",
             ),
+            DeclareLaunchArgument(
+                "film",
+                default_value="none",
+                choices=["none", "camera", "moving", "occlusion", "exit", "alike"],
+                description="A film that the camera shows in place of a scene.",
+            ),
             # A profile of the user's own stays in force.
             *(
                 SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=profile))
@@ -59,7 +74,7 @@ def generate_launch_description() -> LaunchDescription:
             ),
             # Before the nodes: it declares their arguments. A plain path is seen by --show-args.
             IncludeLaunchDescription(PythonLaunchDescriptionSource(str(segmenter))),
-            node("camera_node", "tabletop_camera", scene=LaunchConfiguration("scene")),
+            node("camera_node", "tabletop_camera", scene=int, film=str),
             node("viewer_node", "refseg_viewer"),
         ]
     )

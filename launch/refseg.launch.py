@@ -17,7 +17,9 @@ from launch_ros.parameter_descriptions import ParameterFile
 from launch_ros.substitutions import FindPackageShare
 
 INPUTS = ("image", "command", "depth", "camera_info")
-OUTPUTS = ("mask", "overlay", "markers")
+OUTPUTS = ("mask", "overlay", "markers", "target", "target_cloud")
+TEXTS = ("preset", "method", "device", "mode", "target_frame")
+FLAGS = ("autostart", "track", "anytime")
 
 
 def arguments() -> list[DeclareLaunchArgument]:
@@ -40,6 +42,32 @@ def arguments() -> list[DeclareLaunchArgument]:
             "device",
             default_value="",
             description="auto, cpu or cuda. Empty: as params_file says.",
+        ),
+        DeclareLaunchArgument(
+            "mode",
+            default_value="",
+            choices=["", "on_command", "continuous", "on_service"],
+            description="When to look. Empty: as params_file says.",
+        ),
+        DeclareLaunchArgument(
+            "track",
+            default_value="",
+            choices=["", "true", "false"],
+            description="Whether what was found is followed from image to image. Empty: as "
+            "params_file says.",
+        ),
+        DeclareLaunchArgument(
+            "anytime",
+            default_value="",
+            choices=["", "true", "false"],
+            description="Whether an answer comes before the captions are made, and another with "
+            "them. Empty: as params_file says.",
+        ),
+        DeclareLaunchArgument(
+            "target_frame",
+            default_value="",
+            description="tf frame of the target's pose. Empty: as params_file says, or the "
+            "camera's.",
         ),
         DeclareLaunchArgument(
             "params_file",
@@ -113,11 +141,11 @@ def process(context: LaunchContext) -> dict[str, Any]:
 
 
 def segmenter(context: LaunchContext) -> list[Node]:
-    """The segmenter; `preset`, `method`, `device`, `autostart` outrank params_file if given."""
-    names = ("preset", "method", "device")
+    """The segmenter; arguments that name parameters outrank params_file if given."""
+    names = (*TEXTS, *FLAGS)
     given = {name: LaunchConfiguration(name).perform(context) for name in names}
-    wanted = {name: value for name, value in given.items() if value}
-    autostart = LaunchConfiguration("autostart").perform(context)
+    wanted: dict[str, Any] = {name: value for name, value in given.items() if value}
+    wanted |= {name: value == "true" for name, value in wanted.items() if name in FLAGS}
     wanted_process = process(context)
     level = ["--ros-args", "--log-level", LaunchConfiguration("log_level")]
     return [
@@ -128,7 +156,7 @@ def segmenter(context: LaunchContext) -> list[Node]:
             output="screen",
             parameters=[
                 ParameterFile(LaunchConfiguration("params_file"), allow_substs=True),
-                {**wanted, **({"autostart": autostart == "true"} if autostart else {})},
+                wanted,
                 {"use_sim_time": LaunchConfiguration("use_sim_time").perform(context) == "true"},
             ],
             remappings=[(name, LaunchConfiguration(name)) for name in INPUTS],

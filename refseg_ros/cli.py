@@ -186,12 +186,32 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for logs, pictures and results.")] = Path(
         "out/demo"
     ),
+    pick: Annotated[
+        bool,
+        typer.Option("--pick", help="A simulated arm picks what commands mean; no page, a table."),
+    ] = False,
+    say: Annotated[
+        str, typer.Option(help="With --pick: your own command, in the first scene alone.")
+    ] = "",
+    scenes: Annotated[
+        int, typer.Option(min=1, max=1000, help="With --pick: in how many scenes.")
+    ] = 4,
 ) -> None:
     """Run a simulated camera, the segmenter and the viewer as ROS 2 nodes."""
     from refseg_ros.demo import DemoOptions, run_demo
 
+    if say and not pick:
+        raise typer.BadParameter("--say tells the arm what to pick; add --pick")
     options = DemoOptions(
-        headless=headless, port=port, seed=seed, preset=preset, device=device, out=out
+        headless=headless,
+        port=port,
+        seed=seed,
+        preset=preset,
+        device=device,
+        out=out,
+        pick=pick,
+        say=say,
+        scenes=scenes,
     )
     with one_line_errors():
         code = run_demo(options)

@@ -48,6 +48,11 @@ class DemoOptions:
         preset: Preset of the segmenter, or a YAML file.
         device: Device of the segmenter.
         out: Folder for logs, pictures and results; made if missing.
+        pick: A simulated arm that picks what commands mean, in place of camera and page.
+        say: What it is told, in the first scene alone; empty for scripted commands.
+        scenes: Scenes in which it picks.
+        film: Whether its first pick is filmed.
+        faulty_depth: Whether its camera's depth has the faults of a depth camera.
     """
 
     headless: bool = False
@@ -56,6 +61,11 @@ class DemoOptions:
     preset: str = "tabletop"
     device: str = "auto"
     out: Path = Path("out/demo")
+    pick: bool = False
+    say: str = ""
+    scenes: int = 4
+    film: bool = True
+    faulty_depth: bool = False
 
 
 def run_demo(options: DemoOptions) -> int:
@@ -65,14 +75,15 @@ def run_demo(options: DemoOptions) -> int:
         options: What to run; main thread only, because signals are taken over.
 
     Returns:
-        Exit code: 0 for a page that was stopped by Ctrl-C; the client's own code when headless,
-        or 128 + signal number when it was interrupted.
+        Exit code: 0 for a page that was stopped by Ctrl-C; the client's own code when headless or
+        picking, or 128 + signal number when it was interrupted.
 
     Raises:
         RefsegError: Something that the demo needs is not installed, the folder cannot be
             written, or one of the processes died.
     """
-    check_requirements(_REQUIRED | ({} if options.headless else _NEEDED_BY_THE_PAGE))
+    scripted = options.headless or options.pick
+    check_requirements(_REQUIRED | ({} if scripted else _NEEDED_BY_THE_PAGE))
     logs = options.out / "logs"
     try:
         logs.mkdir(parents=True, exist_ok=True)
@@ -83,7 +94,7 @@ def run_demo(options: DemoOptions) -> int:
     with StopRequest().listening() as stop:
         try:
             _start_all(children, options, logs, env)
-            if options.headless:
+            if scripted:
                 return _wait_for_client(children, stop)
             _show_page(children, stop, f"ROS_DOMAIN_ID={env['ROS_DOMAIN_ID']}, logs in {logs}")
             return 0
@@ -119,10 +130,20 @@ def _exists(name: str) -> bool:
 def node_commands(options: DemoOptions) -> dict[str, list[str]]:
     """The command line of every process, by name; the last one is what the user looks at."""
     seed = SPLITS["slice"].first_seed if options.seed is None else options.seed
-    commands = {
-        "camera": _node("camera_node", scene=seed),
-        "segmenter": _node("segmenter_node", preset=options.preset, device=options.device),
-    }
+    segmenter = _node("segmenter_node", preset=options.preset, device=options.device)
+    if options.pick:
+        out = str(options.out.absolute())
+        client = _node(
+            "picking_node",
+            seed=seed,
+            say=options.say,
+            scenes=options.scenes,
+            out=out,
+            film=options.film,
+            faulty_depth=options.faulty_depth,
+        )
+        return {"segmenter": segmenter, "client": client}
+    commands = {"camera": _node("camera_node", scene=seed), "segmenter": segmenter}
     if options.headless:
         commands["client"] = _node("demo_client", seed=seed, out=str(options.out.absolute()))
     else:
@@ -135,6 +156,7 @@ def _node(module: str, **parameters: str | int) -> list[str]:
     for name, value in parameters.items():
         # A quoted text stays a text, also if it reads like a number.
         shown = "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
+        shown = shown.lower() if isinstance(value, bool) else shown
         command += ["-p", f"{name}:={shown}"]
     return command
 

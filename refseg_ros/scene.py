@@ -86,6 +86,13 @@ class Scene:
         """How the proposals lie."""
         return Layout(self.proposals, self.captions, self.space)
 
+    def captioned(self) -> Scene:
+        """The same scene with what the captions of its candidates tell.
+
+        Itself, unless :meth:`Segmenter.observe` was told to leave them for later.
+        """
+        return self if self.features.captioned else self.segmenter.captioned(self)
+
     def measured(
         self,
         depth: NDArray[np.float32] | None,
@@ -216,9 +223,11 @@ class Scene:
 
     def _score(self, expression: ReferringExpression) -> ScoreTable:
         """The method's scores, and beside them what captions add to the match or take from it."""
-        table = self.segmenter.matcher.score(self.features, expression, self.segmenter.clip)
-        weight = self.segmenter.config.decision.caption_match
-        if not weight:
+        captioned, segmenter = self.features.captioned, self.segmenter
+        matcher = segmenter.matcher if captioned else segmenter.early_matcher
+        table = matcher.score(self.features, expression, segmenter.clip)
+        weight = segmenter.config.decision.caption_match
+        if not weight or not captioned:
             return table
         named = weight * agreements(self.features.named, expression.target)
         return replace(

@@ -87,6 +87,7 @@ class Segmenter:
             self.matcher = Tas(
                 config.score, self.language, config.global_local.sentence, config.coherence
             )
+        self.early_matcher = self._without_captions()
         self._diffusion = diffusion
         self._proposer = proposer
         self._captioner = captioner
@@ -158,6 +159,7 @@ class Segmenter:
         depth: NDArray[np.float32] | None = None,
         intrinsics: NDArray[np.float64] | None = None,
         viewpoint: Viewpoint | None = None,
+        captions: bool = True,
     ) -> Scene:
         """Compute all that does not depend on a sentence.
 
@@ -169,6 +171,8 @@ class Segmenter:
                 measured along the table.
             viewpoint: Whose left, right, front and back are meant, which needs ``intrinsics``; the
                 camera's without it.
+            captions: Whether candidates are captioned now. Without, the scene answers from how
+                they look and lie; :meth:`Scene.captioned` makes up for it.
 
         Returns:
             A scene to ask as often as wanted; with no proposals it answers NOT_FOUND.
@@ -187,13 +191,15 @@ class Segmenter:
             with watch.stage("clip"):
                 regions, parts = self._regions(image, proposals)
                 dense = self._dense(image, proposals)
+            complete = captions or not self.has_captions
             with watch.stage("captions"):
-                captions = self.region_captions(image, proposals)
+                none = ("",) * len(proposals)
+                named = self.region_captions(image, proposals) if complete else none
                 score = self.config.score
                 whole = bool(score.negative) and score.distractors == "caption"
                 caption = self._caption(image) if whole else ""
             with watch.stage("texts"):
-                features = self._features(regions, caption, captions, parts, dense)
+                features = self._features(regions, caption, named, complete, parts, dense)
             if self._diffusion is not None:
                 with watch.stage("diffusion"):
                     pictured = self._pictured(self._diffusion, image, proposals, regions)
@@ -268,6 +274,30 @@ class Segmenter:
         crops = region_images(image, proposals, score.blur_kernel, score.crop)
         return tuple(self._captioner.caption(list(crops)))
 
+    def captioned(self, scene: Scene) -> Scene:
+        """A scene of :meth:`observe` without captions, with them; see :meth:`Scene.captioned`."""
+        watch, before = Stopwatch(), scene.features
+        with self._observing, torch.inference_mode(), self.device.precision():
+            with watch.stage("captions"):
+                captions = self.region_captions(scene.image, scene.proposals)
+            with watch.stage("texts"):
+                features = self._features(
+                    before.regions, before.caption, captions, True, before.parts, before.dense
+                )
+        seconds = dict(scene.seconds)
+        for name, taken in watch.total().items():
+            seconds[name] = seconds.get(name, 0.0) + taken
+        features = replace(features, pictured=before.pictured)
+        return replace(scene, features=features, seconds=seconds)
+
+    def _without_captions(self) -> Matcher:
+        """The method less what it asks of the captions of candidates."""
+        score = self.config.score
+        if not isinstance(self.matcher, Tas):
+            return self.matcher
+        negative = score.negative if score.distractors == "caption" else 0.0
+        return replace(self.matcher, config=replace(score, positive=0.0, negative=negative))
+
     def image_caption(self, image: Image) -> str:
         """Caption of a whole image; empty without a captioner.
 
@@ -285,6 +315,7 @@ class Segmenter:
         regions: torch.Tensor,
         caption: str,
         captions: tuple[str, ...],
+        captioned: bool,
         parts: Mapping[str, torch.Tensor],
         dense: Dense | None,
     ) -> SceneFeatures:
@@ -297,7 +328,7 @@ class Segmenter:
                 phrases = chunks(caption)
         template = self.config.score.negative_prompt
         prompts = [template.replace("{}", phrase) for phrase in phrases]
-        described = list(captions) if self.config.score.positive else []
+        described = list(captions) if self.config.score.positive and captioned else []
         encoded = self.clip.encode_texts(described + prompts)
         return SceneFeatures(
             regions=regions,
@@ -309,6 +340,7 @@ class Segmenter:
             logit_scale=self.clip.logit_scale,
             parts=parts,
             dense=dense,
+            captioned=captioned,
         )
 
 

@@ -15,7 +15,7 @@ from ros_peer import Peer
 from sensor_msgs.msg import Image
 
 from refseg_ros.results import Candidate, Proposals, Selection, Status
-from refseg_ros.ros.frames import ReferenceFrame
+from refseg_ros.ros.frames import Tf2Transforms, Transforms
 from refseg_ros.ros.segmenter_node import SegmenterNode
 
 GREY = np.full((20, 30, 3), 90, np.uint8)
@@ -92,18 +92,23 @@ class Bench:
         self,
         load: Callable[[Any, str], Any],
         kind: Any = Image,
-        frame: Callable[[Any], ReferenceFrame] = ReferenceFrame.of_node,
+        transforms: Callable[[Any], Transforms] = Tf2Transforms,
         **values: str | float | bool,
     ) -> None:
         self.executor = SingleThreadedExecutor()
         # Tests show an image once, and a busy machine may take its time to import torch.
         given = {"image_timeout": 0.0, **values}
         overrides = [Parameter(name, value=value) for name, value in given.items()]
-        self.node = SegmenterNode(load, frame, parameter_overrides=overrides)
+        self.node = SegmenterNode(load, transforms, parameter_overrides=overrides)
         self.executor.add_node(self.node)
         self.peer = Peer(self.executor, kind)
         if values.get("autostart", True):
             self.peer.wait_until_connected()
+
+    def set(self, name: str, value: str | float | bool) -> None:
+        """Set a parameter, which must be accepted."""
+        (result,) = self.node.set_parameters([Parameter(name, value=value)])
+        assert result.successful, result.reason
 
     def close(self) -> None:
         # The first worker of a process imports torch and is not done at once.

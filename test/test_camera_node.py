@@ -21,8 +21,10 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Int32, String
 
 from refseg_ros.ros import qos
+from refseg_ros.ros.camera_node import FILM_LENGTH
 from refseg_ros.ros.conversions import depth_from_image, intrinsics_from_info, rgb_from_image
 from refseg_ros.simulation.bundle import bundled_scenes
+from refseg_ros.simulation.sequences import sample_film
 
 TOPICS = {
     "image": Image,
@@ -160,6 +162,31 @@ def test_motion_and_noise(environment: dict[str, str], tmp_path: Path) -> None:
     rough = np.abs(np.diff(pictures[0], axis=1)).mean()
     assert rough > 3.0
     code, output = end(camera, number=15)
+    assert code == 0, output
+
+
+def test_a_film_is_played(environment: dict[str, str], tmp_path: Path) -> None:
+    parameters = ("width:=160", "height:=120", "rate:=20.0", "film:=moving", "scene:=3")
+    camera = start("camera_node", environment, tmp_path / "log", *parameters)
+    audience = Audience()
+    status = audience.wait(lambda: audience.heard["status"], "diagnostics")[-1]
+    if status.level[0]:
+        end(camera)
+        pytest.skip(status.message)
+    first = sample_film(3, "moving", FILM_LENGTH).frames[0]
+    facts = audience.facts()
+    assert [item["category"] for item in facts["objects"]] == [
+        item.category for item in first.objects
+    ]
+    assert facts["referrals"]
+    before = audience.next_set()
+    audience.wait(lambda: len(audience.heard["image"]) > 20, "later pictures")
+    truths = [
+        np.frombuffer(item["tabletop_camera/instances"].data, np.uint16)
+        for item in (before, audience.next_set())
+    ]
+    assert (truths[0] != truths[1]).any()
+    code, output = end(camera)
     assert code == 0, output
 
 

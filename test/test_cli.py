@@ -398,3 +398,9 @@ def test_transparency_becomes_white_and_floats_are_refused(tmp_path: Path) -> No
     Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "float.tif")
     with pytest.raises(ImageError, match="floating-point"):
         read_image(tmp_path / "float.tif")
+
+
+def test_a_command_for_the_arm_needs_the_arm() -> None:
+    done = runner.invoke(app, ["demo", "--say", "the mug"])
+    assert done.exit_code == ExitCode.USAGE
+    assert "--pick" in done.output

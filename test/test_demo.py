@@ -180,6 +180,17 @@ def test_text_parameters_are_quoted(tmp_path: Path) -> None:
     assert "port:=9000" in node_commands(DemoOptions(port=9000))["viewer"]
 
 
+def test_picking_has_an_arm_in_the_places_of_camera_and_page(tmp_path: Path) -> None:
+    options = DemoOptions(
+        pick=True, say="the mug: left", seed=7, scenes=2, film=False, out=tmp_path
+    )
+    commands = node_commands(options)
+    assert list(commands) == ["segmenter", "client"]
+    client = commands["client"]
+    assert "refseg_ros.ros.picking_node" in client
+    assert {"say:='the mug: left'", "seed:=7", "scenes:=2", "film:=false"} <= set(client)
+
+
 def test_environment_keeps_what_the_user_set(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -204,6 +204,24 @@ def test_the_only_thing_of_its_look_may_move() -> None:
     assert conversation.ask(swapped, "it").status is Status.LOST
 
 
+def test_what_a_tracker_saw_is_leaned_on() -> None:
+    words = Words()
+    names = ["red mug", "red mug", "blue book"]
+    first = scene(names, around(20, 50), around(70, 50), around(45, 20), words=words)
+    moved = scene(names, around(20, 90), around(70, 90), around(45, 20), words=words)
+    conversation = Conversation()
+    masks = moved.proposals.masks
+    conversation.carry(moved, masks[0])  # nothing was said
+    conversation.ask(first, "the mug")
+    conversation.carry(moved, masks[0])  # which one is still open
+    assert conversation.ask(first, "the left one").index == 0
+    conversation.carry(moved, np.zeros_like(masks[0]))  # it is not seen
+    conversation.carry(moved, masks[2])  # another thing is there
+    conversation.carry(moved, masks[1])
+    assert conversation.ask(moved, "it").index == 1
+    assert conversation.ask(moved, "the other one").index == 0
+
+
 def test_a_plain_command_is_asked_anew_on_each_image() -> None:
     words = Words()
     first = scene(["red mug", "blue book"], around(20, 50), around(70, 50), words=words)

@@ -16,6 +16,10 @@ ARGUMENTS = {
     "preset",
     "method",
     "device",
+    "mode",
+    "track",
+    "anytime",
+    "target_frame",
     "params_file",
     "image",
     "command",
@@ -28,7 +32,7 @@ ARGUMENTS = {
     "use_sim_time",
     "log_level",
 }
-ARGUMENTS_OF = {"refseg.launch.py": ARGUMENTS, "demo.launch.py": ARGUMENTS | {"scene"}}
+ARGUMENTS_OF = {"refseg.launch.py": ARGUMENTS, "demo.launch.py": ARGUMENTS | {"scene", "film"}}
 FILES = tuple(ARGUMENTS_OF)
 
 
@@ -88,6 +92,14 @@ def test_the_demo_begins_with_a_scene_that_was_not_trained_on() -> None:
     assert ast.literal_eval(values["FIRST_SCENE"]) == str(splits.SPLITS["slice"].first_seed)
 
 
+def test_the_demo_knows_the_films() -> None:
+    kinds = importlib.import_module("refseg_ros.simulation.sequences").KINDS
+    calls_of = calls(LAUNCH / "demo.launch.py", "DeclareLaunchArgument")
+    (film,) = [call for call in calls_of if ast.literal_eval(call.args[0]) == "film"]
+    (choices,) = [word.value for word in film.keywords if word.arg == "choices"]
+    assert ast.literal_eval(choices) == ["none", *kinds]
+
+
 def test_the_demo_includes_the_segmenter_before_it_uses_its_arguments() -> None:
     source = (LAUNCH / "demo.launch.py").read_text(encoding="utf-8")
     assert source.index("IncludeLaunchDescription(Python") < source.index('node("camera_node"')
@@ -106,11 +118,15 @@ def test_launch_files_describe_their_arguments(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("preset", "expected"),
-    [("", {}), ("paper", {"preset": "paper"})],
+    ("given", "expected"),
+    [
+        ({}, {}),
+        ({"preset": "paper"}, {"preset": "paper"}),
+        ({"track": "true", "autostart": "false"}, {"track": True, "autostart": False}),
+    ],
 )
-def test_preset_outranks_the_file_only_where_it_is_given(
-    preset: str, expected: dict[str, str]
+def test_arguments_outrank_the_file_only_where_they_are_given(
+    given: dict[str, str], expected: dict[str, str | bool]
 ) -> None:
     module = load("refseg.launch.py")
     from launch import LaunchContext
@@ -118,20 +134,18 @@ def test_preset_outranks_the_file_only_where_it_is_given(
 
     context = LaunchContext()
     context.launch_configurations.update(
-        preset=preset,
-        method="",
-        device="",
-        autostart="",
+        **dict.fromkeys((*module.TEXTS, *module.FLAGS), ""),
         namespace="",
         cameras="",
         use_sim_time="true",
         params_file=str(LAUNCH.parent / "config" / "refseg.yaml"),
     )
+    context.launch_configurations.update(given)
     (node,) = module.segmenter(context)
     assert (node.node_package, node.node_executable) == ("refseg_ros", "segmenter_node")
     parameters = evaluate_parameters(context, node._Node__parameters)
-    given = [item for item in parameters if isinstance(item, dict)]
-    assert {key: value for item in given for key, value in item.items()} == {
+    set_here = [item for item in parameters if isinstance(item, dict)]
+    assert {key: value for item in set_here for key, value in item.items()} == {
         **expected,
         "use_sim_time": True,
     }

@@ -25,7 +25,7 @@ from std_msgs.msg import Header
 
 from refseg_ros.results import Status
 from refseg_ros.ros import qos
-from refseg_ros.ros.frames import FrameError, ReferenceFrame, Tf2Transforms
+from refseg_ros.ros.frames import FrameError, Tf2Transforms
 
 pytestmark = pytest.mark.usefixtures("ros")
 
@@ -47,6 +47,9 @@ class Hung:
             raise FrameError("two trees that are not connected")
         return self.known
 
+    def transform(self, target: str, header: Any) -> tuple[np.ndarray, np.ndarray]:
+        return self.rotation(target, header), np.array([0.1, 0.2, 0.9])
+
 
 @pytest.fixture
 def hung() -> Hung:
@@ -55,7 +58,7 @@ def hung() -> Hung:
 
 @pytest.fixture
 def bench(ros: None, models: LeftHalf, hung: Hung) -> Iterator[Bench]:
-    bench = Bench(lambda preset, device: models, frame=lambda node: ReferenceFrame(lambda: hung))
+    bench = Bench(lambda preset, device: models, transforms=lambda node: hung)
     yield bench
     bench.close()
 

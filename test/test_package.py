@@ -229,6 +229,8 @@ def test_rviz_shows_our_topics() -> None:
         "Overlay": "/refseg/overlay",
         "Mask": "/refseg/mask",
         "Target": "/refseg/markers",
+        "Target pose": "/refseg/target",
+        "Target cloud": "/refseg/target_cloud",
     }
     assert manager["Global Options"]["Fixed Frame"] == "camera_optical_frame"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -254,3 +255,18 @@ def test_no_edge_no_change() -> None:
     logits = np.full((40, 40), -3.0, np.float32)
     logits[10:30, 10:30] = 3
     assert ((refined(image, logits) > 0) == (logits > 0)).all()
+
+
+def test_what_lies_in_the_padding_alone_has_no_outline(
+    proposer: SeedProposer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, click = noise(60, 80), np.array([[40, 30]], np.float32)
+    assert len(proposer.outlines(image, click, 64))
+    answers = proposer._answers
+
+    def outside(encoded: Any, points: np.ndarray) -> Any:
+        found = answers(encoded, points)
+        return replace(found, logits=np.full_like(found.logits, -1.0))
+
+    monkeypatch.setattr(proposer, "_answers", outside)
+    assert proposer.outlines(image, click, 64).masks.shape == (0, 60, 80)

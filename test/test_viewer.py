@@ -106,6 +106,18 @@ def test_repeated_answers_take_one_place_in_the_history() -> None:
     assert [a.selection.expression for a in model.history()] == ["b", "a"]
 
 
+def test_what_is_followed_takes_the_place_of_its_answer() -> None:
+    model = ViewerModel()
+    for stamp, level in enumerate((0, 120, 240)):
+        model.add_frame(stamp, np.full_like(view(), level))
+        model.add_answer(stamp, answer("a"), 1.0, 1.0, followed=stamp > 0)
+    (only,) = model.history()
+    assert only.stamp == 2
+    model.add_frame(3, view())
+    model.add_answer(3, answer("a"), 1.0, 1.0)
+    assert len(model.history()) == 2
+
+
 def test_pending_command_ends_with_its_answer() -> None:
     model = ViewerModel()
     model.add_frame(1, view())

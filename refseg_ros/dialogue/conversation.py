@@ -10,6 +10,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from refseg_ros.dialogue.finding import found_again
 from refseg_ros.dialogue.reading import Reading, Turn, again, lost_answer
 from refseg_ros.dialogue.replies import Kind, read_reply
@@ -98,6 +101,30 @@ class Conversation:
             self._before = turn
         self._last = turn
         return turn.selection
+
+    def carry(self, scene: Scene, mask: NDArray[np.bool_]) -> None:
+        """Take it from a tracker where the one thing that was meant last is in a later image.
+
+        A sentence that leans on it then looks for it there, not where it was when it was spoken
+        of. Of several things, or while a question is open, nothing is taken.
+
+        Args:
+            scene: The later image, observed.
+            mask: (H, W) bool, where the thing is in it.
+        """
+        last = self._last
+        if last is None or last.tied or len(last.selection.indices) != 1 or not mask.any():
+            return
+        found = found_again(last.scene, last.selection.indices, scene, mask[None])
+        if found is None or scene is last.scene:
+            return
+        selection = again(last, scene, found)
+        if selection.indices != found:
+            return
+        turn = replace(last, scene=scene, selection=selection)
+        if self._before is last:
+            self._before = turn
+        self._last = turn
 
 
 def _ends(turn: Turn) -> bool:

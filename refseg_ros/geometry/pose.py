@@ -136,7 +136,12 @@ def without_rim(
     """
     if mask.shape != depth.shape:
         raise ValueError(f"depth: expected the mask's size {mask.shape}, got {depth.shape}")
-    inside = mask & known(depth)
+    kept = np.zeros_like(mask)
+    window = _window(mask)
+    depth = depth[window]
+    inside = mask[window] & known(depth)
+    if not inside.any():
+        return kept
     around = np.ones((3, 3), np.uint8)
     farthest = cv2.dilate(np.where(inside, depth, 0.0).astype(np.float32), around)
     nearest = cv2.erode(np.where(inside, depth, _BEYOND).astype(np.float32), around)
@@ -144,8 +149,16 @@ def without_rim(
     _, labels, measures, _ = cv2.connectedComponentsWithStats(smooth.astype(np.uint8))
     areas = measures[:, cv2.CC_STAT_AREA].copy()
     areas[0] = 0
-    kept: NDArray[np.bool_] = smooth & (areas >= _ISLAND * areas.max())[labels]
+    kept[window] = smooth & (areas >= _ISLAND * areas.max())[labels]
     return kept
+
+
+def _window(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Rows and columns of a mask: a small part of most pictures. Nothing of an empty one."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not rows.size:
+        return slice(0), slice(0)
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def _axes(plane: Plane) -> Matrix:

@@ -48,6 +48,8 @@ class SceneFeatures:
         parts: Of mixed regions: term to (N, D) float32 L2-normalised features.
         dense: The image place by place, where coherence is weighed.
         pictured: The image as a diffusion network has it, where the method asks for that.
+        captioned: Whether captions that the method asks for are made; without them their terms
+            are left out.
     """
 
     regions: torch.Tensor
@@ -60,6 +62,7 @@ class SceneFeatures:
     parts: Mapping[str, torch.Tensor] = field(default_factory=dict)
     dense: Dense | None = None
     pictured: Pictured | None = None
+    captioned: bool = True
 
     @cached_property
     def named(self) -> tuple[Naming, ...]:

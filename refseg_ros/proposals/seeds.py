@@ -162,7 +162,9 @@ class SeedProposer:
             encoded = self._encode(image, side)
             clicks = ((points + 0.5) * encoded.scale).astype(np.float32)
             masks = self._answers(encoded, clicks[:, None])
-        return self._drawn(image, masks, encoded.scale)
+        # A mask may lie in the padding alone.
+        seen = np.flatnonzero((masks.logits > 0).any((1, 2)))
+        return self._drawn(image, masks[seen], encoded.scale)
 
     def _encode(self, image: NDArray[np.uint8], side: int = 0) -> _Encoded:
         height, width = image.shape[:2]

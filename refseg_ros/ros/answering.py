@@ -3,42 +3,38 @@
 
 from __future__ import annotations
 
+import copy
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
 from refseg_ros.errors import ImageError
 from refseg_ros.language import parse
 from refseg_ros.language.tokens import MAX_CHARS
 from refseg_ros.results import Selection, Status
-from refseg_ros.ros.conversions import (
-    check_pixels,
-    rgb_from_compressed,
-    rgb_from_image,
-    to_mask,
-)
+from refseg_ros.ros.conversions import to_mask
 from refseg_ros.ros.depth import DepthStore
+from refseg_ros.ros.following import Follower
 from refseg_ros.ros.frames import ReferenceFrame
 from refseg_ros.ros.health import Health, free_gpu_memory
-from refseg_ros.ros.keyframes import Observation, Observer
+from refseg_ros.ros.keyframes import Observation
+from refseg_ros.ros.looking import Looking
 from refseg_ros.ros.messages import Answer, to_segmentation
 from refseg_ros.ros.outputs import Outputs
 from refseg_ros.ros.parameters import Parameters
 from refseg_ros.ros.sharing import Turn
-from refseg_ros.ros.worker import Call, Clear, Expired, Inbox, Look
+from refseg_ros.ros.space import Place, Places
+from refseg_ros.ros.worker import Again, Call, Clear, Expired, Inbox, Look, Work
 from refseg_ros.spatial.phrases import tells_sides
 from refseg_ros.srv import Segment
 
 if TYPE_CHECKING:
     from refseg_ros.scene import Scene
     from refseg_ros.segmenter import Segmenter
-    from refseg_ros.spatial.viewpoint import Viewpoint
 
 _WARNING_SECONDS = 5.0
 
@@ -50,6 +46,8 @@ class Answering:
         inbox: Where work comes from.
         depth: Depth images of the frames.
         frame: Whose left and right commands mean.
+        places: Where things are.
+        follower: Gets what was answered, to follow it.
         outputs: Where answers go.
         values: Parameters of the node.
         health: Hears how it went.
@@ -59,7 +57,6 @@ class Answering:
     Attributes:
         segmenter: The loaded models; None before `run` loaded them.
         command: The command in force; empty if there is none.
-        observe_seconds: Duration of the last observation.
         select_seconds: Duration of the last selection.
         depth_problem: Why the last target has no position; empty if it has or needs none.
     """
@@ -69,24 +66,31 @@ class Answering:
         inbox: Inbox,
         depth: DepthStore,
         frame: ReferenceFrame,
+        places: Places,
+        follower: Follower,
         outputs: Outputs,
         values: Parameters,
         health: Health,
         silence: Callable[[], str],
         logger: Any,
     ) -> None:
-        self._inbox, self._depth, self._frame, self._outputs = inbox, depth, frame, outputs
+        self._inbox, self._frame, self._outputs = inbox, frame, outputs
+        self._looking = Looking(depth, frame, values, health)
+        self._places, self._follower = places, follower
         self._values, self._health, self._silence = values, health, silence
         self._logger = logger
         self.segmenter: Segmenter | None = None
         self.command = ""
-        self.observe_seconds = self.select_seconds = 0.0
+        self.select_seconds = 0.0
         self.depth_problem = ""
         self._answered: Observation | None = None
         self._asked = False  # whether the conversation heard the command in force
         self._taken = False  # whether the command of the work in hand left the inbox
-        # Header and size of the image at work, for the answer if something goes wrong.
-        self._header, self._size = Header(), (0, 0)
+
+    @property
+    def observe_seconds(self) -> float:
+        """Duration of the last observation."""
+        return self._looking.seconds
 
     def run(self, load: Callable[[], Segmenter], turn: Turn) -> None:
         """Load the models and work until the inbox is stopped.
@@ -101,7 +105,7 @@ class Answering:
         self._logger.info(f"loading the models of preset {self._values['preset']}")
         self.segmenter = load()
         self._logger.info(f"ready: {self.segmenter.description}")
-        self._observer = Observer(self.segmenter)
+        self._looking.use(self.segmenter)
         # Imports torch, which is for `load` to do first.
         from refseg_ros.dialogue import Conversation
 
@@ -113,9 +117,9 @@ class Answering:
                 if (work := self._inbox.renewed(work)) is not None:
                     self._work(work)
 
-    def _work(self, work: Clear | Look | Call | Expired) -> None:
+    def _work(self, work: Work) -> None:
         """Do a piece of work; nothing that goes wrong with it ends the worker."""
-        self._header, self._size = Header(), (0, 0)
+        self._looking.begin()
         self._taken = False
         try:
             self._do(work)
@@ -124,9 +128,11 @@ class Answering:
             if not self._inbox.stopped:
                 self._report(work, error)
 
-    def _do(self, work: Clear | Look | Call | Expired) -> None:
+    def _do(self, work: Work) -> None:
         if isinstance(work, Call):
             self._serve(work)
+        elif isinstance(work, Again):
+            self._observe_again(work)
         elif isinstance(work, Clear):
             self._clear(work)
         elif isinstance(work, Expired):
@@ -139,17 +145,27 @@ class Answering:
 
     def _turn(self, work: Look) -> None:
         """Look at a frame; answer the command that waits, or else the last one once a view."""
-        observation, reused = self._look(work.frame)
+        if self._inbox.pending is None and self._follower.following:
+            return  # the last one is answered on every picture, and observed when that needs it
+        early, seen = self._wants_early(), self._follower.mask
+        observation, reused = self._looking.look(work.frame, early=early)
         command = self._inbox.pop_command()
         self._taken = True
         if command is None and observation is self._answered:
             return
-        self._answered = observation
         if command is not None:
             self._take(command)
+            if seen is not None and seen.shape == observation.size:
+                self._conversation.carry(observation.scene, seen)
+        if early and not reused:
+            observation = self._answer_early(observation)
+        self._answered = observation
         if self.command:
             selection = self._ask(observation.scene)
-            self._publish(self._answer(observation, selection, reused))
+            answer = self._answer(observation, selection, reused)
+            self._publish(answer)
+            if self._inbox.active:
+                self._follower.start(answer, work.time, self._inbox.put_again)
             self._health.took({"image to result": time.monotonic() - work.time})
         elif command is not None:
             self._publish_idle(command, observation.header, observation.size)
@@ -157,8 +173,26 @@ class Answering:
             self._outputs.publish_candidates(observation)
             self._health.succeeded()
 
+    def _wants_early(self) -> bool:
+        """Whether someone waits for an answer that captions would hold up."""
+        assert self.segmenter is not None
+        asked = self._inbox.pending is not None and bool(self._values["anytime"])
+        return asked and self.segmenter.has_captions
+
+    def _answer_early(self, observation: Observation) -> Observation:
+        """Answer from an observation without captions, if something is asked; and complete it."""
+        if self.command:
+            # On a copy: the conversation is to hear the sentence once.
+            said = copy.copy(self._conversation)
+            refused = self._refusal(self.command)
+            selection = refused or said.ask(observation.scene, self.command)
+            answer = self._answer(observation, selection, reused=False)
+            self._publish(replace(answer, is_final=False))
+        return self._looking.complete()
+
     def _publish(self, answer: Answer) -> None:
         """Publish an answer, unless the node was deactivated while it was made."""
+        self._follower.stop()
         if not self._inbox.active:
             return
         self._outputs.publish(answer)
@@ -198,74 +232,35 @@ class Answering:
             return None
         self._logger.warning(problem, throttle_duration_sec=_WARNING_SECONDS)
         seconds = {"total": 0.0}
-        return Selection.none(command, Status.ERROR, problem, self._size, seconds=seconds)
+        return Selection.none(command, Status.ERROR, problem, self._looking.size, seconds=seconds)
 
     def _clear(self, work: Clear) -> None:
         self._take("")
         if work.frame is not None:
-            self._pixels(work.frame, work.frame.header)
-        self._publish_idle(work.command, self._header, self._size)
+            self._looking.pixels(work.frame, work.frame.header)
+        self._publish_idle(work.command, self._looking.header, self._looking.size)
 
     def _publish_idle(self, command: str, header: Header, size: tuple[int, int]) -> None:
         reason = "the command is empty: there is no target"
         selection = Selection.none(command, Status.IDLE, reason, size)
         self._publish(Answer(header, selection))
 
-    def _pixels(self, message: Any, header: Header) -> NDArray[np.uint8]:
-        """Read the image to work at."""
-        self._header = header
-        check_pixels(message, self._values["max_megapixels"])
-        compressed = isinstance(message, CompressedImage)
-        image = rgb_from_compressed(message) if compressed else rgb_from_image(message)
-        self._size = (image.shape[0], image.shape[1])
-        return image
-
-    def _look(self, frame: Any) -> tuple[Observation, bool]:
-        """The observation of a frame's view, and whether it was made earlier."""
-        image = self._pixels(frame, frame.header)
-        continuous = self._values["mode"] == "continuous"
-        period = self._values["keyframe_period"] if continuous else 0.0
-        known = self._observer.recall(image, self._values["keyframe_change"], period)
-        if known is not None:
-            return self._measured(known, frame.header, fresh=False), True
-        self._depth.pin(frame.header)
-        fresh = self._observer.observe(image, frame.header)
-        observation = self._measured(fresh, frame.header, fresh=True)
-        seconds = observation.scene.seconds
-        self.observe_seconds = seconds["total"]
-        stages = {name: value for name, value in seconds.items() if name != "total"}
-        self._health.took({"observe": seconds["total"], **stages})
-        return observation, False
-
-    def _measured(self, observation: Observation, header: Header, fresh: bool) -> Observation:
-        """An observation measured in space, anew if another left and right are meant by now."""
-        wanted, matrix = self._viewpoint(header)
-        known = observation.viewpoint
-        agrees = wanted is None if known is None else known.agrees(wanted)
-        if agrees and not fresh:
-            return observation
-        # By now the depth image has come that was on its way when the colour image was taken.
-        slop = self._values["depth_slop"]
-        measured, _ = self._depth.read(self._size, observation.header, slop)
-        depth, matrix = measured or (None, matrix)
-        if fresh and depth is None and wanted is None:
-            return observation
-        return self._observer.measure(depth, matrix, wanted)
-
-    def _viewpoint(self, header: Header) -> tuple[Viewpoint | None, NDArray[np.float64] | None]:
-        """Whose left and right are meant in an image, and its camera matrix."""
-        name = self._values["reference_frame"]
-        return self._frame.viewpoint(name, header, self._size, self._depth)
+    def _observe_again(self, work: Again) -> None:
+        """Observe a picture for the tracker, unless it has gone on to something else."""
+        if self._follower.wants(work):
+            observation, _ = self._looking.look(work.frame, anew=work.in_doubt)
+            self._follower.learn(work, observation.scene)
 
     def _answer(self, observation: Observation, selection: Selection, reused: bool) -> Answer:
         self.select_seconds = selection.seconds["total"]
         self._health.took({"select": self.select_seconds})
-        target, self.depth_problem = None, ""
+        place, header = Place(), observation.header
         if selection.status.has_target:
-            target, self.depth_problem = self._depth.locate(
-                selection.mask, observation.header, self._values["depth_slop"]
-            )
-        return Answer(observation.header, selection, observation.scene, reused, target)
+            place = self._places.of(selection.mask, header)
+        self.depth_problem = place.problem
+        scene = observation.scene
+        method = scene.segmenter.config.name
+        return Answer(header, selection, scene, reused, place, scene.image, method)
 
     def _serve(self, call: Call) -> None:
         """Answer a call of the service or a goal of the action."""
@@ -275,9 +270,9 @@ class Answering:
         observation, reused = None, False
         call.tell("observing")
         if image.width or image.height:
-            scene = self._scene_of(image)
+            scene = self._looking.scene_of(image)
         elif (newest := self._inbox.newest) is not None:
-            observation, reused = self._look(newest)
+            observation, reused = self._looking.look(newest)
             scene = observation.scene
         else:
             reason = self._silence()
@@ -289,24 +284,17 @@ class Answering:
         call.tell("selecting")
         selection = self._refusal(expression) or scene.select(expression)
         if observation is None:
-            answer = Answer(image.header, selection, scene)
+            answer = Answer(image.header, selection, scene, method=scene.segmenter.config.name)
         else:
             answer = self._answer(observation, selection, reused)
         call.answer(to_response(answer))
         self._count(answer)
 
-    def _scene_of(self, image: Any) -> Scene:
-        """Observe an image that is not of the stream, which goes on undisturbed."""
-        assert self.segmenter is not None
-        scene = self.segmenter.observe(self._pixels(image, image.header))
-        viewpoint, matrix = self._viewpoint(image.header)
-        return scene if viewpoint is None else scene.measured(None, matrix, viewpoint)
-
     def _failed(self, command: str, reason: str) -> Answer:
-        selection = Selection.none(command, Status.ERROR, reason, self._size)
-        return Answer(self._header, selection)
+        selection = Selection.none(command, Status.ERROR, reason, self._looking.size)
+        return Answer(self._looking.header, selection)
 
-    def _report(self, work: Clear | Look | Call | Expired, error: Exception) -> None:
+    def _report(self, work: Work, error: Exception) -> None:
         """Say what went wrong to whoever asked, and in the log."""
         text = str(error) or type(error).__name__
         if isinstance(error, ImageError):
@@ -324,6 +312,8 @@ class Answering:
             work.answer(to_response(self._failed(work.request.expression, text)))
         elif isinstance(work, Look):
             command = self._command_failed()
+        elif isinstance(work, Again):
+            self._follower.learn(work, None)
         else:
             command = work.command
         if command is None:

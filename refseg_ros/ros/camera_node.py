@@ -30,9 +30,12 @@ from refseg_ros.simulation import (
 )
 from refseg_ros.simulation.bundle import bundled_scenes
 from refseg_ros.simulation.expressions import Referral, refer
+from refseg_ros.simulation.sequences import sample_film
 from refseg_ros.simulation.splits import SPLITS
 
 NAME = "tabletop_camera"
+FILM_LENGTH = 40
+"""Pictures of a film."""
 FRAME_ID = "camera_optical_frame"
 
 
@@ -44,11 +47,13 @@ class View:
         spec: What stands there.
         frame: The picture with its ground truth.
         referrals: Expressions and what they mean.
+        film: What stands there in each picture of a film; empty for a scene that does not move.
     """
 
     spec: SceneSpec
     frame: Frame
     referrals: Sequence[Referral]
+    film: Sequence[SceneSpec] = ()
 
 
 class Source(Protocol):
@@ -62,6 +67,12 @@ class Source(Protocol):
 
     def swayed(self, view: View, seconds: float) -> Frame:
         """The view's scene from a camera that sways."""
+
+    def film(self, number: int, kind: str) -> View:
+        """The first picture of a film of a number."""
+
+    def shown(self, view: View, place: int) -> Frame:
+        """A picture of a view's film, by its place in it."""
 
     def close(self) -> None:
         """Free what it holds."""
@@ -82,6 +93,7 @@ class RenderedSource:
 
     def __init__(self, width: int, height: int) -> None:
         self._renderer = TabletopRenderer(width, height)
+        self._shown: dict[int, Frame] = {}
 
     def view(self, number: int) -> View:
         """The scene sampled from a seed."""
@@ -93,6 +105,18 @@ class RenderedSource:
         """The view's scene from a camera that sways."""
         camera = view.spec.camera.swayed(seconds)
         return self._renderer.render(view.spec.with_camera(camera))
+
+    def film(self, number: int, kind: str) -> View:
+        """The film sampled from a seed, with expressions of its first picture."""
+        frames = sample_film(number, kind, FILM_LENGTH).frames
+        self._shown = {0: self._renderer.render(frames[0])}
+        return View(frames[0], self._shown[0], refer(frames[0], self._shown[0]), frames)
+
+    def shown(self, view: View, place: int) -> Frame:
+        """A picture, rendered once."""
+        if place not in self._shown:
+            self._shown[place] = self._renderer.render(view.film[place])
+        return self._shown[place]
 
     def close(self) -> None:
         """Free the OpenGL context."""
@@ -123,6 +147,14 @@ class ReplayedSource:
 
     def swayed(self, view: View, seconds: float) -> Frame:
         """The same picture: it cannot be seen from elsewhere."""
+        return view.frame
+
+    def film(self, number: int, kind: str) -> View:
+        """The picture of a scene number: nothing can move in it."""
+        return self.view(number)
+
+    def shown(self, view: View, place: int) -> Frame:
+        """The same picture."""
         return view.frame
 
     def close(self) -> None:
@@ -170,8 +202,10 @@ class CameraNode(Node):
             return source
 
     def _show(self, number: int) -> None:
-        """Put up a scene and tell what is in it."""
-        self._view = self._source.view(number)
+        """Put up a scene, or begin a film, and tell what is in it."""
+        kind, self._played = self._values["film"], 0
+        scene = kind == "none"
+        self._view = self._source.view(number) if scene else self._source.film(number, kind)
         self._objects.publish(String(data=describe(self._view)))
 
     def _on_scene(self, message: Int32) -> None:
@@ -186,7 +220,13 @@ class CameraNode(Node):
 
     def _on_frame(self) -> None:
         frame = self._view.frame
-        if self._values["motion"] == "sway":
+        if self._view.film:
+            last = len(self._view.film) - 1
+            # Forth and back, so that nothing jumps.
+            place = last - abs(self._played % (2 * last) - last)
+            frame = self._source.shown(self._view, place)
+            self._played += 1
+        elif self._values["motion"] == "sway":
             frame = self._source.swayed(self._view, time.monotonic() - self._started)
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=FRAME_ID)
         self._info.publish(to_info(frame, header))

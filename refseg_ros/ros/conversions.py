@@ -111,6 +111,25 @@ def rgb_from_compressed(message: CompressedImage) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
+def read_rgb(message: Image | CompressedImage, megapixels: float) -> NDArray[np.uint8]:
+    """Read an image of either type, unless it is too large.
+
+    Args:
+        message: Of a camera.
+        megapixels: The most that are allowed, in millions.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        ImageError: It is larger, or cannot be read.
+    """
+    check_pixels(message, megapixels)
+    if isinstance(message, CompressedImage):
+        return rgb_from_compressed(message)
+    return rgb_from_image(message)
+
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 

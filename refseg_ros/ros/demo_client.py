@@ -40,7 +40,13 @@ from refseg_ros.errors import RefsegError
 from refseg_ros.ros import qos
 from refseg_ros.ros.background import Spinning
 from refseg_ros.ros.conversions import rgb_from_image
-from refseg_ros.ros.listening import AnswerListener, Heard, labels_from_image, stamp_ns
+from refseg_ros.ros.listening import (
+    AnswerListener,
+    Heard,
+    labels_from_image,
+    stamp_ns,
+    with_mask,
+)
 from refseg_ros.ros.parameters import Parameters, Rule
 from refseg_ros.ros.viewer_node import CAMERA, SEGMENTER
 from refseg_ros.simulation.catalogue import CATEGORIES
@@ -230,17 +236,7 @@ def _try(
 ) -> tuple[Outcome, NDArray[np.uint8]]:
     heard, answer_ms = client.ask(referral.expression)
     image, truth = client.frame(heard.stamp)
-    selection = heard.selection
-    if not selection.mask.size:  # no target, so no mask was published or looked for
-        selection = type(selection).none(
-            selection.expression,
-            selection.status,
-            selection.reason,
-            (image.shape[0], image.shape[1]),
-            selection.candidates,
-            selection.seconds,
-            selection.margin,
-        )
+    selection = with_mask(heard.selection, image.shape[:2])
     message = heard.message
     observed = 0.0 if message.reused_observation else float(message.observe_ms)
     times = (observed, float(message.select_ms), answer_ms)

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refseg_ros.errors import ImageError
-from refseg_ros.geometry import Target, locate
 from refseg_ros.ros.conversions import depth_from_image, intrinsics_from_info
+
+Measured = tuple[NDArray[np.float32], NDArray[np.float64]]
+"""(H, W) metres, 0 where unknown, and the (3, 3) camera matrix."""
 
 _KEPT = 8
 
@@ -67,6 +69,13 @@ class DepthStore:
         ):
             self._pinned = message
 
+    def _nearest(self, stamp: int) -> Any | None:
+        if stamp == self._pinned_stamp or not self._recent:
+            return self._pinned
+        # Of several with one stamp the newest.
+        recent = reversed(self._recent)
+        return min(recent, key=lambda item: abs(nanoseconds(item.header) - stamp))
+
     def intrinsics(self, size: tuple[int, int]) -> tuple[NDArray[np.float64] | None, str]:
         """The camera matrix of images of a size.
 
@@ -88,14 +97,12 @@ class DepthStore:
             return None, f"camera_info is for {info.width}x{info.height}, not {width}x{height}"
         return matrix, ""
 
-    def read(
-        self, size: tuple[int, int], header: Any, slop: float
-    ) -> tuple[tuple[NDArray[np.float32], NDArray[np.float64]] | None, str]:
+    def read(self, size: tuple[int, int], header: Any, slop: float) -> tuple[Measured | None, str]:
         """The depth image of an image, and the camera matrix.
 
         Args:
             size: Height and width of the image in pixels.
-            header: That of the image, pinned before.
+            header: That of the image. Of one that is not pinned the last few depth images count.
             slop: Largest difference of stamps in seconds.
 
         Returns:
@@ -103,7 +110,7 @@ class DepthStore:
             with the depth input: empty if nothing is, or if there is no such input at all.
         """
         with self._lock:
-            message, informed = self._pinned, self._info is not None
+            message, informed = self._nearest(nanoseconds(header)), self._info is not None
         if message is None:
             return None, ""
         if abs(nanoseconds(message.header) - nanoseconds(header)) > slop * 1e9:
@@ -125,22 +132,3 @@ class DepthStore:
         except ImageError as error:
             return None, f"depth image: {error}"
         return (depth, matrix), ""
-
-    def locate(
-        self, mask: NDArray[np.bool_], header: Any, slop: float
-    ) -> tuple[Target | None, str]:
-        """Where the masked thing of an image is.
-
-        Args:
-            mask: (H, W) bool.
-            header: As of :meth:`read`.
-            slop: Likewise.
-
-        Returns:
-            The target or None, and what is wrong, as :meth:`read` says it.
-        """
-        found, problem = self.read((mask.shape[0], mask.shape[1]), header, slop)
-        if found is None:
-            return None, problem
-        target = locate(mask, *found)
-        return target, "" if target else "the target has no valid depth"

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whose left and right are meant: looks up how a frame of the robot lies to the camera's."""
+"""How frames of the robot lie to the camera's: by tf2, and whose left and right are meant."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -26,7 +27,7 @@ class FrameError(RefsegError):
 
 
 class Transforms(Protocol):
-    """Where rotations between frames come from."""
+    """Where turns and places of frames come from."""
 
     def rotation(self, target: str, header: Any) -> NDArray[np.float64]:
         """(3, 3) that turns vectors of the header's frame into the target's, at its stamp.
@@ -36,9 +37,19 @@ class Transforms(Protocol):
         """
         ...
 
+    def transform(
+        self, target: str, header: Any
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The same with (3,) what is added after the turn, in metres.
+
+        Raises:
+            FrameError: It is not known.
+        """
+        ...
+
 
 class Tf2Transforms:
-    """Rotations from /tf and /tf_static, by tf2_ros.
+    """Transforms from /tf and /tf_static, by tf2_ros; any thread may ask.
 
     Args:
         node: What subscribes.
@@ -58,6 +69,12 @@ class Tf2Transforms:
 
     def rotation(self, target: str, header: Any) -> NDArray[np.float64]:
         """See :meth:`Transforms.rotation`; waits for it up to :data:`WAIT_SECONDS`."""
+        return self.transform(target, header)[0]
+
+    def transform(
+        self, target: str, header: Any
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """See :meth:`Transforms.transform`; waits as long."""
         try:
             found = self._buffer.lookup_transform(
                 target,
@@ -67,16 +84,40 @@ class Tf2Transforms:
             )
         except self._failure as error:
             raise FrameError(str(error)) from error
-        turn = found.transform.rotation
-        return rotation_from_quaternion(turn.x, turn.y, turn.z, turn.w)
+        turn, shift = found.transform.rotation, found.transform.translation
+        rotation = rotation_from_quaternion(turn.x, turn.y, turn.z, turn.w)
+        return rotation, np.array([shift.x, shift.y, shift.z])
+
+
+class Connection:
+    """Transforms that are listened to from when a frame is first wanted: that costs time.
+
+    Args:
+        connect: Makes them, or raises :class:`FrameError`.
+    """
+
+    def __init__(self, connect: Callable[[], Transforms]) -> None:
+        self._connect = connect
+        self._lock = threading.Lock()
+        self._made: Transforms | None = None
+
+    def __call__(self) -> Transforms:
+        """The transforms; any thread may ask.
+
+        Raises:
+            FrameError: They are not to be had.
+        """
+        with self._lock:
+            if self._made is None:
+                self._made = self._connect()
+            return self._made
 
 
 class ReferenceFrame:
     """The frame that left and right are meant in, for one thread.
 
     Args:
-        connect: Makes what has rotations between frames, or raises :class:`FrameError`; called
-            when a frame is first wanted, for listening to /tf costs a robot's node time.
+        connect: Gives what has transforms between frames, or raises :class:`FrameError`.
 
     Attributes:
         problem: Why the last wanted viewpoint is not to be had; empty if it is or none is wanted.
@@ -84,13 +125,7 @@ class ReferenceFrame:
 
     def __init__(self, connect: Callable[[], Transforms]) -> None:
         self._connect = connect
-        self._transforms: Transforms | None = None
         self.problem = ""
-
-    @classmethod
-    def of_node(cls, node: Node) -> ReferenceFrame:
-        """By tf2_ros where that is installed."""
-        return cls(lambda: Tf2Transforms(node))
 
     def viewpoint(
         self,
@@ -114,14 +149,13 @@ class ReferenceFrame:
         if not name or name == header.frame_id:
             return None, None
         try:
-            if self._transforms is None:
-                self._transforms = self._connect()
+            transforms = self._connect()
             if not header.frame_id:
                 raise FrameError("the image's header names no frame")
             intrinsics, missing = depth.intrinsics(size)
             if intrinsics is None:
                 raise FrameError(missing)
-            found = Viewpoint(name, self._transforms.rotation(name, header))
+            found = Viewpoint(name, transforms.rotation(name, header))
             found.check_table(size, intrinsics)
         except (FrameError, ImageError) as error:
             self.problem = f"reference_frame {name}: {error}"

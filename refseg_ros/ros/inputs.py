@@ -20,6 +20,7 @@ _LOSS_HINT = (
     "image_reliability to reliable, or load the Fast DDS profile fastdds.xml"
 )
 _MOST_SHOWN = 5  # topics in a hint
+_DEPTH_QUEUE = 5
 _AHEAD_SECONDS = 1.0  # that a stamp may be ahead of the clock
 
 
@@ -30,6 +31,7 @@ class Inputs:
         node: What subscribes.
         values: Its parameters.
         on_command: Gets what is said.
+        on_frame: Gets the images, beside the inbox.
         tell: Hears of passing troubles: publishers that do not fit, and stamps that jump.
     """
 
@@ -38,10 +40,11 @@ class Inputs:
         node: Node,
         values: Parameters,
         on_command: Callable[[String], None],
+        on_frame: Callable[[Any], None],
         tell: Callable[[str], None],
     ) -> None:
         self._node, self._values = node, values
-        self._on_command, self._tell = on_command, tell
+        self._on_command, self._on_frame, self._tell = on_command, on_frame, tell
         self._topic = node.resolve_topic_name("image")
         self._compressed = values["image_transport"] == "compressed"
         self._kind = CompressedImage if self._compressed else Image
@@ -57,10 +60,13 @@ class Inputs:
             depth: Gets the depth images and calibrations.
         """
         self._inbox, self._last_stamp = inbox, 0
-        sensor = qos.sensor_input(self._values["image_reliability"])
+        reliability = self._values["image_reliability"]
+        sensor = qos.sensor_input(reliability)
+        # One that is overtaken would be missed by the image that it belongs to.
+        paired = qos.sensor_input(reliability, depth=_DEPTH_QUEUE)
         for kind, topic, callback, profile in (
             (self._kind, "image", self._on_image, sensor),
-            (Image, "depth", depth.put, sensor),
+            (Image, "depth", depth.put, paired),
             (CameraInfo, "camera_info", depth.put_info, sensor),
             (String, "command", self._on_command, qos.COMMAND),
         ):
@@ -118,4 +124,6 @@ class Inputs:
                 "and use_sim_time"
             )
         self._last_stamp = stamp
+        # Before the inbox, so that a picture that is answered about is none that came after.
+        self._on_frame(message)
         self._inbox.put_frame(message)

@@ -90,20 +90,37 @@ class Observer:
             return None
         return last if change(last.cells, thumbnail(image)) <= threshold else None
 
-    def observe(self, image: NDArray[np.uint8], header: Any) -> Observation:
+    def observe(self, image: NDArray[np.uint8], header: Any, captions: bool = True) -> Observation:
         """Observe an image and remember it; after a failure nothing is remembered.
 
         Args:
             image: (H, W, 3) uint8 RGB.
             header: That of its message.
+            captions: Whether they are made now, or by :meth:`complete`.
 
         Raises:
             ImageError: The segmenter does not take the image.
         """
         self.last = None
-        scene = self._segmenter.observe(image)
+        observe = self._segmenter.observe
+        scene = observe(image) if captions else observe(image, captions=False)
         size = (image.shape[0], image.shape[1])
         self.last = Observation(header, scene, size, thumbnail(image), time.monotonic())
+        return self.last
+
+    def complete(self) -> Observation:
+        """Make the captions of the last observation; after a failure nothing is remembered.
+
+        Returns:
+            The observation, which is the last one from now on.
+
+        Raises:
+            ValueError: Nothing was observed yet.
+        """
+        if self.last is None:
+            raise ValueError("complete: nothing was observed yet")
+        last, self.last = self.last, None
+        self.last = replace(last, scene=last.scene.captioned())
         return self.last
 
     def measure(

@@ -109,6 +109,26 @@ def to_selection(message: Segmentation, mask: NDArray[np.bool_]) -> Selection:
     )
 
 
+def with_mask(selection: Selection, size: tuple[int, ...]) -> Selection:
+    """The selection with a mask of a size: no mask comes with an answer without a target.
+
+    Args:
+        selection: As heard.
+        size: Height and width of its image in pixels.
+    """
+    if selection.mask.size:
+        return selection
+    return Selection.none(
+        selection.expression,
+        selection.status,
+        selection.reason,
+        (size[0], size[1]),
+        selection.candidates,
+        selection.seconds,
+        selection.margin,
+    )
+
+
 def _box(roi: RegionOfInterest) -> NDArray[np.float32]:
     x, y = roi.x_offset, roi.y_offset
     return np.array([x, y, x + roi.width, y + roi.height], np.float32)

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from lifecycle_msgs.msg import State
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState
 from rclpy.lifecycle import TransitionCallbackReturn as Return
@@ -18,6 +19,14 @@ _Impossible = rclpy_implementation.RCLError
 def state_of(node: LifecycleNode) -> int:
     """A node's state, as in lifecycle_msgs/State."""
     return int(node._state_machine.current_state[0])
+
+
+def unconfigure(node: LifecycleNode) -> None:
+    """Bring a node back to where a manager can configure it again."""
+    if state_of(node) == State.PRIMARY_STATE_ACTIVE:
+        node.trigger_deactivate()
+    if state_of(node) == State.PRIMARY_STATE_INACTIVE:
+        node.trigger_cleanup()
 
 
 def reported(change: Callable[[Any, LifecycleState], Return]) -> Callable[[Any, Any], Return]:

@@ -6,25 +6,24 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
-from geometry_msgs.msg import Point, Pose, PoseStamped, Vector3
-from std_msgs.msg import ColorRGBA, Header
-from visualization_msgs.msg import Marker, MarkerArray
+from geometry_msgs.msg import Point, PoseStamped, Vector3
+from numpy.typing import NDArray
+from std_msgs.msg import Header
 
-from refseg_ros.geometry import Target
 from refseg_ros.msg import Candidate as CandidateMsg
 from refseg_ros.msg import Segmentation
 from refseg_ros.results import Candidate, Selection, Status
 from refseg_ros.ros.conversions import to_roi
+from refseg_ros.ros.space import Place
 
 if TYPE_CHECKING:
     from refseg_ros.scene import Scene
 
-_TEXT_HEIGHT = 0.025
-_SMALLEST_BOX = 0.005
-_COLOURS = {Status.SELECTED: (0.1, 0.8, 0.2), Status.AMBIGUOUS: (1.0, 0.7, 0.0)}
+_NOWHERE = Place()
 
 
 @dataclass(frozen=True)
@@ -36,14 +35,22 @@ class Answer:
         selection: The outcome; its mask has no pixels if no image could be read.
         scene: The observed image; None if there is none.
         reused: Whether the scene was observed for an earlier command.
-        target: Where the thing is, when a depth image tells.
+        place: Where the thing is, as far as a depth image tells.
+        image: (H, W, 3) uint8 RGB that is drawn on; None where nothing of it is published.
+        method: Preset and method by which it was answered; empty if no image was looked at.
+        tracked: Of a target that was followed here from an earlier image: the confidence.
+        is_final: Whether no better answer about this image follows.
     """
 
     header: Header
     selection: Selection
     scene: Scene | None = None
     reused: bool = False
-    target: Target | None = None
+    place: Place = _NOWHERE
+    image: NDArray[np.uint8] | None = None
+    method: str = ""
+    tracked: float | None = None
+    is_final: bool = True
 
     @classmethod
     def without_image(
@@ -61,7 +68,10 @@ def to_segmentation(answer: Answer) -> Segmentation:
     return Segmentation(
         header=answer.header,
         command=selection.expression,
-        method="" if scene is None else scene.segmenter.config.name,
+        is_final=answer.is_final,
+        tracked=answer.tracked is not None,
+        tracking_confidence=math.nan if answer.tracked is None else answer.tracked,
+        method=answer.method,
         status=int(selection.status),
         reason=selection.reason,
         warnings=list(selection.warnings),
@@ -74,7 +84,7 @@ def to_segmentation(answer: Answer) -> Segmentation:
         margin=float(selection.margin),
         roi=to_roi(selection.box),
         area=int(selection.mask.sum()),
-        distance=math.nan if answer.target is None else answer.target.distance,
+        **_space(answer.place),
         candidates=[to_candidate(item) for item in selection.candidates],
         reused_observation=answer.reused,
         observe_ms=0.0 if answer.reused else 1e3 * observed,
@@ -98,42 +108,6 @@ def to_candidate(candidate: Candidate) -> CandidateMsg:
     )
 
 
-def to_pose(target: Target, header: Header) -> PoseStamped:
-    """Make a pose at the target's median point, with the axes of the optical frame."""
-    return PoseStamped(header=header, pose=_pose(target))
-
-
-def to_markers(answer: Answer) -> MarkerArray:
-    """Make a box and a label around the target, or what removes them if there is none."""
-    target, selection = answer.target, answer.selection
-    if target is None:
-        return MarkerArray(markers=[Marker(header=answer.header, action=Marker.DELETEALL)])
-    red, green, blue = _COLOURS[selection.status]
-    sides = [max(float(side), _SMALLEST_BOX) for side in target.extent]
-    box = Marker(
-        header=answer.header,
-        ns="target",
-        id=0,
-        type=Marker.CUBE,
-        pose=_pose(target),
-        scale=Vector3(x=sides[0], y=sides[1], z=sides[2]),
-        color=ColorRGBA(r=red, g=green, b=blue, a=0.4),
-    )
-    label = Marker(
-        header=answer.header,
-        ns="target",
-        id=1,
-        type=Marker.TEXT_VIEW_FACING,
-        pose=_pose(target),
-        scale=Vector3(z=_TEXT_HEIGHT),
-        color=ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0),
-        text=f"{selection.expression} ({selection.score:.2f})",
-    )
-    # Above the box: y points down in an optical frame.
-    label.pose.position.y -= sides[1] / 2 + _TEXT_HEIGHT
-    return MarkerArray(markers=[box, label])
-
-
 def to_status(
     name: str, hardware: str, problems: Sequence[str], values: Mapping[str, object]
 ) -> DiagnosticStatus:
@@ -154,9 +128,16 @@ def to_status(
     )
 
 
-def _pose(target: Target) -> Pose:
-    pose = Pose()
-    x, y, z = (float(value) for value in target.position)
-    pose.position = Point(x=x, y=y, z=z)
-    pose.orientation.w = 1.0
-    return pose
+def _space(place: Place) -> dict[str, Any]:
+    """The fields of ``refseg_ros/Segmentation`` that tell where the target is."""
+    point = [math.nan] * 3 if place.point is None else [float(part) for part in place.point]
+    size = [math.nan] * 3 if place.pose is None else [float(side) for side in place.pose.size]
+    return {
+        "distance": place.distance,
+        "point": Point(x=point[0], y=point[1], z=point[2]),
+        "has_pose": place.target is not None,
+        "pose": place.target or PoseStamped(),
+        "size": Vector3(x=size[0], y=size[1], z=size[2]),
+        "height": math.nan if place.pose is None else float(place.pose.height),
+        "space_problem": place.problem,
+    }

@@ -8,18 +8,21 @@ from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
+from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from refseg_ros.language import parse
 from refseg_ros.msg import Segmentation
 from refseg_ros.ros import qos
+from refseg_ros.ros.cloud import to_cloud
 from refseg_ros.ros.conversions import label_image, to_image, to_mask
 from refseg_ros.ros.keyframes import Observation
-from refseg_ros.ros.messages import Answer, to_markers, to_pose, to_segmentation
+from refseg_ros.ros.markers import to_markers
+from refseg_ros.ros.messages import Answer, to_segmentation
 from refseg_ros.viewer.overlay import draw_overlay
 
 
@@ -47,6 +50,7 @@ class Outputs:
         self._overlay = publisher(Image, "overlay")
         self._markers = publisher(MarkerArray, "markers")
         self._target = publisher(PoseStamped, "target")
+        self._cloud = publisher(PointCloud2, "target_cloud")
         self._result = publisher(Segmentation, "result", qos.ANSWER)
 
     def publish(self, answer: Answer) -> None:
@@ -57,14 +61,22 @@ class Outputs:
         if scene is not None:
             chosen_from = scene.candidates_for(parse(selection.expression)).proposals
             self._publish_labels(chosen_from.masks, header)
-            if self._overlay.get_subscription_count():
-                pixels = draw_overlay(scene.image, selection, show_candidates=True)
-                self._overlay.publish(to_image(pixels, "rgb8", header))
-        if answer.target is not None:
-            self._target.publish(to_pose(answer.target, header))
+        if answer.image is not None:
+            self._publish_drawn(answer, answer.image)
+        if answer.place.target is not None:
+            self._target.publish(answer.place.target)
         if self._markers.get_subscription_count():
             self._markers.publish(to_markers(answer))
         self.publish_result(answer)
+
+    def _publish_drawn(self, answer: Answer, image: NDArray[np.uint8]) -> None:
+        """What is made of the colour image, for those who listen."""
+        header, selection, measured = answer.header, answer.selection, answer.place.measured
+        if self._overlay.get_subscription_count():
+            pixels = draw_overlay(image, selection, show_candidates=True)
+            self._overlay.publish(to_image(pixels, "rgb8", header))
+        if measured is not None and self._cloud.get_subscription_count():
+            self._cloud.publish(to_cloud(selection.mask, measured, image, header))
 
     def publish_result(self, answer: Answer) -> None:
         """Publish the message alone: for what says nothing of the target in force."""

@@ -21,6 +21,7 @@ from rclpy.parameter import Parameter
 from refseg_ros.errors import ConfigError
 from refseg_ros.methods import METHODS
 from refseg_ros.ros.qos import RELIABILITIES
+from refseg_ros.simulation.sequences import KINDS
 
 Value = str | int | float  # bool is an int
 
@@ -109,8 +110,24 @@ SEGMENTER = (
         "mode",
         "on_command",
         "When to look: on_command looks when something is asked; continuous also whenever the "
-        "view has changed, and answers the last command again.",
-        choices=("on_command", "continuous"),
+        "view has changed, and answers the last command again; on_service only for calls of the "
+        "service and the action: a command by topic is answered with ERROR.",
+        choices=("on_command", "continuous", "on_service"),
+        dynamic=True,
+    ),
+    Rule(
+        "track",
+        False,
+        "Whether the target of an answer is followed: mask and result of every image that can be "
+        "kept up with, until it is cleared or another command is answered; takes most of a CPU "
+        "core.",
+        dynamic=True,
+    ),
+    Rule(
+        "anytime",
+        False,
+        "Whether a command on a new view is answered twice: at once from how candidates look and "
+        "lie (is_final false), and with their captions as soon as those are made.",
         dynamic=True,
     ),
     Rule("command", "", "A command to begin with; empty is none. Later ones come by topic."),
@@ -183,6 +200,13 @@ SEGMENTER = (
         dynamic=True,
     ),
     Rule(
+        "target_frame",
+        "",
+        "tf frame of the poses on ~/target and in results, such as base_link; needs tf2_ros. "
+        "Empty: the camera's optical frame.",
+        dynamic=True,
+    ),
+    Rule(
         "service_timeout",
         60.0,
         "Seconds after which a call of ~/segment that was not answered is told so.",
@@ -206,6 +230,14 @@ CAMERA = (
         "What the camera does: still, or sway slowly from side to side.",
         choices=("still", "sway"),
         dynamic=True,
+    ),
+    Rule(
+        "film",
+        "none",
+        "A film in place of a scene, played forth and back; scene is its number. camera: only the "
+        "camera moves; moving: a thing too; occlusion: something is moved before a thing; exit: "
+        "the camera turns away and back; alike: a thing is moved past one like it.",
+        choices=("none", *KINDS),
     ),
     Rule(
         "noise",

@@ -41,13 +41,14 @@ def _profile(
     )
 
 
-def sensor_input(reliability: str) -> QoSProfile:
-    """Frames of a camera: only the newest counts.
+def sensor_input(reliability: str, depth: int = 1) -> QoSProfile:
+    """Frames of a camera.
 
     Args:
         reliability: A key of :data:`RELIABILITIES`.
+        depth: Messages that may wait; 1 where only the newest counts.
     """
-    return _profile(RELIABILITIES[reliability], depth=1)
+    return _profile(RELIABILITIES[reliability], depth)
 
 
 COMMAND = _profile(ReliabilityPolicy.RELIABLE, depth=200)

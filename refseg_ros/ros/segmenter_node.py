@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node ``refseg``: images and commands in, the mask of the one thing meant out.
 
-Two threads: the executor's takes messages, calls and parameters and never waits; the worker's
-(answering.py) runs the models on the newest of what came. A managed node: configuring loads the
-models, activating lets images and commands in.
+The executor's thread takes messages, calls and parameters and never waits; the worker's
+(answering.py) runs the models on the newest of what came; the tracker's (following.py) follows
+what was found. A managed node: configuring loads the models, activating lets images and commands
+in.
 """
 
 from __future__ import annotations
@@ -19,26 +20,32 @@ from lifecycle_msgs.msg import State
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
-from std_msgs.msg import String
 
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import ConfigError, RefsegError
 from refseg_ros.methods import with_method
-from refseg_ros.results import Status
 from refseg_ros.ros import qos
 from refseg_ros.ros.answering import Answering
 from refseg_ros.ros.calls import Calls
+from refseg_ros.ros.commands import Commands
 from refseg_ros.ros.depth import DepthStore
-from refseg_ros.ros.frames import ReferenceFrame
+from refseg_ros.ros.following import Follower
+from refseg_ros.ros.frames import Connection, ReferenceFrame, Tf2Transforms, Transforms
 from refseg_ros.ros.health import Health
 from refseg_ros.ros.inputs import Inputs
-from refseg_ros.ros.managed import reported, state_of, survive_wrong_transitions
-from refseg_ros.ros.messages import Answer, to_status
+from refseg_ros.ros.managed import (
+    reported,
+    state_of,
+    survive_wrong_transitions,
+    unconfigure,
+)
+from refseg_ros.ros.messages import to_status
 from refseg_ros.ros.outputs import Outputs
 from refseg_ros.ros.parameters import SEGMENTER, Parameters
 from refseg_ros.ros.process import run
 from refseg_ros.ros.reporting import figures
 from refseg_ros.ros.sharing import Turn
+from refseg_ros.ros.space import Places
 from refseg_ros.ros.worker import Inbox
 
 if TYPE_CHECKING:
@@ -66,8 +73,8 @@ class SegmenterNode(LifecycleNode):
 
     Args:
         load: Makes the segmenter of a configuration and a device; runs in the worker.
-        frame: Makes what looks up whose left and right are meant.
-        turn: Held while the models are used; shared by nodes that share them.
+        transforms: Makes what knows how frames of the robot lie to the camera's.
+        turn: Held while the models observe and answer; shared by nodes that share them.
         options: Keyword arguments of ``rclpy.node.Node``, such as ``parameter_overrides``.
 
     Attributes:
@@ -80,7 +87,7 @@ class SegmenterNode(LifecycleNode):
     def __init__(
         self,
         load: Callable[[SegmenterConfig, str], Segmenter] = load_segmenter,
-        frame: Callable[[Node], ReferenceFrame] = ReferenceFrame.of_node,
+        transforms: Callable[[Node], Transforms] = Tf2Transforms,
         turn: Turn | None = None,
         **options: Any,
     ) -> None:
@@ -92,10 +99,17 @@ class SegmenterNode(LifecycleNode):
         self._health = Health()
         self._values = Parameters(self, SEGMENTER, self._on_parameter)
         self._depth = DepthStore()
-        self._frame = frame(self)
+        connection = Connection(lambda: transforms(self))
+        self._frame = ReferenceFrame(connection)
+        self._places = Places(self._depth, self._values, connection)
         self._outputs = Outputs(self, self._tell)
-        self._inputs = Inputs(self, self._values, self._on_command, self._tell)
+        self._follower = Follower(
+            self._places, self._outputs, self._values, self._health, self.get_logger()
+        )
         self._inbox = Inbox()
+        self._commands = Commands(self._values, self._outputs, self._follower, lambda: self._inbox)
+        hear, see = self._commands.hear, self._follower.put
+        self._inputs = Inputs(self, self._values, hear, see, self._tell)
         self._answering = self._new_answering(self._inbox)
         self._worker: threading.Thread | None = None
         self._load_failure = ""
@@ -141,7 +155,7 @@ class SegmenterNode(LifecycleNode):
             self._on_parameter(name, self._values[name])
         self._inbox.active = True
         if self._values["command"].strip():
-            self._inbox.put_command(self._values["command"], patient=True)
+            self._commands.ask(self._values["command"], patient=True)
         self._inputs.open(self._inbox, self._depth)
         return _SUCCESS
 
@@ -149,10 +163,11 @@ class SegmenterNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Hear and say nothing; the models stay loaded, and the command is over."""
         self._inputs.close()
+        self._follower.stop()
         waiting, calls = self._inbox.drain()
         self._calls.refuse(calls)
         if waiting is not None:
-            self._say_idle(waiting, "the node was deactivated before its turn came")
+            self._commands.drop(waiting, "the node was deactivated before its turn came")
         self._inbox.active = False
         self._inbox.put_command("")
         return _SUCCESS
@@ -168,17 +183,19 @@ class SegmenterNode(LifecycleNode):
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """End the process."""
         self._inputs.close()
+        self._follower.stop()
         self._inbox.stop()
         self.exit_code = 0
         return _SUCCESS
 
     def close(self) -> bool:
-        """End the worker; False if a model is still at work."""
+        """End worker and tracker; False if a model is still at work."""
         self._inbox.stop()
+        idle = self._follower.close()
         if self._worker is None:
-            return True
+            return idle
         self._worker.join(_ENDING_SECONDS)
-        return not self._worker.is_alive()
+        return idle and not self._worker.is_alive()
 
     def destroy_node(self) -> None:
         """As in rclpy, the action server and the life cycle included."""
@@ -196,6 +213,8 @@ class SegmenterNode(LifecycleNode):
             inbox,
             self._depth,
             self._frame,
+            self._places,
+            self._follower,
             self._outputs,
             self._values,
             self._health,
@@ -221,28 +240,17 @@ class SegmenterNode(LifecycleNode):
             else:
                 self.get_logger().error(f"the models cannot be loaded: {text}")
 
-    def _give_up(self) -> None:
-        """Without models: back to where a manager can configure again."""
-        if state_of(self) == State.PRIMARY_STATE_ACTIVE:
-            self.trigger_deactivate()
-        if state_of(self) == State.PRIMARY_STATE_INACTIVE:
-            self.trigger_cleanup()
-
     # -------------------------------------------------------------------- messages
 
     def _on_parameter(self, name: str, value: Any) -> None:
         if name == "mode":
             self._inbox.set_continuous(value == "continuous")
+            if value == "on_service" and (self._answering.command or self._inbox.pending):
+                self._commands.ask("")
+        elif name == "track" and not value:
+            self._follower.stop()
         elif name == "image_timeout":
             self._inbox.set_oldest(value)
-
-    def _on_command(self, message: String) -> None:
-        replaced = self._inbox.put_command(message.data)
-        if replaced is not None:
-            self._say_idle(replaced, "a newer command replaced it before its turn came")
-
-    def _say_idle(self, command: str, reason: str) -> None:
-        self._outputs.publish_result(Answer.without_image(command, Status.IDLE, reason))
 
     def _open_inbox(self) -> Inbox | None:
         return self._inbox if self._inbox.active else None
@@ -261,7 +269,7 @@ class SegmenterNode(LifecycleNode):
         """Once a second: calls that waited too long, and the diagnostics."""
         self._calls.expire()
         if self._load_failure and not self._values["autostart"]:
-            self._give_up()
+            unconfigure(self)  # without models
         problems = self._problems()
         failure = self._load_failure
         if not failure and self._health.failure:
@@ -270,7 +278,7 @@ class SegmenterNode(LifecycleNode):
             f"{self.get_fully_qualified_name()}: segmentation",
             self._values["device"],
             [failure, *problems] if failure else problems,
-            figures(self._answering, self._inbox, self._health, self._values),
+            figures(self._answering, self._inbox, self._follower, self._health, self._values),
         )
         if failure:
             status.level = DiagnosticStatus.ERROR
@@ -292,7 +300,9 @@ class SegmenterNode(LifecycleNode):
             problems.append(text)
             if self._inbox.pending or self._values["mode"] == "continuous":
                 self.get_logger().warning(text, throttle_duration_sec=10.0)
-        stated = (self._answering.depth_problem, self._frame.problem)
+        # That of the answer is old news once it is followed.
+        placed = self._follower if self._follower.following else self._answering
+        stated = (placed.depth_problem, self._frame.problem)
         return [*problems, *self._health.troubles(), *(text for text in stated if text)]
 
 

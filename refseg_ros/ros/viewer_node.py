@@ -74,7 +74,12 @@ class ViewerNode(Node):
         message = heard.message
         observed = 0.0 if message.reused_observation else float(message.observe_ms)
         self.model.add_answer(
-            heard.stamp, heard.selection, observed, float(message.select_ms), heard.labels
+            heard.stamp,
+            heard.selection,
+            observed,
+            float(message.select_ms),
+            heard.labels,
+            message.tracked,
         )
 
     def _on_objects(self, message: String) -> None:

@@ -89,6 +89,26 @@ class Expired:
     command: str
 
 
+@dataclass(frozen=True, eq=False)
+class Again:
+    """Work: observe a picture for a target that is followed.
+
+    Attributes:
+        frame: Its image message.
+        number: Of the tracker's update that saw it.
+        in_doubt: Whether an earlier observation of the same view will not do.
+        target: What is followed.
+    """
+
+    frame: Any
+    number: int
+    in_doubt: bool
+    target: Any
+
+
+Work = Clear | Look | Call | Expired | Again
+
+
 class Inbox:
     """Takes what arrives from any thread at any rate, and gives one thread its next work.
 
@@ -107,6 +127,7 @@ class Inbox:
         self._command: str | None = None
         self._command_time = math.inf
         self._calls: deque[Call] = deque()
+        self._again: Again | None = None
         self._continuous = False
         self._oldest = 0.0
         self._stopped = False
@@ -189,6 +210,12 @@ class Inbox:
             self._changed.notify()
             return True
 
+    def put_again(self, again: Again) -> None:
+        """Keep the newest request of the tracker; commands and calls go before it."""
+        with self._changed:
+            self._again = again
+            self._changed.notify()
+
     def set_continuous(self, continuous: bool) -> None:
         """Whether a fresh frame is work even when nothing is asked."""
         with self._changed:
@@ -221,8 +248,8 @@ class Inbox:
             self._stopped, self.active = True, False
             self._changed.notify_all()
 
-    def take(self) -> Clear | Look | Call | Expired | None:
-        """Wait for the next work: a command first, then calls, then fresh frames.
+    def take(self) -> Work | None:
+        """Wait for the next work: a command first, then calls, the tracker, fresh frames.
 
         A command to look for something waits for a recent frame; a blank one does not.
 
@@ -237,7 +264,7 @@ class Inbox:
                 self._changed.wait(self._patience())
             return None
 
-    def renewed(self, work: Clear | Look | Call | Expired) -> Clear | Look | Call | Expired | None:
+    def renewed(self, work: Work) -> Work | None:
         """What is to be done of a work that had to wait: about the newest frame by now.
 
         Returns:
@@ -248,7 +275,7 @@ class Inbox:
                 return None
             return self._look() if isinstance(work, Look) and self._fresh else work
 
-    def _next(self) -> Clear | Look | Call | Expired | None:
+    def _next(self) -> Work | None:
         command = self._command
         if command is not None and not command.strip():
             self._command = None
@@ -260,6 +287,9 @@ class Inbox:
             return Expired(command)
         if self._calls:
             return self._calls.popleft()
+        if self._again is not None:
+            again, self._again = self._again, None
+            return again
         if self._continuous and self._fresh and self._is_recent() and not self._next_frame_in():
             return self._look()
         return None

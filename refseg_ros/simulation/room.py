@@ -45,6 +45,19 @@ def compile_room(mujoco: Any, width: int, height: int) -> Any:
         width: of the pictures in pixels.
         height: of the pictures in pixels.
     """
+    spec = empty_room(mujoco, width, height)
+    _add_slots(mujoco, spec, _add_meshes(mujoco, spec))
+    return spec.compile()
+
+
+def empty_room(mujoco: Any, width: int, height: int) -> Any:
+    """The uncompiled model (an `MjSpec`) of table, floor, wall, lights and a camera.
+
+    Args:
+        mujoco: the imported module.
+        width: of the pictures in pixels.
+        height: of the pictures in pixels.
+    """
     spec = mujoco.MjSpec()
     spec.stat.extent = 1.0
     spec.stat.center = [0.0, 0.0, 0.0]
@@ -58,8 +71,7 @@ def compile_room(mujoco: Any, width: int, height: int) -> Any:
     _add_room(mujoco, spec)
     _add_lights(mujoco, spec)
     spec.worldbody.add_camera(name="camera")
-    _add_slots(mujoco, spec, _add_meshes(mujoco, spec))
-    return spec.compile()
+    return spec
 
 
 def mesh_name(category: str, size: str, kind: str) -> str:

@@ -145,11 +145,13 @@ class ViewerModel:
         observe_ms: float,
         select_ms: float,
         labels: NDArray[np.uint16] | None = None,
+        followed: bool = False,
     ) -> None:
         """Takes an answer about the frame with that stamp.
 
         An answer to the same expression as the one before replaces it, because a node in
-        continuous mode repeats its answer for every frame.
+        continuous mode repeats its answer for every frame; so does one that was ``followed`` from
+        that, even where the view has changed.
         """
         with self._lock:
             image = self._frame(stamp)
@@ -165,7 +167,7 @@ class ViewerModel:
             number = next(self._numbers)
             answer = Answer(number, stamp, selection, image, observe_ms, select_ms, waited, labels)
             last = self._history[-1] if self._history else None
-            if last is not None and waited is None and _repeats(last, answer):
+            if last is not None and waited is None and _repeats(last, answer, followed):
                 self._history[-1] = replace(answer, waited_ms=last.waited_ms)
             else:
                 self._history.append(answer)
@@ -308,10 +310,12 @@ def _fitted(selection: Selection, image: RgbImage | None) -> Selection:
     return replace(selection, mask=np.zeros(image.shape[:2], np.bool_))
 
 
-def _repeats(last: Answer, new: Answer) -> bool:
+def _repeats(last: Answer, new: Answer, followed: bool) -> bool:
     """Whether the new answer is only the last one, given again for the next frame."""
     if last.selection.expression != new.selection.expression:
         return False
+    if followed:
+        return True
     if last.image is None or new.image is None:
         return last.image is new.image
     return same_view(last.image, new.image)

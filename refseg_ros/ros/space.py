@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the target is in space, in the camera's frame or in one of the robot's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from geometry_msgs.msg import Pose as PoseMsg
+from geometry_msgs.msg import PoseStamped
+from numpy.typing import NDArray
+from std_msgs.msg import Header
+
+from refseg_ros.errors import ImageError
+from refseg_ros.geometry import Pose, locate, pose_of
+from refseg_ros.ros.depth import DepthStore, Measured
+from refseg_ros.ros.frames import FrameError, Transforms
+from refseg_ros.ros.parameters import Parameters
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a masked thing of one image is.
+
+    Attributes:
+        point: (3,) median visible point in metres, in the camera's optical frame; None if unknown.
+        pose: Its upright box in the same frame; None if unknown.
+        target: The pose as it is published, in the frame that was asked for; None if unknown.
+        measured: What it was found in, for clouds; None without depth.
+        problem: Why something of this is not known; empty if nothing is wrong, or there is no
+            depth input at all.
+    """
+
+    point: NDArray[np.float64] | None = None
+    pose: Pose | None = None
+    target: PoseStamped | None = None
+    measured: Measured | None = field(default=None, repr=False)
+    problem: str = ""
+
+    @property
+    def distance(self) -> float:
+        """Metres from the camera to :attr:`point`; NaN if unknown."""
+        return math.nan if self.point is None else float(np.linalg.norm(self.point))
+
+
+def place_of(mask: NDArray[np.bool_], measured: Measured | None, problem: str) -> Place:
+    """Find a masked thing in a depth image.
+
+    Args:
+        mask: (H, W) bool, somewhere true.
+        measured: The depth image of the same view and the camera matrix; None without.
+        problem: Why there are none.
+
+    Returns:
+        The place; its ``target`` is still to be made.
+    """
+    if measured is None:
+        return Place(problem=problem)
+    seen = locate(mask, *measured)
+    if seen is None:
+        return Place(measured=measured, problem="the target has no valid depth")
+    pose, reason = pose_of(mask, *measured)
+    problem = "" if pose else f"the target has no pose: {reason}"
+    return Place(seen.position, pose, None, measured, problem)
+
+
+class Places:
+    """Finds where things are, in the frame that poses are published in; any thread may ask.
+
+    Args:
+        depth: Depth images of the pictures.
+        values: Parameters of the node.
+        connect: Gives what has transforms between frames, or raises :class:`FrameError`.
+    """
+
+    def __init__(
+        self, depth: DepthStore, values: Parameters, connect: Callable[[], Transforms]
+    ) -> None:
+        self._depth, self._values, self._connect = depth, values, connect
+
+    def of(self, mask: NDArray[np.bool_], header: Header) -> Place:
+        """Where a masked thing is.
+
+        Args:
+            mask: (H, W) bool, somewhere true.
+            header: Of its image.
+        """
+        size = (mask.shape[0], mask.shape[1])
+        place = place_of(mask, *self._depth.read(size, header, self._values["depth_slop"]))
+        if place.pose is None:
+            return place
+        return self._in_frame(place, place.pose, self._values["target_frame"], header)
+
+    def _in_frame(self, place: Place, pose: Pose, name: str, header: Header) -> Place:
+        """A place with its pose in a frame ("" for the camera's own), or with what is wrong."""
+        turn, shift, frame = np.eye(3), np.zeros(3), header.frame_id
+        if name and name != frame:
+            try:
+                if not frame:
+                    raise FrameError("the image's header names no frame")
+                turn, shift = self._connect().transform(name, header)
+            except (FrameError, ImageError) as error:
+                return replace(place, problem=f"target_frame {name}: {error}")
+            frame = name
+        pose = replace(pose, centre=turn @ pose.centre + shift, rotation=turn @ pose.rotation)
+        own = Header(stamp=header.stamp, frame_id=frame)
+        return replace(place, target=PoseStamped(header=own, pose=to_pose(pose)))
+
+
+def to_pose(pose: Pose) -> PoseMsg:
+    """Make a message of centre and axes."""
+    message = PoseMsg()
+    position, turn = message.position, message.orientation
+    position.x, position.y, position.z = (float(value) for value in pose.centre)
+    turn.x, turn.y, turn.z, turn.w = pose.quaternion
+    return message
