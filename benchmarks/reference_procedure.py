@@ -19,8 +19,8 @@ Against it are run, taking turns with it on the same pictures and sentences:
 * ``tabletop_paper``: the preset, that is with prompts at seeds and greedy captions;
 * ``tabletop``: what ``refseg`` uses unless told otherwise.
 
-Each chosen mask is compared with the reference's; what differs is counted by its reason. Where less
-is said of a picture than is asked for, its sentences come again.
+Each chosen mask is compared with the reference's; what differs is counted by its reason. Where
+less is said of a picture than is asked for, its sentences come again.
 
 Run: ``python benchmarks/reference_procedure.py [--frames 10] [--expressions 10] [--threads 2]``
 """
