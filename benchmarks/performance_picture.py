@@ -86,8 +86,9 @@ def draw(report: Mapping[str, Any]) -> str:
     ]
     width, height = 2 * step[0], (len(shown) + 1) // 2 * step[1] + 20
     where = (
-        f"{report['preset']} on {report['device']}, {report['machine']}, {report['threads']} "
-        f"threads, load {report['load_before']:.1f} before; band: 10 % to 90 % of the runs"
+        f"{report['preset']} on {report['device']}, {report['machine']}, threads: "
+        f"{report['threads']}, load {report['load_before']:.1f} before; "
+        "band: 10 % to 90 % of the runs"
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '

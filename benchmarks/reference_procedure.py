@@ -19,7 +19,8 @@ Against it are run, taking turns with it on the same pictures and sentences:
 * ``tabletop_paper``: the preset, that is with prompts at seeds and greedy captions;
 * ``tabletop``: what ``refseg`` uses unless told otherwise.
 
-Each chosen mask is compared with the reference's; what differs is counted by its reason.
+Each chosen mask is compared with the reference's; what differs is counted by its reason. Where
+less is said of a picture than is asked for, its sentences come again.
 
 Run: ``python benchmarks/reference_procedure.py [--frames 10] [--expressions 10] [--threads 2]``
 """
@@ -260,7 +261,8 @@ def by_reference(
 def by_package(
     segmenter: Segmenter, image: Image, sentences: Sequence[str], tally: Tally
 ) -> tuple[list[Mask | None], list[Mask], list[str]]:
-    """Answer by observing once."""
+    """Answer by observing once, of texts nothing remembered from other pictures."""
+    segmenter.clip.forget()
     began = time.perf_counter()
     scene = segmenter.observe(image)
     selections = [scene.select(sentences[0])]

@@ -66,7 +66,7 @@ def test_a_table_shows_what_could_not_be_measured() -> None:
     console = Console(width=110, record=True)
     console.print(as_table(report))
     shown = console.export_text()
-    for words in ("124", "no ROS", "–", "peak memory", "tabletop on cpu (float32)", "1 threads"):
+    for words in ("124", "no ROS", "–", "peak memory", "tabletop on cpu (float32)", "threads: 1"):
         assert words in shown
 
 

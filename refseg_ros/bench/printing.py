@@ -28,7 +28,7 @@ def as_table(report: Report) -> RenderableType:
         table.add_row(f"  {escape(row.name)}", *_figures(row), escape(row.note))
     packages = ", ".join(f"{name} {number}" for name, number in report.versions.items())
     below = (
-        f"{report.preset} on {report.device}; {machine()}; {report.threads} threads; load "
+        f"{report.preset} on {report.device}; {machine()}; threads: {report.threads}; load "
         f"{report.load_before:.1f} before\n{packages}"
     )
     return Group(table, escape(below))

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 import cv2
 import numpy as np
@@ -16,6 +17,9 @@ from refseg_ros.bench.stages import WARM_UP, Table, timed
 from refseg_ros.networks import uses_captions
 from refseg_ros.results import Proposals
 from refseg_ros.segmenter import Segmenter
+
+Seconds = defaultdict[Hashable, list[float]]
+Value = TypeVar("Value")
 
 CANDIDATES: Final = (5, 10, 20, 50, 100, 200)
 SIZES: Final = ((320, 240), (640, 480), (1280, 720), (1920, 1080))
@@ -48,40 +52,42 @@ def sweep_candidates(table: Table, runs: int) -> Iterator[Row]:
     """Observing without proposing, and selecting, by the number of candidates."""
     networks, config = table.networks, table.config
     captioner = networks.captioner(config.captions) if uses_captions(config) else None
+    clip = networks.clip(config.clip)
+    looks: Seconds = defaultdict(list)
+    answers: Seconds = defaultdict(list)
+    for number, count in _turns(runs, CANDIDATES):
+        segmenter = Segmenter(config, networks.device, Tiles(count), clip, captioner)
+        clip.forget()
+        scene = segmenter.observe(table.picture(number))
+        first, *others = [
+            timed(partial(scene.select, text), networks.device)[0]
+            for text in table.sentences(number, 3)
+        ]
+        looks[count].append(scene.seconds["total"] - scene.seconds["proposals"])
+        answers[count] += others or [first]
     for count in CANDIDATES:
-        segmenter = Segmenter(
-            config, networks.device, Tiles(count), networks.clip(config.clip), captioner
-        )
-        looks, answers = [], []
-        for number in range(-WARM_UP, runs):
-            segmenter.clip.forget()
-            image = table.picture(number + WARM_UP)
-            scene = segmenter.observe(image)
-            first, *others = [
-                timed(partial(scene.select, text), networks.device)[0]
-                for text in table.sentences(number + WARM_UP, 3)
-            ]
-            if number >= 0:
-                looks.append(scene.seconds["total"] - scene.seconds["proposals"])
-                answers += others or [first]
-        yield Row("candidates", f"{count} candidates: crops and captions", tuple(looks))
-        yield Row("candidates", f"{count} candidates: select, a new sentence", tuple(answers))
+        warm = len(answers[count]) // len(looks[count]) * WARM_UP
+        name = f"{count} candidates"
+        yield Row("candidates", f"{name}: crops and captions", tuple(looks[count][WARM_UP:]))
+        yield Row("candidates", f"{name}: select, a new sentence", tuple(answers[count][warm:]))
 
 
 def sweep_sizes(table: Table, runs: int) -> Iterator[Row]:
     """Observing by the size of the picture."""
     segmenter = table.segmenter
+    seconds: Seconds = defaultdict(list)
+    found: defaultdict[Hashable, list[int]] = defaultdict(list)
+    for number, size in _turns(runs, SIZES):
+        image = cv2.resize(table.picture(number), size, interpolation=cv2.INTER_LINEAR)
+        segmenter.clip.forget()
+        look = partial(segmenter.observe, np.asarray(image, np.uint8))
+        taken, scene = timed(look, segmenter.device)
+        seconds[size].append(taken)
+        found[size].append(len(scene.proposals))
     for size in SIZES:
-        seconds, found = [], []
-        for number in range(-1, runs):
-            image = cv2.resize(table.picture(number + 1), size, interpolation=cv2.INTER_LINEAR)
-            segmenter.clip.forget()
-            scene = segmenter.observe(np.asarray(image, np.uint8))
-            if number >= 0:
-                seconds.append(scene.seconds["total"])
-                found.append(len(scene.proposals))
-        note = f"{np.mean(found):.1f} candidates on average"
-        yield Row("size", f"{size[0]}×{size[1]}: observe", tuple(seconds), note)
+        note = f"{np.mean(found[size][WARM_UP:]):.1f} candidates"
+        times = tuple(seconds[size][WARM_UP:])
+        yield Row("size", f"{size[0]}×{size[1]}: observe", times, note)
 
 
 def sweep_expressions(table: Table, runs: int) -> Iterator[Row]:
@@ -94,12 +100,12 @@ def sweep_expressions(table: Table, runs: int) -> Iterator[Row]:
         for place in range(count):
             scene.select(said[place % len(said)])
 
+    seconds: Seconds = defaultdict(list)
+    for number, count in _turns(runs, EXPRESSIONS):
+        segmenter.clip.forget()
+        seconds[count].append(timed(partial(answer, number, count), segmenter.device)[0])
     for count in EXPRESSIONS:
-        seconds = []
-        for number in range(runs):
-            segmenter.clip.forget()
-            seconds.append(timed(partial(answer, number, count), segmenter.device)[0])
-        yield Row("expressions", f"{count} on one picture", tuple(seconds))
+        yield Row("expressions", f"{count} on one picture", tuple(seconds[count][WARM_UP:]))
 
 
 def sweep_cameras(table: Table, runs: int) -> Iterator[Row]:
@@ -110,10 +116,18 @@ def sweep_cameras(table: Table, runs: int) -> Iterator[Row]:
         for image in images:
             segmenter.observe(image)
 
+    seconds: Seconds = defaultdict(list)
+    for number, count in _turns(runs, CAMERAS):
+        images = [table.picture(number * count + camera) for camera in range(count)]
+        segmenter.clip.forget()
+        seconds[count].append(timed(partial(look, images), segmenter.device)[0])
     for count in CAMERAS:
-        seconds = []
-        for number in range(runs):
-            images = [table.picture(number * count + camera) for camera in range(count)]
-            segmenter.clip.forget()
-            seconds.append(timed(partial(look, images), segmenter.device)[0])
-        yield Row("cameras", f"{count} cameras: a picture of each", tuple(seconds))
+        name = f"{count} cameras: a picture of each"
+        yield Row("cameras", name, tuple(seconds[count][WARM_UP:]))
+
+
+def _turns(runs: int, values: Sequence[Value]) -> Iterator[tuple[int, Value]]:
+    """Pictures and values by turns, so that what else runs meets all values alike."""
+    for number in range(WARM_UP + runs):
+        for value in values:
+            yield number, value

@@ -67,7 +67,8 @@ class SceneFeatures:
     @cached_property
     def named(self) -> tuple[Naming, ...]:
         """What its caption calls each region, read once for all expressions."""
-        return tuple(Naming.of_caption(caption) for caption in self.captions)
+        read = {caption: Naming.of_caption(caption) for caption in dict.fromkeys(self.captions)}
+        return tuple(read[caption] for caption in self.captions)
 
     @cached_property
     def spoken(self) -> tuple[Spoken, ...]:
