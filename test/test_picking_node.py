@@ -85,6 +85,7 @@ def environment() -> Iterator[dict[str, str]]:
         yield env
 
 
+@pytest.mark.slow
 def test_an_arm_picks_what_the_sentence_means(environment: dict[str, str], tmp_path: Path) -> None:
     from refseg_ros.ros.background import Spinning
     from refseg_ros.ros.pick_client import PickClient
