@@ -117,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, default=Path("out/picking"))
     parser.add_argument("--shapes", action="store_true", help="each shape alone, without a node")
-    parser.add_argument("--views", type=int, default=8, help="with --shapes: of each thing")
+    parser.add_argument("--views", type=int, default=4, help="with --shapes: of each thing")
     given = parser.parse_args(arguments)
     begun = time.monotonic()
     if given.shapes:

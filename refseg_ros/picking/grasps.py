@@ -13,8 +13,8 @@ Coordinates are metres in the arm's frame, z up.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -111,6 +111,8 @@ _LEANING = 0.7  # metres by which a side may come inwards in a metre of height
 _KEPT = 40
 _SEATED = 0.012  # metres between tips and touch that are enough
 _TOUCH = 0.002  # metres from a wall's outermost point that a finger touches
+_LEAST_SEEN = 3  # points beside a wall from which its end was seen
+_UNSEEN = 0.25  # what a finger costs that goes where nothing was seen
 # What a grasp is worth: metres from the middle, metres of hold, slope of the walls against the
 # fingers from above and from the side, share of the opening, metres of clearance and of seat.
 _OFF_MIDDLE, _HOLD, _SLOPE, _LEAN, _WIDE, _FREE, _SEAT = 9.0, 14.0, 0.6, 0.5, 0.25, 12.0, 25.0
@@ -142,9 +144,10 @@ def plan_grasps(
     others = others[near < np.linalg.norm(box.size[:2]) / 2 + gripper.opening]
     body = np.concatenate([own, _far_side(own, box, others)])
     in_the_way = others[others[:, 2] > floor + 2 * _OVER_FLOOR]
-    found = sorted(_search(body, in_the_way, box, floor, gripper), key=lambda grasp: -grasp.score)
+    found = _best(_search(body, in_the_way, box, floor, gripper), 5 * _KEPT)
     if found:
-        return found[:_KEPT], ""
+        seen = own if scene is None else np.concatenate([own, others])
+        return _best((_discounted(grasp, seen, gripper) for grasp in found), _KEPT), ""
     if any(_search(body, in_the_way[:0], box, floor, gripper)):
         return [], "there is no room for the fingers between it and what stands beside it"
     width, most = float(min(box.size[:2])), gripper.opening
@@ -154,6 +157,26 @@ def plan_grasps(
         f"it is {1000 * width:.0f} mm wide, {1000 * most:.0f} mm is the gripper's opening, and it "
         "has no upright rim"
     )
+
+
+def _best(grasps: Iterable[Grasp], count: int) -> list[Grasp]:
+    return sorted(grasps, key=lambda grasp: -grasp.score)[:count]
+
+
+def _discounted(grasp: Grasp, seen: Points, gripper: Gripper) -> Grasp:
+    """The grasp, worth less for each finger that would go where nothing was seen.
+
+    Where a wall ends in what is hidden, it may well be wider than it looks.
+    """
+    flat = seen[:, :2] - grasp.position[:2]
+    across = np.array([-grasp.closing[1], grasp.closing[0]])
+    beside = flat[np.abs(flat @ across) < gripper.width / 2] @ grasp.closing[:2]
+    unseen = 0
+    for side in (-1, 1):
+        beyond = side * beside - grasp.width / 2
+        there = (beyond > _TOUCH) & (beyond < gripper.thickness + gripper.clearance)
+        unseen += int(np.count_nonzero(there) < _LEAST_SEEN)
+    return replace(grasp, score=grasp.score - _UNSEEN * unseen)
 
 
 def _far_side(own: Points, box: Box, others: Points) -> Points:
