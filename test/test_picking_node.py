@@ -22,6 +22,7 @@ from ros_peer import NAMESPACE, end, ros_domain, start
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
+import refseg_ros.ros
 from refseg_ros.errors import ImageError
 from refseg_ros.ros.cloud import to_cloud
 from refseg_ros.ros.target_reading import box_of, points_of
@@ -76,11 +77,15 @@ def test_the_box_is_that_of_the_result() -> None:
 
 
 @pytest.fixture
-def environment() -> Iterator[dict[str, str]]:
+def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     try:
         TabletopRenderer(16, 16).close()
     except RendererUnavailable as error:
         pytest.skip(str(error))
+    # As in the demo: with settings of its own Fast DDS loses images of this size, or gets stuck.
+    profile = Path(refseg_ros.ros.__file__).with_name("fastdds.xml")
+    for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
+        monkeypatch.setenv(name, str(profile))
     with ros_domain(["--ros-args", "-r", f"__ns:={NAMESPACE}"]) as env:
         yield env
 
