@@ -85,18 +85,21 @@ def environment() -> Iterator[dict[str, str]]:
         yield env
 
 
+@pytest.mark.slow
 def test_an_arm_picks_what_the_sentence_means(environment: dict[str, str], tmp_path: Path) -> None:
     from refseg_ros.ros.background import Spinning
     from refseg_ros.ros.pick_client import PickClient
     from refseg_ros.ros.picking_node import run_trials
 
-    segmenter = start("segmenter_node", environment, tmp_path / "log", "device:=cpu")
+    given = ("device:=cpu", "image_reliability:=reliable")  # large images get lost otherwise
+    segmenter = start("segmenter_node", environment, tmp_path / "log", *given)
     stop = threading.Event()
     values = {
         "seed": 2_000_024,
         "say": "the ball that is not red",
         "out": str(tmp_path),
         "film": False,
+        "answer_timeout": 100.0,
     }
     overrides = [Parameter(name, value=value) for name, value in values.items()]
     try:

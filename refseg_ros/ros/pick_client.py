@@ -44,7 +44,8 @@ PARAMETERS = (
 """Parameters of the node ``refseg_pick``."""
 
 _NODE_TIMEOUT = 120.0  # seconds until the segmenter must be there
-_CLOUD_TIMEOUT = 5.0  # seconds after an answer until its cloud must have come
+_SAY_AGAIN = 15.0  # seconds without an answer after which a command is sent again
+_CLOUD_TIMEOUT = 2.0  # seconds from an answer to its cloud
 _KEPT = 8  # clouds
 
 
@@ -129,52 +130,54 @@ class PickClient(Node):
             self._answers.append(heard)
             self._news.notify_all()
 
-    def wait(self, ready: Callable[[], Any], seconds: float, what: str) -> Any:
-        """Waits until ``ready`` gives something.
+    def wait(self, ready: Callable[[], Any], seconds: float) -> Any:
+        """Waits until ``ready`` gives something; gives what it gave last.
 
         Raises:
-            RefsegError: It does not in time.
             Interrupted: A signal came.
         """
         deadline = time.monotonic() + seconds
         with self._news:
-            while not (found := ready()):
+            while not (found := ready()) and time.monotonic() < deadline:
                 if self._stop.is_set():
                     raise Interrupted
-                if time.monotonic() > deadline:
-                    raise RefsegError(f"{what} within {seconds:.0f} s")
                 self._news.wait(0.1)
             return found
 
     def wait_for_segmenter(self) -> None:
-        """Waits until somebody listens to commands."""
+        """Waits until somebody listens to commands.
+
+        Raises:
+            RefsegError: Nobody does in time.
+        """
         name = self._command.topic_name
-        self.wait(lambda: self.count_subscribers(name), _NODE_TIMEOUT, "no segmenter came up")
+        if not self.wait(lambda: self.count_subscribers(name), _NODE_TIMEOUT):
+            raise RefsegError(f"no segmenter came up within {_NODE_TIMEOUT:.0f} s")
 
     def ask(self, command: str) -> Reply:
         """Sends a command and waits for what is published about a frame of the present scene.
+
+        It is sent again if the node had not yet seen a frame of this scene, or did not yet know
+        who listens: what it says until then is lost, and its cloud is made for listeners only.
 
         Raises:
             RefsegError: It does not come in time.
         """
         began, patience = time.monotonic(), self.settings["answer_timeout"]
-        heard = self._answer_to(command, patience)
-        while heard.stamp not in self._sent:  # the node had not yet seen a frame of this scene
-            if time.monotonic() > began + patience:
-                raise RefsegError(f"no answer to {command!r} about a new frame")
-            heard = self._answer_to(command, patience)
-        seconds = time.monotonic() - began
-        cloud = None
-        if heard.selection.status.has_target:
+        missing = "answer"
+        while time.monotonic() < began + patience:
+            heard = self._answer_to(command)
+            if heard is None or heard.stamp not in self._sent:
+                continue
+            seconds = time.monotonic() - began
+            box, has_target = box_of(heard.message), heard.selection.status.has_target
+            cloud = self._cloud_of(heard.stamp) if has_target else None
+            if cloud is not None or not has_target:
+                return Reply(heard, cloud, box, seconds)
+            missing = "cloud of the target"
+        raise RefsegError(f"no {missing} for {command!r} within {patience:.0f} s")
 
-            def arrived() -> list[NDArray[np.float32]]:
-                return [points for stamp, points in self._clouds if stamp == heard.stamp]
-
-            missing = f"{SEGMENTER}/target_cloud said nothing for {command!r}"
-            cloud = self.wait(arrived, _CLOUD_TIMEOUT, missing)[-1]
-        return Reply(heard, cloud, box_of(heard.message), seconds)
-
-    def _answer_to(self, command: str, patience: float) -> Heard:
+    def _answer_to(self, command: str) -> Heard | None:
         with self._news:
             self._answers.clear()
             self._clouds.clear()
@@ -183,8 +186,17 @@ class PickClient(Node):
         def answered() -> Heard | None:
             return next((heard for heard in self._answers if _is_final(heard, command)), None)
 
-        found: Heard = self.wait(answered, patience, f"no answer to {command!r}")
+        found: Heard | None = self.wait(answered, _SAY_AGAIN)
         return found
+
+    def _cloud_of(self, stamp: int) -> NDArray[np.float32] | None:
+        """The cloud with a stamp; it comes about when the answer does."""
+
+        def arrived() -> list[NDArray[np.float32]]:
+            return [points for at, points in self._clouds if at == stamp]
+
+        found: list[NDArray[np.float32]] = self.wait(arrived, _CLOUD_TIMEOUT)
+        return found[-1] if found else None
 
 
 def _is_final(heard: Heard, command: str) -> bool:
