@@ -23,7 +23,7 @@ WINDOW = 32
 FINER = 4
 """Cells of a mask for each cell of the embedding, along each side."""
 
-_CACHED = 8 << 20  # bytes of cells, which a CPU's caches hold with what is made of them
+_CACHED = 4 << 20  # bytes of cells, which a CPU's caches hold with what is made of them
 
 
 def at_once(maps: Tensor) -> int:
