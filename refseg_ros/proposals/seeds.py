@@ -260,7 +260,7 @@ class SeedProposer:
                 logits = draw(self._sam, answers, cells, size, which, chosen).float()
             offset = self._config.stability_score_offset
             steady = stability(logits, offset)
-            seen = (logits > offset).flatten(1).any(1)
+            seen = logits.flatten(1).amax(1) > offset
             good = (steady >= self._config.stability_score_thresh) & seen
             told = quality[which, chosen][good]
             parts.append((logits[good], told, steady[good], some[which[good]]))
