@@ -8,12 +8,24 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
+from refseg_ros.backbones import torchvision_compat
 from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.frame import Encoded, Frame
 from refseg_ros.config import ProposalConfig
-from refseg_ros.proposals.grid import GridProposer, boxes, grid, mended, stability, trusted
+from refseg_ros.proposals.grid import (
+    GridProposer,
+    boxes,
+    grid,
+    mended,
+    stability,
+    trusted,
+    whole_of,
+)
 
 CPU = Device.from_name("cpu")
 CONFIG = ProposalConfig(
@@ -246,3 +258,22 @@ def test_half_precision_is_for_the_encoder_alone() -> None:
     with half.precision():
         GridProposer(network, CONFIG, half).propose(np.zeros((8, 8, 3), np.uint8))
     assert network.half == [True, False]
+
+
+@given(
+    arrays(np.bool_, st.tuples(st.integers(1, 14), st.integers(1, 14))).filter(np.any),
+    st.tuples(*[st.integers(0, 9)] * 4),
+    st.integers(1, 30),
+)
+def test_masks_are_mended_as_by_segment_anything(
+    small: NDArray[np.bool_], margins: tuple[int, int, int, int], area: int
+) -> None:
+    torchvision_compat.ensure()
+    from segment_anything.utils.amg import remove_small_regions
+
+    mask = np.pad(small, (margins[:2], margins[2:]))
+    filled, holes = remove_small_regions(mask, area, mode="holes")
+    expected, islands = remove_small_regions(filled, area, mode="islands")
+    whole, changed = whole_of(mask, area)
+    assert np.array_equal(whole, expected)
+    assert changed == (holes or islands)

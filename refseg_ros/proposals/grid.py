@@ -224,16 +224,50 @@ def mended(
     """
     if not area or not len(masks):
         return masks, quality
-    torchvision_compat.ensure()
-    from segment_anything.utils.amg import remove_small_regions
-
     whole = np.empty_like(masks)
     intact = np.empty(len(masks), np.float32)
     for index, mask in enumerate(masks):
-        filled, had_holes = remove_small_regions(mask, area, mode="holes")
-        whole[index], had_islands = remove_small_regions(filled, area, mode="islands")
-        intact[index] = not (had_holes or had_islands)
+        whole[index], changed = whole_of(mask, area)
+        intact[index] = not changed
     kept = torchvision_compat.nms(
         torch.from_numpy(boxes_from_masks(whole)), torch.from_numpy(intact), box_iou
     ).numpy()
     return whole[kept], quality[kept]
+
+
+def whole_of(mask: NDArray[np.bool_], area: int) -> tuple[NDArray[np.bool_], bool]:
+    """A mask without small holes and islands, as segment-anything mends it.
+
+    Args:
+        mask: (H, W) bool, not empty.
+        area: Holes and islands of fewer pixels are mended, at least 1.
+
+    Returns:
+        The mask, and whether it had any.
+    """
+    torchvision_compat.ensure()
+    from segment_anything.utils.amg import remove_small_regions
+
+    part = _surroundings(mask, area)
+    filled, had_holes = remove_small_regions(mask[part], area, mode="holes")
+    filled, had_islands = remove_small_regions(filled, area, mode="islands")
+    whole = np.zeros_like(mask)
+    whole[part] = filled
+    return whole, had_holes or had_islands
+
+
+def _surroundings(mask: NDArray[np.bool_], area: int) -> tuple[slice, slice]:
+    """As much of the picture as is needed to tell the holes of a mask from what lies outside.
+
+    That is the box of the mask, and on each side that is not at the picture's edge a strip of
+    ``area`` pixels, which keeps the outside from being taken for a hole; else the whole picture.
+    """
+    spans = [np.flatnonzero(mask.any(axis))[[0, -1]] for axis in (1, 0)]
+    margin = -(-area // int(min(last + 1 - first for first, last in spans)))
+    part = []
+    for (first, last), size in zip(spans, mask.shape, strict=True):
+        before, after = int(first), size - 1 - int(last)
+        if 0 < before < margin or 0 < after < margin:
+            return slice(None), slice(None)
+        part.append(slice(max(0, before - margin), min(size, int(last) + 1 + margin)))
+    return part[0], part[1]
