@@ -44,3 +44,7 @@ def test_its_table_is_that_of_the_faults() -> None:
     keys = {fault.key for fault in FAULTS}
     named = re.findall(r"\bfaults? ((?:`\w+`(?:, )?)+)", PAGE)
     assert {name for group in named for name in re.findall(r"`(\w+)`", group)} <= keys
+
+
+def test_it_names_no_path_of_a_checkout() -> None:
+    assert re.findall(r"/\S+/refseg_ros/\S+", PAGE.replace("…", "")) == []

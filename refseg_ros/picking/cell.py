@@ -17,20 +17,16 @@ from numpy.typing import NDArray
 from refseg_ros.picking.arm import BASE, JOINTS, MJCF, PARKED, PREFIX, Kinematics
 from refseg_ros.picking.collision import convex_pieces
 from refseg_ros.picking.grasps import GRIPPER
+from refseg_ros.simulation.canvas import Canvas
 from refseg_ros.simulation.catalogue import CATEGORIES, SIZES, parts
-from refseg_ros.simulation.opengl import create_context, import_mujoco
-from refseg_ros.simulation.rasteriser import rasterise
-from refseg_ros.simulation.renderer import Frame
+from refseg_ros.simulation.opengl import import_mujoco
+from refseg_ros.simulation.renderer import Frame, as_sensed
 from refseg_ros.simulation.room import (
-    FAR_METRES,
     KINDS,
-    NEAR_METRES,
     SURFACES,
-    apply_light,
     empty_room,
 )
 from refseg_ros.simulation.scene import CameraSpec, ObjectSpec, SceneSpec
-from refseg_ros.simulation.sensor import decode_jpeg, encode_jpeg, expose
 from refseg_ros.simulation.textures import TEXTURE_SIZE, paint
 
 TIME_STEP: Final = 0.002
@@ -72,7 +68,7 @@ class PickingCell:
         self._bodies = [int(self._model.body(f"object{k}").id) for k in range(len(spec.objects))]
         self.kinematics = Kinematics(self._mj, self._model)
         self.after_step: Callable[[], None] | None = None
-        self._open_context()
+        self._canvas = Canvas(self._mj, self._model, width, height, most=_MAX_GEOMS)
         self._start()
 
     def __enter__(self) -> PickingCell:
@@ -88,8 +84,7 @@ class PickingCell:
 
     def close(self) -> None:
         """Frees the OpenGL context."""
-        self._context.free()
-        self._gl.free()
+        self._canvas.close()
 
     # ------------------------------------------------------------------ the model
 
@@ -160,18 +155,6 @@ class PickingCell:
                 friction=_FRICTION,
             )
 
-    def _open_context(self) -> None:
-        mj = self._mj
-        self._scene = mj.MjvScene(self._model, maxgeom=_MAX_GEOMS)
-        self._gl, self._context = create_context(mj, self._model, self.width, self.height)
-        mj.mjr_setBuffer(int(mj.mjtFramebuffer.mjFB_OFFSCREEN), self._context)
-        self._context.readDepthMap = mj.mjtDepthMap.mjDEPTH_ZEROFAR
-        self._rect = mj.MjrRect(0, 0, self.width, self.height)
-        self._option = mj.MjvOption()
-        self._camera = mj.MjvCamera()
-        self._camera.type = mj.mjtCamera.mjCAMERA_FIXED
-        self._camera.fixedcamid = 0
-
     # ------------------------------------------------------------------ motion
 
     def _start(self) -> None:
@@ -239,48 +222,23 @@ class PickingCell:
 
     def frame(self) -> Frame:
         """What the camera sees now; the instances are those of the scene as it was described."""
-        sensor = self.spec.sensor
-        rgb = expose(self.picture(self.spec.camera), sensor)
-        jpeg = encode_jpeg(rgb, sensor.jpeg) if sensor.jpeg > 0 else b""
-        seen = rasterise(self.spec, self.width, self.height)
-        return Frame(
-            rgb=decode_jpeg(jpeg) if jpeg else rgb,
-            depth=self._depth(),
-            instances=seen.instances,
-            intrinsics=self.spec.camera.intrinsics(self.width, self.height),
-            camera_pose=self.spec.camera.pose(),
-            full_areas=seen.full_areas,
-            jpeg=jpeg,
-        )
+        rgb = self.picture(self.spec.camera)
+        return as_sensed(self.spec, rgb, self._canvas.depth())
 
     def picture(self, camera: CameraSpec) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 ideal picture from a camera."""
-        mj = self._mj
-        self._gl.make_current()
         self._look(camera)
-        rgb = np.empty((self.height, self.width, 3), np.uint8)
-        mj.mjr_render(self._rect, self._scene, self._context)
-        mj.mjr_readPixels(rgb, None, self._rect, self._context)
-        return np.ascontiguousarray(rgb[::-1])
+        return self._canvas.colours()
 
     def shows_arm(self) -> bool:
         """Whether the camera sees any of the arm."""
-        self._gl.make_current()
         self._look(self.spec.camera)
-        flags, render = self._scene.flags, self._mj.mjtRndFlag
-        switches = [int(render.mjRND_SEGMENT), int(render.mjRND_IDCOLOR)]
-        rgb = np.empty((self.height, self.width, 3), np.uint8)
-        flags[switches] = 1
-        try:
-            self._mj.mjr_render(self._rect, self._scene, self._context)
-            self._mj.mjr_readPixels(rgb, None, self._rect, self._context)
-        finally:
-            flags[switches] = 0
-        ids = np.unique(rgb.reshape(-1, 3).astype(np.int64) @ (1, 256, 65536))
+        ids = np.unique(self._canvas.numbers())
+        scene = self._canvas.scene
         names = {
-            self._scene.geoms[k].segid + 1: self._scene.geoms[k].objid
-            for k in range(self._scene.ngeom)
-            if self._scene.geoms[k].objtype == int(self._mj.mjtObj.mjOBJ_GEOM)
+            scene.geoms[k].segid + 1: scene.geoms[k].objid
+            for k in range(scene.ngeom)
+            if scene.geoms[k].objtype == int(self._mj.mjtObj.mjOBJ_GEOM)
         }
         shown = [names[number] for number in ids.tolist() if number in names]
         owners = [self._model.body(self._model.geom_bodyid[geom]).name for geom in shown]
@@ -288,31 +246,5 @@ class PickingCell:
 
     def _look(self, camera: CameraSpec) -> None:
         """Sets the camera and the lights, which every step of the physics sets back."""
-        mj, data, pose = self._mj, self._data, camera.pose()
-        data.cam_xpos[0] = pose[:3, 3]
-        data.cam_xmat[0] = (pose[:3, :3] * (1.0, -1.0, -1.0)).ravel()
-        self._model.cam_fovy[0] = np.degrees(camera.fovy)
-        apply_light(self._model, data, self.spec.light)
-        mj.mjv_updateScene(
-            self._model,
-            data,
-            self._option,
-            None,
-            self._camera,
-            mj.mjtCatBit.mjCAT_ALL,
-            self._scene,
-        )
-
-    def _depth(self) -> NDArray[np.float32]:
-        """(H, W) metres of what was last looked at."""
-        mj, flags = self._mj, self._scene.flags
-        buffer = np.empty((self.height, self.width), np.float32)
-        segment = int(mj.mjtRndFlag.mjRND_SEGMENT)
-        flags[segment] = 1
-        try:
-            mj.mjr_render(self._rect, self._scene, self._context)
-            mj.mjr_readPixels(None, buffer, self._rect, self._context)
-        finally:
-            flags[segment] = 0
-        scaled = NEAR_METRES + buffer[::-1].astype(np.float64) * (FAR_METRES - NEAR_METRES)
-        return np.ascontiguousarray(NEAR_METRES * FAR_METRES / scaled, dtype=np.float32)
+        self._canvas.make_current()
+        self._canvas.look(self._data, camera, self.spec.light)

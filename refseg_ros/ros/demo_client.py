@@ -6,8 +6,6 @@ It talks to the camera and the segmenter by their topics alone, as any other nod
 
 from __future__ import annotations
 
-import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,10 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rclpy
 from numpy.typing import NDArray
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
 from rich.markup import escape
 from sensor_msgs.msg import Image
@@ -38,7 +34,7 @@ from refseg_ros.demo_script import (
 )
 from refseg_ros.errors import RefsegError
 from refseg_ros.ros import qos
-from refseg_ros.ros.background import Spinning
+from refseg_ros.ros.background import Interrupted, run_client
 from refseg_ros.ros.conversions import rgb_from_image
 from refseg_ros.ros.listening import (
     AnswerListener,
@@ -63,10 +59,6 @@ PARAMETERS = (
 
 _QUEUE = 10  # every frame counts here, not only the newest
 _FRESH_FRAMES = 2  # of a new scene, before the first command
-
-
-class Interrupted(Exception):
-    """A signal asked for the end."""
 
 
 class DemoClient(Node):
@@ -246,24 +238,7 @@ def _try(
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the script once."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-    try:
-        with Spinning(DemoClient(stop), stop) as client:
-            code = run_script(client, console)
-    except Interrupted:
-        code = 130
-    except (RefsegError, OSError) as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(
-            f"[red]refseg demo:[/red] {escape(str(error))}"
-        )
-        code = 1
-    finally:
-        rclpy.try_shutdown()
-    raise SystemExit(code)
+    run_client(DemoClient, run_script, 120, args)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from std_msgs.msg import Header, String
 from refseg_ros.errors import RefsegError
 from refseg_ros.picking.grasps import Box
 from refseg_ros.ros import qos
+from refseg_ros.ros.background import Interrupted
 from refseg_ros.ros.camera_node import FRAME_ID, to_info
 from refseg_ros.ros.conversions import to_image
 from refseg_ros.ros.listening import AnswerListener, Heard, stamp_ns
@@ -47,10 +48,6 @@ _NODE_TIMEOUT = 120.0  # seconds until the segmenter must be there
 _SAY_AGAIN = 15.0  # seconds without an answer after which a command is sent again
 _CLOUD_TIMEOUT = 2.0  # seconds from an answer to its cloud
 _KEPT = 8  # clouds
-
-
-class Interrupted(Exception):
-    """A signal asked for the end."""
 
 
 @dataclass(frozen=True)

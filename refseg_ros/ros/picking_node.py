@@ -7,22 +7,16 @@ judges the outcome.
 
 from __future__ import annotations
 
-import signal
-import sys
-import threading
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import rclpy
 from numpy.typing import NDArray
-from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
 from rich.markup import escape
 
 from refseg_ros.demo_script import needed
-from refseg_ros.errors import RefsegError
 from refseg_ros.evaluation import mask_iou
 from refseg_ros.geometry import organised_cloud
 from refseg_ros.image_io import write_image
@@ -41,11 +35,10 @@ from refseg_ros.picking.trials import (
     table,
 )
 from refseg_ros.results import Selection, Status
-from refseg_ros.ros.background import Spinning
+from refseg_ros.ros.background import run_client
 from refseg_ros.ros.listening import with_mask
-from refseg_ros.ros.pick_client import Interrupted, PickClient, Reply
+from refseg_ros.ros.pick_client import PickClient, Reply
 from refseg_ros.simulation import Frame
-from refseg_ros.simulation.opengl import RendererUnavailable
 from refseg_ros.viewer.overlay import draw_overlay
 
 
@@ -180,24 +173,7 @@ class _Trial:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the trials once."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
-    try:
-        with Spinning(PickClient(stop), stop) as client:
-            code = run_trials(client, console)
-    except Interrupted:
-        code = 130
-    except (RefsegError, RendererUnavailable, OSError) as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(
-            f"[red]refseg demo:[/red] {escape(str(error))}"
-        )
-        code = 1
-    finally:
-        rclpy.try_shutdown()
-    raise SystemExit(code)
+    run_client(PickClient, run_trials, 140, args)
 
 
 if __name__ == "__main__":

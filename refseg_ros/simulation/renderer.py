@@ -16,15 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from refseg_ros.simulation.canvas import Canvas
 from refseg_ros.simulation.catalogue import CATEGORIES, SIZES
-from refseg_ros.simulation.opengl import RendererUnavailable, create_context, import_mujoco
+from refseg_ros.simulation.opengl import RendererUnavailable, import_mujoco
 from refseg_ros.simulation.rasteriser import rasterise
 from refseg_ros.simulation.room import (
-    FAR_METRES,
     KINDS,
-    NEAR_METRES,
     SURFACES,
-    apply_light,
     compile_room,
     mesh_name,
 )
@@ -104,8 +102,7 @@ class TabletopRenderer:
         """Frees the OpenGL context; a closed renderer cannot render."""
         if not self._closed:
             self._closed = True
-            self._context.free()
-            self._gl.free()
+            self._canvas.close()
 
     def render(self, spec: SceneSpec) -> Frame:
         """Renders a scene as its sensor sees it.
@@ -115,54 +112,12 @@ class TabletopRenderer:
         """
         if self._closed:
             raise RuntimeError("the renderer is closed; create a new TabletopRenderer")
-        rgb, depth = self._draw(spec)
-        rgb = expose(rgb, spec.sensor)
-        jpeg = encode_jpeg(rgb, spec.sensor.jpeg) if spec.sensor.jpeg > 0 else b""
-        visibility = rasterise(spec, self.width, self.height)
-        return Frame(
-            rgb=decode_jpeg(jpeg) if jpeg else rgb,
-            depth=depth,
-            instances=visibility.instances,
-            intrinsics=spec.camera.intrinsics(self.width, self.height),
-            camera_pose=spec.camera.pose(),
-            full_areas=visibility.full_areas,
-            jpeg=jpeg,
-        )
-
-    def _draw(self, spec: SceneSpec) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Colours and depth by OpenGL."""
-        mj = self._mj
-        self._gl.make_current()
+        self._canvas.make_current()
         self._apply(spec)
-        mj.mjv_updateScene(
-            self._model,
-            self._data,
-            self._option,
-            None,
-            self._camera,
-            mj.mjtCatBit.mjCAT_ALL,
-            self._scene,
-        )
-        rgb = np.empty((self.height, self.width, 3), np.uint8)
-        mj.mjr_render(self._rect, self._scene, self._context)
-        mj.mjr_readPixels(rgb, None, self._rect, self._context)
-        depth = np.zeros((self.height, self.width), np.float32)
-        return np.ascontiguousarray(rgb[::-1]), self._draw_depth() if self._with_depth else depth
-
-    def _draw_depth(self) -> NDArray[np.float32]:
-        """Depth at the centres of the pixels: a pass without lights and without samples."""
-        mj, flags = self._mj, self._scene.flags
-        buffer = np.empty((self.height, self.width), np.float32)
-        segment = int(mj.mjtRndFlag.mjRND_SEGMENT)
-        flags[segment] = 1
-        try:
-            mj.mjr_render(self._rect, self._scene, self._context)
-            mj.mjr_readPixels(None, buffer, self._rect, self._context)
-        finally:
-            flags[segment] = 0
-        # The depth buffer runs from 1 at the near plane to 0 at the far plane (reversed z).
-        scaled = NEAR_METRES + buffer[::-1].astype(np.float64) * (FAR_METRES - NEAR_METRES)
-        return np.ascontiguousarray(NEAR_METRES * FAR_METRES / scaled, dtype=np.float32)
+        self._canvas.look(self._data, spec.camera, spec.light)
+        rgb = self._canvas.colours()
+        depth = self._canvas.depth() if self._with_depth else np.zeros(rgb.shape[:2], np.float32)
+        return as_sensed(spec, rgb, depth)
 
     def _build(self) -> None:
         """Compiles the model and creates the drawing context."""
@@ -170,15 +125,7 @@ class TabletopRenderer:
         self._model = compile_room(mj, self.width, self.height)
         self._data = mj.MjData(self._model)
         mj.mj_forward(self._model, self._data)
-        self._scene = mj.MjvScene(self._model, maxgeom=200)
-        self._gl, self._context = create_context(mj, self._model, self.width, self.height)
-        mj.mjr_setBuffer(int(mj.mjtFramebuffer.mjFB_OFFSCREEN), self._context)
-        self._context.readDepthMap = mj.mjtDepthMap.mjDEPTH_ZEROFAR
-        self._rect = mj.MjrRect(0, 0, self.width, self.height)
-        self._option = mj.MjvOption()
-        self._camera = mj.MjvCamera()
-        self._camera.type = mj.mjtCamera.mjCAMERA_FIXED
-        self._camera.fixedcamid = 0
+        self._canvas = Canvas(mj, self._model, self.width, self.height, most=200)
         self._index()
 
     def _index(self) -> None:
@@ -197,18 +144,11 @@ class TabletopRenderer:
 
     def _apply(self, spec: SceneSpec) -> None:
         """Writes a scene into the model."""
-        model, data = self._model, self._data
         for name in SURFACES:
             self._apply_surface(name, getattr(spec, name))
-        model.geom_size[self._geom["table"], :2] = spec.table_size
+        self._model.geom_size[self._geom["table"], :2] = spec.table_size
         for slot in range(MAX_OBJECTS):
             self._apply_object(spec, slot)
-        pose = spec.camera.pose()
-        data.cam_xpos[0] = pose[:3, 3]
-        # MuJoCo cameras look along -z with y up; the optical frame has z forward and y down.
-        data.cam_xmat[0] = (pose[:3, :3] * (1.0, -1.0, -1.0)).ravel()
-        model.cam_fovy[0] = np.degrees(spec.camera.fovy)
-        apply_light(model, data, spec.light)
 
     def _apply_surface(self, name: str, surface: SurfaceSpec) -> None:
         if self._painted.get(name) == surface:
@@ -217,7 +157,7 @@ class TabletopRenderer:
         pixels = paint(surface).ravel()
         start = int(model.tex_adr[texture])
         model.tex_data[start : start + pixels.size] = pixels
-        self._mj.mjr_uploadTexture(model, self._context, texture)
+        self._mj.mjr_uploadTexture(model, self._canvas.context, texture)
         model.mat_texrepeat[self._material[name]] = surface.repeat
         self._painted[name] = surface
 
@@ -241,3 +181,26 @@ class TabletopRenderer:
             rgb = item.rgb if kind == "main" or accent is None else accent
             model.geom_rgba[geom] = (*rgb, 1.0)
             model.geom_matid[geom] = self._material[item.finish]
+
+
+def as_sensed(spec: SceneSpec, rgb: NDArray[np.uint8], depth: NDArray[np.float32]) -> Frame:
+    """The frame that a scene's sensor makes of an ideal picture.
+
+    Args:
+        spec: The scene; its instances are those of the frame.
+        rgb: (H, W, 3) uint8.
+        depth: (H, W) float32 metres.
+    """
+    height, width = depth.shape
+    rgb = expose(rgb, spec.sensor)
+    jpeg = encode_jpeg(rgb, spec.sensor.jpeg) if spec.sensor.jpeg > 0 else b""
+    visibility = rasterise(spec, width, height)
+    return Frame(
+        rgb=decode_jpeg(jpeg) if jpeg else rgb,
+        depth=depth,
+        instances=visibility.instances,
+        intrinsics=spec.camera.intrinsics(width, height),
+        camera_pose=spec.camera.pose(),
+        full_areas=visibility.full_areas,
+        jpeg=jpeg,
+    )

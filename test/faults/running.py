@@ -86,9 +86,9 @@ def _row(fault: Fault, run: Callable[[], str], hear: Callable[[Row], None]) -> R
         did = run()
     except Exception as error:  # a fault that breaks the harness does not hold either
         did, holds = f"{type(error).__name__}: {error}", False
-    row = Row(
-        fault, _NUMBERED.sub("", did.replace(NAMESPACE, "")), holds, time.monotonic() - began
-    )
+    # Neither this run's namespace nor where this checkout lies belongs in the table.
+    did = _NUMBERED.sub("", did.replace(NAMESPACE, "").replace(f"{_ROOT}/", ""))
+    row = Row(fault, did, holds, time.monotonic() - began)
     hear(row)
     return row
 
