@@ -15,6 +15,7 @@ from refseg_ros import __version__
 from refseg_ros.cli_bag import bag
 from refseg_ros.cli_bench import bench
 from refseg_ros.cli_eval import eval_app
+from refseg_ros.cli_options import DeviceOption, MethodOption, PresetOption, VerboseOption
 from refseg_ros.cli_segment import (
     Outputs,
     SegmentCommand,
@@ -112,14 +113,10 @@ def segment(
         bool,
         typer.Option("--ask", help="At a terminal: ask back when unsure, and read the answer."),
     ] = False,
-    preset: Annotated[
-        str, typer.Option(help="A preset (see `refseg presets`) or a YAML file.")
-    ] = "tabletop",
-    method: Annotated[
-        str, typer.Option(help="A method (see `refseg methods`) in place of the preset's own.")
-    ] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what is done.")] = False,
+    preset: PresetOption = "tabletop",
+    method: MethodOption = "",
+    device: DeviceOption = "auto",
+    verbose: VerboseOption = False,
 ) -> None:
     """Find the one thing meant in a photo."""
     set_up_logging(verbose)
@@ -182,7 +179,7 @@ def demo(
         int | None, typer.Option(min=0, help="First scene; default: the first held-out one.")
     ] = None,
     preset: Annotated[str, typer.Option(help="A preset or a YAML file.")] = "tabletop",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
+    device: DeviceOption = "auto",
     out: Annotated[Path, typer.Option(help="Folder for logs, pictures and results.")] = Path(
         "out/demo"
     ),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from refseg_ros.cli_options import DeviceOption, MethodOption, PresetOption, VerboseOption
 from refseg_ros.console import one_line_errors, set_up_logging
 
 if TYPE_CHECKING:
@@ -24,14 +25,10 @@ def bag(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Recording to write: .mcap, .db3 or a folder.")
     ],
-    preset: Annotated[
-        str, typer.Option(help="A preset (see `refseg presets`) or a YAML file.")
-    ] = "tabletop",
-    method: Annotated[
-        str, typer.Option(help="A method (see `refseg methods`) in place of the preset's own.")
-    ] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what is done.")] = False,
+    preset: PresetOption = "tabletop",
+    method: MethodOption = "",
+    device: DeviceOption = "auto",
+    verbose: VerboseOption = False,
 ) -> None:
     """Segment a recording: masks, results and overlays with the stamps of their images."""
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from refseg_ros.cli_options import DeviceOption, PresetOption
 from refseg_ros.console import one_line_errors, set_up_logging, spinner
 
 _NARROWEST = 110  # columns of the table
@@ -32,10 +33,8 @@ def bench(
     node: Annotated[
         bool, typer.Option("--node", help="A node process over real topics as well (needs ROS).")
     ] = False,
-    preset: Annotated[
-        str, typer.Option(help="A preset (see `refseg presets`) or a YAML file.")
-    ] = "tabletop",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
+    preset: PresetOption = "tabletop",
+    device: DeviceOption = "auto",
 ) -> None:
     """Measure observing, selecting, tracking and messages, by stage and by size."""
     set_up_logging(verbose=False)

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from refseg_ros.cli_options import DeviceOption, PresetOption, VerboseOption
 from refseg_ros.cli_refer import add_commands
 from refseg_ros.console import one_line_errors, set_up_logging
 
@@ -70,9 +71,7 @@ def tabletop(
             show_default=False,
         ),
     ] = None,
-    preset: Annotated[
-        str, typer.Option(help="A preset (see `refseg presets`) or a YAML file.")
-    ] = "tabletop",
+    preset: PresetOption = "tabletop",
     method: Annotated[
         str,
         typer.Option(
@@ -128,11 +127,11 @@ def tabletop(
             show_default=False,
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
+    device: DeviceOption = "auto",
     seed: Annotated[
         int, typer.Option(min=0, help="Of the bootstrap and of the random pictures.")
     ] = 0,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what is done.")] = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """RefTabletop: rendered table scenes with expressions of thirteen phenomena."""
     names = [name.strip() for name in method.split(",")] if method else []

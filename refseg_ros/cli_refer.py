@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from refseg_ros.cli_options import DeviceOption, MethodOption, PresetOption, VerboseOption
 from refseg_ros.console import one_line_errors, set_up_logging
 
 NAMES = ("refcoco", "refcoco+", "refcocog", "grefcoco", "phrasecut")
@@ -34,12 +35,8 @@ def _evaluate(
     by: Annotated[
         str, typer.Option(help="Who made the split: unc, umd or google. [default: the usual one]")
     ] = "",
-    preset: Annotated[
-        str, typer.Option(help="A preset (see `refseg presets`) or a YAML file.")
-    ] = "paper",
-    method: Annotated[
-        str, typer.Option(help="A method (see `refseg methods`) in place of the preset's own.")
-    ] = "",
+    preset: PresetOption = "paper",
+    method: MethodOption = "",
     data: Annotated[
         Path | None,
         typer.Option(
@@ -66,8 +63,8 @@ def _evaluate(
         str,
         typer.Option(metavar="ADDRESS", help="Share the work on this Ray cluster (auto, local)."),
     ] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what is done.")] = False,
+    device: DeviceOption = "auto",
+    verbose: VerboseOption = False,
 ) -> None:
     """Measure a preset on a split, gone on with where it was broken off."""
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -4,11 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +16,7 @@ pytest.importorskip("rosbags", reason="comes with the extra bag")
 
 from bag_bench import IMAGE, STORE, TOPIC, contents, image, pictures, record, stamp_of
 from bright_half import Bright
+from killed import kill_after_three_of_eight
 
 from refseg_ros.cli import app
 from refseg_ros.errors import DatasetError
@@ -150,20 +146,7 @@ def test_kill_9_loses_nothing(tmp_path: Path) -> None:
         f"task = BagTask(Path(sys.argv[1]), {TOPIC!r}, 'left', Path(sys.argv[2]));"
         "segment_recording(task, lambda: Bright(0.5))"
     )
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, str(source), str(out)],
-        env={**os.environ, "PYTHONPATH": path},
-    )
-    deadline = time.monotonic() + 120
-    while not (part.exists() and part.read_bytes().count(b"\n") >= 4):
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    kept = part.read_bytes().count(b"\n") - 1
-    assert 3 <= kept < 8
+    kept = kill_after_three_of_eight(code, [str(source), str(out)], part)
     looked: list[int] = []
     segment_recording(
         BagTask(source, TOPIC, "left", out), Bright, lambda done, count: looked.append(done)

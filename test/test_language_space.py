@@ -3,29 +3,18 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from benchmark_scripts import benchmark
 
 from refseg_ros.language import parse
 
 
 @pytest.fixture(scope="module")
 def measure() -> ModuleType:
-    path = Path(__file__).parents[1] / "benchmarks" / "language_space.py"
-    if not path.is_file():
-        pytest.skip("the benchmarks do not ship with the package")
-    spec = importlib.util.spec_from_file_location("language_space", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return benchmark("language_space")
 
 
 def test_nearly_every_expression_is_answered(

@@ -3,32 +3,21 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import xml.etree.ElementTree as ET
-from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmark_scripts import benchmark
 
 from refseg_ros.backbones.device import Device
 from refseg_ros.bench import Report, Row
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "performance_picture.py"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture(scope="module")
 def picture() -> Any:
-    if not SCRIPT.exists():
-        pytest.skip("the benchmarks do not ship with the package")
-    spec = importlib.util.spec_from_file_location("performance_picture", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return benchmark("performance_picture")
 
 
 def report() -> dict[str, Any]:

@@ -5,10 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +12,7 @@ from typer.testing import CliRunner
 
 pytest.importorskip("pycocotools", reason="comes with the extra refer")
 
+from killed import kill_after_three_of_eight
 from refer_bench import (
     HEIGHT,
     WIDTH,
@@ -164,19 +161,7 @@ def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
         "run(ReferRun(place, preset='tabletop'), root / 'log.jsonl',"
         " load=ColoursLoader(root / 'looked', 0.5))"
     )
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], env={**os.environ, "PYTHONPATH": path}
-    )
-    deadline = time.monotonic() + 120
-    while not (log.exists() and log.read_bytes().count(b"\n") >= 4):
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    kept = log.read_bytes().count(b"\n") - 1
-    assert 3 <= kept < 8
+    kept = kill_after_three_of_eight(code, [str(tmp_path)], log)
     before = looked.read_text().count("looked")
     assert run(_asked(tmp_path), log, load=ColoursLoader(looked))[1] == whole
     assert looked.read_text().count("looked") == before + 8 - kept

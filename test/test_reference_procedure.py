@@ -3,23 +3,16 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from benchmark_scripts import benchmark
 
 from refseg_ros.backbones.device import Device
 from refseg_ros.proposals.prune import drop_contained
 
-FOLDER = Path(__file__).parents[1] / "benchmarks"
-if not FOLDER.is_dir():
-    pytest.skip("the benchmarks do not ship with the package", allow_module_level=True)
-sys.path.insert(0, str(FOLDER))
-published_sizes = pytest.importorskip("published_sizes")
-reference_procedure = pytest.importorskip("reference_procedure")
-sys.path.remove(str(FOLDER))
+published_sizes, reference_procedure = map(benchmark, ("published_sizes", "reference_procedure"))
 
 
 @pytest.fixture(scope="module")
