@@ -19,7 +19,6 @@ from rcl_interfaces.srv import SetParameters
 from ros_peer import FRAME_ID, Peer, end, ros_domain, start
 from sensor_msgs.msg import Image
 
-from refseg_ros.demo import free_domain
 from refseg_ros.processes import Child
 from refseg_ros.results import Status
 from refseg_ros.simulation.benchmark import TabletopScene
@@ -355,36 +354,6 @@ def test_a_signal_while_loading_ends_it_with_zero(
     code, errors = end(node, number)
     assert code == 0, errors
     assert "Traceback" not in errors
-
-
-def segments(number: int) -> set[Path]:
-    """Shared memory of Fast DDS that a process has in use."""
-    lines = Path(f"/proc/{number}/maps").read_text(encoding="utf-8").splitlines()
-    names = {line.split()[-1] for line in lines if "/dev/shm/fastrtps_" in line}
-    return {Path(name) for name in names if "fastrtps_port" not in name}
-
-
-@pytest.mark.parametrize("parameter", ["autostart:=true", "autostart:=false", "preset:=nope"])
-def test_no_shared_memory_is_left_behind(
-    environment: dict[str, str], tmp_path: Path, parameter: str
-) -> None:
-    # On a domain without others: what it has in use is its own, up to 140 MB.
-    alone = {**environment, "ROS_DOMAIN_ID": str(free_domain())}
-    node = start("segmenter_node", alone, tmp_path / "log", parameter)
-    used: set[Path] = set()
-    deadline = time.monotonic() + 60
-    while not used and node.process.poll() is None:
-        assert time.monotonic() < deadline, node.last_lines()
-        used = segments(node.process.pid)
-    if parameter == "autostart:=true":
-        while not any("loading the models" in line for line in node.last_lines()):
-            assert time.monotonic() < deadline, node.last_lines()
-            time.sleep(0.01)
-    if parameter != "preset:=nope":
-        end(node)
-    node.process.wait(20)
-    assert used
-    assert not [path for path in used if path.exists()]
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that runs one node: what failing callbacks do to it."""
+"""A process that runs one node: what failing callbacks do to it, and what it leaves behind."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("rclpy")
 
-from ros_peer import ros_domain
+from ros_peer import end, ros_domain, start
 
 NODE = """
 import sys
@@ -62,3 +64,31 @@ def test_callbacks_that_fail_again_and_again_end_the_process() -> None:
     assert done.returncode == 1
     assert done.stderr.count("a callback failed") == 10
     assert "again and again" in done.stderr
+
+
+def segments(number: int) -> set[Path]:
+    """Shared memory of Fast DDS that a process has in use."""
+    lines = Path(f"/proc/{number}/maps").read_text(encoding="utf-8").splitlines()
+    names = {line.split()[-1] for line in lines if "/dev/shm/fastrtps_" in line}
+    return {Path(name) for name in names if "fastrtps_port" not in name}
+
+
+@pytest.mark.parametrize("parameter", ["autostart:=true", "autostart:=false", "preset:=nope"])
+def test_no_shared_memory_is_left_behind(tmp_path: Path, parameter: str) -> None:
+    # On a domain without others: what it has in use is its own, up to 140 MB.
+    with ros_domain() as environment:
+        node = start("segmenter_node", environment, tmp_path / "log", parameter)
+        used: set[Path] = set()
+        deadline = time.monotonic() + 60
+        while not used and node.process.poll() is None:
+            assert time.monotonic() < deadline, node.last_lines()
+            used = segments(node.process.pid)
+        if parameter == "autostart:=true":
+            while not any("loading the models" in line for line in node.last_lines()):
+                assert time.monotonic() < deadline, node.last_lines()
+                time.sleep(0.01)
+        if parameter != "preset:=nope":
+            end(node)
+        node.process.wait(20)
+        assert used
+        assert not [path for path in used if path.exists()]
