@@ -8,7 +8,7 @@ PREFIX := $(CURDIR)/$(VENV)
 SETUP := $(VENV)/.stamp-setup
 INTERFACES := $(VENV)/.stamp-interfaces
 INTERFACE_FILES := $(wildcard msg/*.msg srv/*.srv action/*.action)
-CHECKED := refseg_ros test scripts launch setup.py $(wildcard training benchmarks)
+CHECKED := refseg_ros refseg_lab test scripts launch setup.py $(wildcard benchmarks)
 
 # Everything runs on .venv/: a sourced ROS workspace would put a second rclpy in front of it.
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
@@ -69,7 +69,7 @@ types: $(SETUP)  ## mypy
 
 clean:  ## remove what was built, keep the environment
 	rm -rf build install log out refseg_ros.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis $(INTERFACES)
-	find refseg_ros test scripts launch -name __pycache__ -type d -prune -exec rm -rf {} +
+	find refseg_ros refseg_lab test scripts launch -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean  ## remove the environment too
 	rm -rf $(VENV)

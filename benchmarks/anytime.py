@@ -17,9 +17,9 @@ from collections import Counter
 
 import numpy as np
 
+from refseg_lab.simulation.bundle import bundled_scenes
 from refseg_ros import Segmenter
 from refseg_ros.results import Selection, Status
-from refseg_ros.simulation.bundle import bundled_scenes
 from refseg_ros.tracking.outline import overlap
 
 RIGHT = 0.5

@@ -29,20 +29,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from refseg_lab.evaluation import mask_iou
+from refseg_lab.evaluation.bootstrap import Resampler
+from refseg_lab.simulation.benchmark import TabletopSplit
+from refseg_lab.simulation.thing_names import NAMES
 from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.device import Device
 from refseg_ros.config import SegmenterConfig
-from refseg_ros.config_methods import DiffusionConfig, RefDiffConfig
-from refseg_ros.evaluation import mask_iou
-from refseg_ros.evaluation.bootstrap import Resampler
+from refseg_ros.config.methods import DiffusionConfig, RefDiffConfig
 from refseg_ros.explain.canvas import Canvas
 from refseg_ros.image_io import write_image
-from refseg_ros.matching.pictured import Pictured
-from refseg_ros.matching.ref_diff import cut_proposals, inside_minus_outside, root_end
+from refseg_ros.methods.pictured import Pictured
+from refseg_ros.methods.ref_diff import cut_proposals, inside_minus_outside, root_end
 from refseg_ros.networks import Networks
 from refseg_ros.results import Proposals
-from refseg_ros.simulation.benchmark import TabletopSplit
-from refseg_ros.simulation.naming import NAMES
 from refseg_ros.viewer.overlay import draw_outline
 
 SMALLEST = 200

@@ -19,19 +19,19 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from refseg_lab.simulation.benchmark import SIZE
+from refseg_lab.simulation.counts import unlit_frame
+from refseg_lab.simulation.expressions import PHENOMENA, Referral, benchmark_referrals
+from refseg_lab.simulation.sampling import sample_scene
+from refseg_lab.simulation.scene import ObjectSpec
+from refseg_lab.simulation.splits import SPLITS, get_split
+from refseg_lab.simulation.thing_names import COLOUR_NAMES, NAMES
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.language import parse
 from refseg_ros.language.expression import NounPhrase
+from refseg_ros.language.usable import has_look
 from refseg_ros.results import Proposals
-from refseg_ros.simulation.benchmark import SIZE
-from refseg_ros.simulation.counts import unlit_frame
-from refseg_ros.simulation.expressions import PHENOMENA, Referral, benchmark_referrals
-from refseg_ros.simulation.naming import COLOUR_NAMES, NAMES
-from refseg_ros.simulation.sampling import sample_scene
-from refseg_ros.simulation.scene import ObjectSpec
-from refseg_ros.simulation.splits import SPLITS, get_split
 from refseg_ros.spatial import Layout, Look, looks_of, place
-from refseg_ros.spatial.phrases import has_look
 
 SMALLEST = 60
 """Pixels below which an object is no candidate."""

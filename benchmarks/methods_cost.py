@@ -20,14 +20,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from refseg_lab.evaluation.runner import threads
+from refseg_lab.evaluation.timing import THREADS, cores, machine
+from refseg_lab.simulation.benchmark import bundled_slice
 from refseg_ros import Segmenter
 from refseg_ros.backbones.device import Device
 from refseg_ros.config import SegmenterConfig
-from refseg_ros.evaluation.runner import threads
-from refseg_ros.evaluation.timing import THREADS, cores, machine
-from refseg_ros.methods import METHODS, with_method
+from refseg_ros.methods.catalogue import METHODS, with_method
 from refseg_ros.networks import Networks
-from refseg_ros.simulation.benchmark import bundled_slice
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

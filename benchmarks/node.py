@@ -44,15 +44,15 @@ from refseg_ros.msg import Segmentation
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 
-from refseg_ros.demo import free_domain
-from refseg_ros.evaluation.timing import machine
-from refseg_ros.processes import Children
+from refseg_lab.demo.launcher import free_domain
+from refseg_lab.evaluation.timing import machine
+from refseg_lab.processes import Children
+from refseg_lab.simulation.bundle import bundled_scenes
 from refseg_ros.results import Proposals, Selection, Status
 from refseg_ros.ros import qos
 from refseg_ros.ros.conversions import to_image
 from refseg_ros.ros.process import run
 from refseg_ros.ros.segmenter_node import SegmenterNode
-from refseg_ros.simulation.bundle import bundled_scenes
 
 SLOW_SECONDS = 0.3
 RATE = 30.0  # of the camera whose images grow old

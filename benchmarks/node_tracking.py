@@ -31,15 +31,15 @@ from refseg_ros.srv import Segment
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header, String
 
-from refseg_ros.demo import free_domain
-from refseg_ros.evaluation.timing import machine
-from refseg_ros.processes import Children
+from refseg_lab.demo.launcher import free_domain
+from refseg_lab.evaluation.timing import machine
+from refseg_lab.processes import Children
+from refseg_lab.ros.camera_node import to_info
+from refseg_lab.simulation import Frame, TabletopRenderer
+from refseg_lab.simulation.sequences import KINDS, sample_film
 from refseg_ros.results import Status
 from refseg_ros.ros import qos
-from refseg_ros.ros.camera_node import to_info
 from refseg_ros.ros.conversions import to_image
-from refseg_ros.simulation import Frame, TabletopRenderer
-from refseg_ros.simulation.sequences import KINDS, sample_film
 from refseg_ros.tracking.outline import overlap
 
 LENGTH = 40

@@ -25,12 +25,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from refseg_lab.evaluation.runner import threads
+from refseg_lab.evaluation.tabletop_source import TabletopSource
+from refseg_lab.evaluation.timing import THREADS, WARM_UP, cores, machine, time_first_answers
 from refseg_ros import Segmenter
 from refseg_ros.errors import RefsegError
-from refseg_ros.evaluation.records import Observed
-from refseg_ros.evaluation.runner import threads
-from refseg_ros.evaluation.tabletop_source import TabletopSource
-from refseg_ros.evaluation.timing import THREADS, WARM_UP, cores, machine, time_first_answers
+from refseg_ros.recordings.observed import Observed
 
 
 class Staged:

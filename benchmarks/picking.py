@@ -29,16 +29,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from refseg_ros.demo import DemoOptions, run_demo
-from refseg_ros.evaluation.timing import machine
+from refseg_lab.demo.launcher import DemoOptions, run_demo
+from refseg_lab.evaluation.timing import machine
+from refseg_lab.picking import Box
+from refseg_lab.picking.cell import PickingCell
+from refseg_lab.picking.picking import judge, pick
+from refseg_lab.picking.trials import open_scenes
+from refseg_lab.simulation import ObjectSpec, SceneSpec
+from refseg_lab.simulation.catalogue import CATEGORIES, COLOURS, SIZES
+from refseg_lab.simulation.splits import SPLITS
 from refseg_ros.geometry import organised_cloud, pose_of
-from refseg_ros.picking import Box
-from refseg_ros.picking.cell import PickingCell
-from refseg_ros.picking.picking import judge, pick
-from refseg_ros.picking.trials import open_scenes
-from refseg_ros.simulation import ObjectSpec, SceneSpec
-from refseg_ros.simulation.catalogue import CATEGORIES, COLOURS, SIZES
-from refseg_ros.simulation.splits import SPLITS
 
 Row = dict[str, Any]
 

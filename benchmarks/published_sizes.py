@@ -28,17 +28,17 @@ from reference_procedure import Reference, generator_of
 from rich.console import Console
 from rich.table import Table
 
+from refseg_lab.bench.stages import timed
+from refseg_lab.bench.sweeps import Tiles
+from refseg_lab.evaluation.timing import machine
 from refseg_ros import Segmenter
 from refseg_ros.backbones import torchvision_compat
 from refseg_ros.backbones.captioner import Captioner
 from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.sam_network import SamNetwork
-from refseg_ros.bench.stages import timed
-from refseg_ros.bench.sweeps import Tiles
 from refseg_ros.config import SegmenterConfig
-from refseg_ros.evaluation.timing import machine
-from refseg_ros.language.tools import LanguageTools
+from refseg_ros.language.tas.tools import LanguageTools
 from refseg_ros.proposals.grid import GridProposer
 from refseg_ros.results import Proposals
 

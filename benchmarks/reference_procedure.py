@@ -48,6 +48,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from refseg_lab.evaluation.runner import threads
+from refseg_lab.evaluation.tabletop_source import TabletopSource
+from refseg_lab.evaluation.timing import THREADS, cores, machine
 from refseg_ros import Segmenter
 from refseg_ros.backbones import torchvision_compat
 from refseg_ros.backbones.captioner import Captioner
@@ -55,10 +58,7 @@ from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.sam import load_sam
 from refseg_ros.config import ProposalConfig, SegmenterConfig
-from refseg_ros.evaluation.runner import threads
-from refseg_ros.evaluation.tabletop_source import TabletopSource
-from refseg_ros.evaluation.timing import THREADS, cores, machine
-from refseg_ros.language.tools import LanguageTools, plain
+from refseg_ros.language.tas.tools import LanguageTools, plain
 from refseg_ros.spatial.rectifier import rectify_released
 from refseg_ros.weights import resolve
 

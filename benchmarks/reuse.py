@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from refseg_lab.evaluation.tabletop_source import TabletopSource
+from refseg_lab.evaluation.timing import machine
 from refseg_ros import Segmenter
-from refseg_ros.evaluation.tabletop_source import TabletopSource
-from refseg_ros.evaluation.timing import machine
 from refseg_ros.scene import Scene
 
 Image = NDArray[np.uint8]

@@ -27,11 +27,11 @@ from rich.table import Table as Printed
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
+from refseg_lab.bench.stages import Table, timed
+from refseg_lab.evaluation.runner import threads
+from refseg_lab.evaluation.timing import THREADS, cores, machine
 from refseg_ros.backbones.device import Device
-from refseg_ros.bench.stages import Table, timed
 from refseg_ros.config import SegmenterConfig
-from refseg_ros.evaluation.runner import threads
-from refseg_ros.evaluation.timing import THREADS, cores, machine
 
 _SIDE = 2048  # of the matrices
 _NUMBERS = 1 << 26  # float32: 256 MB an array, more than caches hold

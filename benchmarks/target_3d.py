@@ -24,13 +24,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from refseg_lab.simulation.catalogue import SIZES, footprint, height
+from refseg_lab.simulation.placement import footprint_corners
+from refseg_lab.simulation.ranging import RangeSpec, depth_image, ranged
+from refseg_lab.simulation.rasteriser import rasterise
+from refseg_lab.simulation.sampling import sample_scene
+from refseg_lab.simulation.scene import ObjectSpec
 from refseg_ros.geometry import pose_of
-from refseg_ros.simulation.catalogue import SIZES, footprint, height
-from refseg_ros.simulation.placement import footprint_corners
-from refseg_ros.simulation.ranging import RangeSpec, depth_image, ranged
-from refseg_ros.simulation.rasteriser import rasterise
-from refseg_ros.simulation.sampling import sample_scene
-from refseg_ros.simulation.scene import ObjectSpec
 
 WIDTH, HEIGHT = 640, 480
 NEAR, FAR = 0.5, 1.2

@@ -27,13 +27,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from refseg_lab.evaluation.bootstrap import Resampler
+from refseg_lab.simulation.renderer import TabletopRenderer
+from refseg_lab.simulation.sequences import KINDS, sample_film
 from refseg_ros import Segmenter
 from refseg_ros.dialogue.finding import found_again
-from refseg_ros.evaluation.bootstrap import Resampler
 from refseg_ros.results import Selection, Status
 from refseg_ros.scene import Scene
-from refseg_ros.simulation.renderer import TabletopRenderer
-from refseg_ros.simulation.sequences import KINDS, sample_film
 from refseg_ros.tracking import Tracker
 from refseg_ros.tracking.outline import overlap
 

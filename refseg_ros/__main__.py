@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from refseg_ros.cli import main
+from refseg_ros.cli.main import main
 
 if __name__ == "__main__":
     main()

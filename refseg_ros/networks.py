@@ -17,10 +17,10 @@ from refseg_ros.backbones.sam import load_sam
 from refseg_ros.backbones.sam3 import load_concepts
 from refseg_ros.backbones.sam_family import FamilyNetwork, load_family, read_settings
 from refseg_ros.config import CaptionConfig, ClipConfig, ProposalConfig, SegmenterConfig
-from refseg_ros.config_methods import DiffusionConfig
+from refseg_ros.config.methods import DiffusionConfig
 from refseg_ros.errors import ConfigError
 from refseg_ros.proposals import Proposer
-from refseg_ros.proposals.making import make_proposer
+from refseg_ros.proposals.factory import make_proposer
 from refseg_ros.proposals.network import ConceptNetwork
 from refseg_ros.results import Proposals
 from refseg_ros.weights import resolve
@@ -100,7 +100,7 @@ class Networks:
 
         Raises:
             WeightsError: The checkpoint is missing or damaged.
-            ConfigError: As :func:`refseg_ros.proposals.making.make_proposer`, or a folder is
+            ConfigError: As :func:`refseg_ros.proposals.factory.make_proposer`, or a folder is
                 asked to be of one architecture.
         """
         if config not in self._proposers:

@@ -13,19 +13,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from refseg_ros.decision import decide, rank
-from refseg_ros.dialogue.asking import with_question
-from refseg_ros.dialogue.context import NOTHING_SAID, Context
-from refseg_ros.explain import Explanation
+from refseg_ros.decision.choice import decide, rank
+from refseg_ros.decision.questions import with_question
+from refseg_ros.decision.refusal import NOTHING_ASIDE, refusal, says_how_it_looks, unused
 from refseg_ros.language import NounPhrase, ReferringExpression, parse
-from refseg_ros.language.tools import plain
-from refseg_ros.matching import SceneFeatures, ScoreTable, shares
-from refseg_ros.matching.looks import match, plausible, score_looks
-from refseg_ros.matching.naming import agreements
-from refseg_ros.matching.ref_diff import cut_proposals, root_end
-from refseg_ros.refusal import NOTHING_ASIDE, refusal, says_how_it_looks, unused
-from refseg_ros.results import Proposals, Selection, Status
+from refseg_ros.language.caption_names import agreements
+from refseg_ros.language.tas.tools import plain
+from refseg_ros.methods.likeness import match, plausible, score_looks
+from refseg_ros.methods.ref_diff import cut_proposals, root_end
+from refseg_ros.methods.scoring import SceneFeatures, ScoreTable, shares
+from refseg_ros.results import Explanation, Proposals, Selection, Status
 from refseg_ros.spatial import Layout, Look, Placing, looks_of, place
+from refseg_ros.spatial.context import NOTHING_SAID, Context
 from refseg_ros.spatial.space import Space, check_inputs, measure
 from refseg_ros.spatial.viewpoint import Viewpoint
 from refseg_ros.stopwatch import Stopwatch

@@ -24,15 +24,15 @@ from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.diffusion import Diffusion
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import ImageError
-from refseg_ros.language.tools import LanguageTools
-from refseg_ros.matching import Matcher, SceneFeatures
-from refseg_ros.matching.coherence import Dense
-from refseg_ros.matching.crops import region_images
-from refseg_ros.matching.global_local import mixed_regions
-from refseg_ros.matching.pictured import Pictured
-from refseg_ros.matching.ref_diff import RefDiff
-from refseg_ros.matching.tas import Tas
-from refseg_ros.methods import with_method
+from refseg_ros.language.tas.tools import LanguageTools
+from refseg_ros.methods.catalogue import with_method
+from refseg_ros.methods.coherence import Dense
+from refseg_ros.methods.crops import region_images
+from refseg_ros.methods.global_local import mixed_regions
+from refseg_ros.methods.pictured import Pictured
+from refseg_ros.methods.ref_diff import RefDiff
+from refseg_ros.methods.scoring import Matcher, SceneFeatures
+from refseg_ros.methods.tas import Tas
 from refseg_ros.networks import (
     Networks,
     NoProposals,
@@ -103,7 +103,7 @@ class Segmenter:
         Args:
             name: ``tabletop`` (bundled), ``paper``, or the path of a YAML file.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-            method: One of :data:`refseg_ros.methods.METHODS`; "" is the preset's own.
+            method: One of :data:`refseg_ros.methods.catalogue.METHODS`; "" is the preset's own.
 
         Raises:
             ConfigError: Unknown preset, device, method or value.

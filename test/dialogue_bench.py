@@ -15,8 +15,8 @@ from spatial_layouts import Box, around, layout
 from refseg_ros import Conversation, Selection
 from refseg_ros.config import DecisionConfig, ScoreConfig, SegmenterConfig, SpatialConfig
 from refseg_ros.language import lemma
-from refseg_ros.matching import SceneFeatures
-from refseg_ros.matching.tas import Tas
+from refseg_ros.methods.scoring import SceneFeatures
+from refseg_ros.methods.tas import Tas
 from refseg_ros.scene import Scene
 
 SCALE = 20.0

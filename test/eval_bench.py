@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refseg_ros.evaluation.records import Question, Sample
+from refseg_lab.evaluation.records import Question, Sample
 from refseg_ros.results import Proposals, Selection, Status
 
 SIZE = (20, 20)

@@ -9,9 +9,9 @@ import numpy as np
 from spatial_layouts import layout
 
 from refseg_ros.config import DecisionConfig
-from refseg_ros.decision import decide, rank
+from refseg_ros.decision.choice import decide, rank
 from refseg_ros.language import parse
-from refseg_ros.matching import ScoreTable, shares
+from refseg_ros.methods.scoring import ScoreTable, shares
 from refseg_ros.results import Proposals, Selection
 from refseg_ros.spatial import Layout, Look, looks_of, place
 

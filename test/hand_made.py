@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from refseg_ros.backbones.device import Device
 from refseg_ros.config import SegmenterConfig
-from refseg_ros.language.tools import LanguageTools
+from refseg_ros.language.tas.tools import LanguageTools
 from refseg_ros.results import Proposals
 from refseg_ros.segmenter import Segmenter
 

@@ -24,14 +24,16 @@ from refseg_ros.srv import Segment
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 
-from refseg_ros.demo import free_domain
-from refseg_ros.processes import Child, Children
+from refseg_lab.demo.launcher import free_domain
+from refseg_lab.processes import Child, Children
 from refseg_ros.ros import qos
 from refseg_ros.ros.conversions import to_image
 
 FRAME_ID = "some_camera_optical_frame"
 # Whoever else is on this machine may have hit on the same domain: nothing of theirs is heard.
 NAMESPACE = f"/test_{os.getpid()}"
+LAB = ("camera_node", "demo_client", "picking_node")
+"""Nodes of the lab."""
 
 
 @contextmanager
@@ -69,8 +71,9 @@ def start(
         parameters: NAME:=VALUE each.
         namespaces: Arguments of the module; without any it runs in :data:`NAMESPACE`.
     """
+    place = f"{'refseg_lab' if module in LAB else 'refseg_ros'}.ros.{module}"
     arguments = [part for item in parameters for part in ("-p", item)]
-    command = [sys.executable, "-m", f"refseg_ros.ros.{module}", *namespaces, "--ros-args"]
+    command = [sys.executable, "-m", place, *namespaces, "--ros-args"]
     command += [*arguments, *(() if namespaces else ("-r", f"__ns:={NAMESPACE}"))]
     return Children().start(module, command, env, log)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from refseg_ros.simulation.facts import YES, Thing
+from refseg_lab.simulation.measurements import YES, Thing
 
 HALF = 0.02  # half the side of a thing, in the picture and on the table alike
 

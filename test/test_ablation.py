@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from refseg_ros.config import SegmenterConfig
-from refseg_ros.errors import ConfigError
-from refseg_ros.evaluation.ablation import (
+from refseg_lab.evaluation.ablation import (
     Ablation,
     compare_methods,
     differences,
@@ -19,7 +17,9 @@ from refseg_ros.evaluation.ablation import (
     plain,
     read_ablation,
 )
-from refseg_ros.methods import with_method
+from refseg_ros.config import SegmenterConfig
+from refseg_ros.errors import ConfigError
+from refseg_ros.methods.catalogue import with_method
 
 FIRST = {"name": "one", "what": "a start"}
 SECOND = {"name": "two", "what": "a step", "changes": {"score": {"positive": 0.2}}}

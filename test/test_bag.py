@@ -18,7 +18,7 @@ from bag_bench import IMAGE, STORE, TOPIC, contents, image, pictures, record, st
 from bright_half import Bright
 from killed import kill_after_three_of_eight
 
-from refseg_ros.cli import app
+from refseg_ros.cli.main import app
 from refseg_ros.errors import DatasetError
 from refseg_ros.recordings import BagTask, segment_recording
 from refseg_ros.recordings.images import image_message, rgb_of

@@ -10,13 +10,13 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from refseg_lab.bench import GROUPS, BenchOptions, Report, Row
+from refseg_lab.bench import messages as bench_messages
+from refseg_lab.bench.node import _LINE
+from refseg_lab.bench.printing import as_table
+from refseg_lab.bench.sweeps import CANDIDATES, Tiles
 from refseg_ros.backbones.device import Device
-from refseg_ros.bench import GROUPS, BenchOptions, Report, Row
-from refseg_ros.bench import messages as bench_messages
-from refseg_ros.bench.node import _LINE
-from refseg_ros.bench.printing import as_table
-from refseg_ros.bench.sweeps import CANDIDATES, Tiles
-from refseg_ros.cli import app
+from refseg_ros.cli.main import app
 from refseg_ros.errors import ConfigError
 
 

@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refseg_ros.errors import ConfigError
-from refseg_ros.simulation import Frame, RendererUnavailable, TabletopRenderer, sample_scene
-from refseg_ros.simulation.benchmark import (
+from refseg_lab.simulation import Frame, RendererUnavailable, TabletopRenderer, sample_scene
+from refseg_lab.simulation.benchmark import (
     SIZE,
     SLICE_FOLDER,
     bundled_slice,
     make_split,
     open_split,
 )
-from refseg_ros.simulation.expressions import benchmark_referrals
-from refseg_ros.simulation.splits import SPLITS, get_split
-from refseg_ros.simulation.storage import SceneFiles, read_depth, read_instances, write_depth
+from refseg_lab.simulation.expressions import benchmark_referrals
+from refseg_lab.simulation.splits import SPLITS, get_split
+from refseg_lab.simulation.storage import SceneFiles, read_depth, read_instances, write_depth
+from refseg_ros.errors import ConfigError
 
 
 def test_seeds_of_the_splits_are_disjoint_and_training_stays_below() -> None:

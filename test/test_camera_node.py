@@ -20,11 +20,11 @@ from ros_peer import NAMESPACE, end, ros_domain, spin_until, start
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Int32, String
 
+from refseg_lab.ros.camera_node import FILM_LENGTH
+from refseg_lab.simulation.bundle import bundled_scenes
+from refseg_lab.simulation.sequences import sample_film
 from refseg_ros.ros import qos
-from refseg_ros.ros.camera_node import FILM_LENGTH
 from refseg_ros.ros.conversions import depth_from_image, intrinsics_from_info, rgb_from_image
-from refseg_ros.simulation.bundle import bundled_scenes
-from refseg_ros.simulation.sequences import sample_film
 
 TOPICS = {
     "image": Image,

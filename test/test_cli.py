@@ -16,7 +16,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import refseg_ros
-from refseg_ros.cli import ExitCode, app
+from refseg_ros.cli.console import ExitCode
+from refseg_ros.cli.main import app
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import ImageError, WeightsError
 from refseg_ros.image_io import read_image
@@ -97,8 +98,8 @@ def run(*arguments: object) -> tuple[int, str, str]:
 
 def test_help_is_quick_and_imports_nothing_heavy() -> None:
     code = (
-        "import sys, refseg_ros.cli\n"
-        "try: refseg_ros.cli.app(['--help'])\n"
+        "import sys, refseg_ros.cli.main\n"
+        "try: refseg_ros.cli.main.app(['--help'])\n"
         "except SystemExit: pass\n"
         "heavy = {'torch', 'cv2', 'numpy', 'rclpy', 'nicegui'} & set(sys.modules)\n"
         "sys.exit(', '.join(heavy) or 0)"
@@ -194,7 +195,7 @@ def test_asking_back_at_a_terminal(
     code: ExitCode,
     asked: int,
 ) -> None:
-    monkeypatch.setattr("refseg_ros.cli_segment._at_terminal", lambda: True)
+    monkeypatch.setattr("refseg_ros.cli.segment._at_terminal", lambda: True)
     monkeypatch.setattr(segmenter, "observe", lambda image: MUGS)
     mask = photo.with_name("mask.png")
     words = ["segment", str(photo), "the mug", "--ask", "-m", str(mask)]

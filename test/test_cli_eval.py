@@ -14,17 +14,17 @@ from eval_bench import QUESTIONS, ByWord, Hand
 from PIL import Image
 from typer.testing import CliRunner
 
-from refseg_ros.cli import app
-from refseg_ros.evaluation import pictures, tabletop
-from refseg_ros.evaluation.bootstrap import Figure
-from refseg_ros.evaluation.records import ABSENT
-from refseg_ros.evaluation.refusal import OFFSETS
-from refseg_ros.evaluation.runner import run as measure_all
-from refseg_ros.evaluation.shared import Variants
-from refseg_ros.evaluation.summary import TOTAL, summarise
-from refseg_ros.evaluation.targets import targets
-from refseg_ros.evaluation.timing import Cost
-from refseg_ros.simulation.benchmark import SLICE_FOLDER
+from refseg_lab.evaluation import pictures, tabletop
+from refseg_lab.evaluation.bootstrap import Figure
+from refseg_lab.evaluation.records import ABSENT
+from refseg_lab.evaluation.refusal import OFFSETS
+from refseg_lab.evaluation.runner import run as measure_all
+from refseg_lab.evaluation.side_by_side import Variants
+from refseg_lab.evaluation.summary import TOTAL, summarise
+from refseg_lab.evaluation.targets import targets
+from refseg_lab.evaluation.timing import Cost
+from refseg_lab.simulation.benchmark import SLICE_FOLDER
+from refseg_ros.cli.main import app
 
 runner = CliRunner()
 
@@ -304,7 +304,7 @@ def test_a_place_that_cannot_hold_a_split_is_told_in_one_line(tmp_path: Path) ->
 
 
 def test_all_is_the_three_test_splits() -> None:
-    from refseg_ros.cli_eval import SplitChoice, _splits
+    from refseg_lab.cli.eval import SplitChoice, _splits
 
     assert _splits([SplitChoice.ALL]) == ("test", "test_compose", "test_shift")
     assert _splits([SplitChoice.TEST, SplitChoice.SLICE, SplitChoice.TEST]) == ("slice", "test")
@@ -316,7 +316,7 @@ def test_the_validation_split_can_be_measured(
 ) -> None:
     asked: list[tuple[str, ...]] = []
     monkeypatch.setattr(
-        "refseg_ros.evaluation.tabletop.evaluate", lambda options: asked.append(options.splits)
+        "refseg_lab.evaluation.tabletop.evaluate", lambda options: asked.append(options.splits)
     )
     code, _, err = run("--split", "val", "--data", tmp_path)
     assert (code, asked) == (0, [("val",)]), err

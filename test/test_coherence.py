@@ -11,16 +11,16 @@ import torch
 from hand_made import Table
 from tiny_clip import build_resnet, build_vit
 
+from refseg_lab.simulation.benchmark import bundled_slice
 from refseg_ros import Segmenter
 from refseg_ros.backbones.clip_dense import dense_features
 from refseg_ros.backbones.device import Device
 from refseg_ros.config import ScoreConfig, SegmenterConfig
-from refseg_ros.config_methods import CoherenceConfig
+from refseg_ros.config.methods import CoherenceConfig
 from refseg_ros.language import parse
-from refseg_ros.matching import SceneFeatures
-from refseg_ros.matching.coherence import Dense, coherence
-from refseg_ros.matching.tas import Tas
-from refseg_ros.simulation.benchmark import bundled_slice
+from refseg_ros.methods.coherence import Dense, coherence
+from refseg_ros.methods.scoring import SceneFeatures
+from refseg_ros.methods.tas import Tas
 
 
 def test_a_place_of_a_vit_is_told_apart_from_the_rest() -> None:

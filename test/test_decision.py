@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from refseg_ros.config import DecisionConfig
-from refseg_ros.decision import confidence, decide, rank
-from refseg_ros.explain.explanation import Weighing
+from refseg_ros.decision.choice import confidence, decide, rank
+from refseg_ros.decision.refusal import Unused, refusal, unused
 from refseg_ros.language import parse
-from refseg_ros.matching import ScoreTable
-from refseg_ros.refusal import Unused, refusal, unused
+from refseg_ros.methods.scoring import ScoreTable
 from refseg_ros.results import Proposals, Selection, Status
+from refseg_ros.results.explanation import Weighing
 from refseg_ros.spatial.placing import Placing
 
 PROPOSALS = Proposals(np.eye(3, dtype=bool)[:, None, :], np.ones(3, np.float32))

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 import refseg_ros
 from refseg_ros.config import SegmenterConfig, preset_names
 from refseg_ros.language import Direction, parse, same_thing
-from refseg_ros.matching import crops
-from refseg_ros.matching.tas import Tas
+from refseg_ros.methods import crops
+from refseg_ros.methods.tas import Tas
 from refseg_ros.proposals import prune as pruning
 from refseg_ros.results import Status
 from refseg_ros.scene import Scene

@@ -19,11 +19,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from refseg_ros import demo, demo_script, processes
-from refseg_ros.demo import DemoOptions, check_requirements, free_domain, node_commands, run_demo
-from refseg_ros.demo_script import Outcome, Referral, SceneFacts, choose, judge, needed
+from refseg_lab import processes
+from refseg_lab.demo import launcher as demo
+from refseg_lab.demo import script as demo_script
+from refseg_lab.demo.launcher import (
+    DemoOptions,
+    check_requirements,
+    free_domain,
+    node_commands,
+    run_demo,
+)
+from refseg_lab.demo.script import Outcome, Referral, SceneFacts, choose, judge, needed
+from refseg_lab.processes import Children, StopRequest
 from refseg_ros.errors import RefsegError
-from refseg_ros.processes import Children, StopRequest
 from refseg_ros.results import Selection, Status, boxes_from_masks
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
@@ -86,7 +94,7 @@ def test_no_child_outlives_a_killed_parent(tmp_path: Path) -> None:
     log = tmp_path / "log"
     parent_code = (
         "import os, sys, time; from pathlib import Path\n"
-        "from refseg_ros.processes import Children\n"
+        "from refseg_lab.processes import Children\n"
         f"child = Children().start('c', {STUBBORN!r}, os.environ, Path({str(log)!r}))\n"
         "print(child.process.pid, flush=True); time.sleep(60)"
     )
@@ -187,7 +195,7 @@ def test_picking_has_an_arm_in_the_places_of_camera_and_page(tmp_path: Path) -> 
     commands = node_commands(options)
     assert list(commands) == ["segmenter", "client"]
     client = commands["client"]
-    assert "refseg_ros.ros.picking_node" in client
+    assert "refseg_lab.ros.picking_node" in client
     assert {"say:='the mug: left'", "seed:=7", "scenes:=2", "film:=false"} <= set(client)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from spatial_layouts import around
 
 from refseg_ros import Conversation, Status
-from refseg_ros.dialogue.replies import Kind, read_reply
+from refseg_ros.language.replies import Kind, read_reply
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spatial_layouts import around
 
+from refseg_lab.simulation.bundle import bundled_scenes
 from refseg_ros import Conversation, Proposals, Segmenter, Status
 from refseg_ros.scene import Scene
-from refseg_ros.simulation.bundle import bundled_scenes
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from tiny_diffusion import CONTEXT, build_unet, write_pipeline
 
 from refseg_ros.backbones.cross_attention import recorded
 from refseg_ros.backbones.diffusion import Diffusion, fitted
-from refseg_ros.config_methods import DiffusionConfig
+from refseg_ros.config.methods import DiffusionConfig
 from refseg_ros.errors import ConfigError, WeightsError
-from refseg_ros.matching.ref_diff import at_image
+from refseg_ros.methods.ref_diff import at_image
 
 CPU = torch.device("cpu")
 

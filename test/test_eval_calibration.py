@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_eval_comparing import answer, scenes
 
-from refseg_ros.evaluation.bootstrap import Resampler
-from refseg_ros.evaluation.calibration import (
+from refseg_lab.evaluation.bootstrap import Resampler
+from refseg_lab.evaluation.calibration import (
     BINS,
     bin_of,
     calibrate,
@@ -20,8 +20,8 @@ from refseg_ros.evaluation.calibration import (
     chance_error,
     equal_mass,
 )
-from refseg_ros.evaluation.records import FALSE_ACCEPT, REFUSED, WRONG_PROPOSAL
-from refseg_ros.evaluation.reliability import reliability_diagram
+from refseg_lab.evaluation.records import FALSE_ACCEPT, REFUSED, WRONG_PROPOSAL
+from refseg_lab.evaluation.reliability import reliability_diagram
 
 EDGES = np.linspace(0, 1, BINS + 1)
 SCORES, RIGHT = (0.9, 0.95, 0.3, 0.31), (1, 0, 0, 1)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from refseg_ros.evaluation.ablation import Ablation, read_ablation
-from refseg_ros.evaluation.ablation_tables import (
+from refseg_lab.evaluation.ablation import Ablation, read_ablation
+from refseg_lab.evaluation.ablation_tables import (
     NARROWEST,
     ONE_TABLE,
     WITH_ECE,
@@ -18,10 +18,10 @@ from refseg_ros.evaluation.ablation_tables import (
     print_comparison,
     signed,
 )
-from refseg_ros.evaluation.bootstrap import Figure, Resampler
-from refseg_ros.evaluation.comparing import Comparison, compare, difference
-from refseg_ros.evaluation.grouping import GROUPS, SPATIAL, has_target, refusals
-from refseg_ros.evaluation.records import (
+from refseg_lab.evaluation.bootstrap import Figure, Resampler
+from refseg_lab.evaluation.comparing import Comparison, compare, difference
+from refseg_lab.evaluation.grouping import GROUPS, SPATIAL, has_target, refusals
+from refseg_lab.evaluation.records import (
     FAILED,
     FALSE_ACCEPT,
     NO_PROPOSAL,
@@ -30,7 +30,7 @@ from refseg_ros.evaluation.records import (
     Answer,
     SceneResult,
 )
-from refseg_ros.simulation.expressions import PHENOMENA
+from refseg_lab.simulation.expressions import PHENOMENA
 
 
 def answer(

@@ -11,8 +11,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from refseg_ros.evaluation import components
-from refseg_ros.matching.crops import region_images
+from refseg_lab.evaluation import components
+from refseg_ros.methods.crops import region_images
 from refseg_ros.results import Proposals
 
 LOOKS = [("red", "mug"), ("blue", "mug"), ("red", "bowl"), ("red", "mug"), ("green", "bell")]

@@ -10,15 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from refseg_lab.evaluation import mean_iou, overall_iou, precision_at
+from refseg_lab.evaluation.measure import chance, least_area, measure, oracle_iou
+from refseg_lab.evaluation.metrics import THRESHOLDS
+from refseg_lab.evaluation.records import Question, Sample, SceneResult
+from refseg_lab.evaluation.runner import run, threads
+from refseg_lab.evaluation.summary import TOTAL, summarise
+from refseg_lab.evaluation.tabletop_source import TabletopSource
+from refseg_lab.evaluation.timing import DIFFUSION, bundled_bytes, machine, time_first_answers
 from refseg_ros.errors import RefsegError
-from refseg_ros.evaluation import mean_iou, overall_iou, precision_at
-from refseg_ros.evaluation.measure import chance, least_area, measure, oracle_iou
-from refseg_ros.evaluation.metrics import THRESHOLDS
-from refseg_ros.evaluation.records import Question, Sample, SceneResult, pack, unpack
-from refseg_ros.evaluation.runner import run, threads
-from refseg_ros.evaluation.summary import TOTAL, summarise
-from refseg_ros.evaluation.tabletop_source import TabletopSource
-from refseg_ros.evaluation.timing import DIFFUSION, bundled_bytes, machine, time_first_answers
+from refseg_ros.recordings.observed import packed_mask, unpacked_mask
 from refseg_ros.results import Proposals
 
 PROPOSALS = Proposals(MASKS, np.ones(3, np.float32))
@@ -248,8 +249,8 @@ def test_threads_are_put_back() -> None:
 
 @given(arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9))))
 def test_a_packed_mask_comes_back(mask: np.ndarray) -> None:
-    np.testing.assert_array_equal(unpack(pack(mask), mask.shape), mask)
-    assert not unpack(b"", mask.shape).any()
+    np.testing.assert_array_equal(unpacked_mask(packed_mask(mask), mask.shape), mask)
+    assert not unpacked_mask(b"", mask.shape).any()
 
 
 def test_first_answers_are_timed_after_a_warm_up() -> None:

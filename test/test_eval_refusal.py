@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 from test_eval_comparing import answer, scenes
 
+from refseg_lab.evaluation.records import FALSE_ACCEPT, REFUSED, SceneResult
+from refseg_lab.evaluation.refusal import OFFSETS, Curve, curve, curve_configs, print_curve
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import RefsegError
-from refseg_ros.evaluation.records import FALSE_ACCEPT, REFUSED, SceneResult
-from refseg_ros.evaluation.refusal import OFFSETS, Curve, curve, curve_configs, print_curve
 
 PRESET = SegmenterConfig.from_preset("tabletop")
 CONFIGS = curve_configs(PRESET)

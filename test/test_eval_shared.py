@@ -14,17 +14,17 @@ import pytest
 from eval_bench import ByWord, Hand
 from typer.testing import CliRunner
 
+from refseg_lab.evaluation.ablation import read_ablation
+from refseg_lab.evaluation.records import SceneResult
+from refseg_lab.evaluation.runner import SegmenterLoader, over_samples, run, threads
+from refseg_lab.evaluation.side_by_side import Memory, Variants, VariantsLoader, digest
+from refseg_lab.evaluation.tabletop_source import TabletopSource
 from refseg_ros import networks
 from refseg_ros.backbones.captioner import Captioner
 from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.sam import load_sam
-from refseg_ros.cli import app
+from refseg_ros.cli.main import app
 from refseg_ros.config import SegmenterConfig
-from refseg_ros.evaluation.ablation import read_ablation
-from refseg_ros.evaluation.records import SceneResult
-from refseg_ros.evaluation.runner import SegmenterLoader, over_samples, run, threads
-from refseg_ros.evaluation.shared import Memory, Variants, VariantsLoader, digest
-from refseg_ros.evaluation.tabletop_source import TabletopSource
 from refseg_ros.proposals.seeds import SeedProposer
 
 SCENE = TabletopSource(scenes=1)

@@ -16,14 +16,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from refseg_lab.evaluation.records import Components
+from refseg_lab.evaluation.runner import run
+from refseg_lab.evaluation.summary import Summary, summarise
+from refseg_lab.evaluation.tabletop import components
+from refseg_lab.evaluation.tabletop_source import TabletopSource
 from refseg_ros import Segmenter
 from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.config import SegmenterConfig
-from refseg_ros.evaluation.records import Components
-from refseg_ros.evaluation.runner import run
-from refseg_ros.evaluation.summary import Summary, summarise
-from refseg_ros.evaluation.tabletop import components
-from refseg_ros.evaluation.tabletop_source import TabletopSource
 from refseg_ros.results import Proposals
 
 SCENES, BROKEN_SCENES = 8, 3

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refseg_ros.evaluation import mask_iou, mask_ious, mean_iou, overall_iou, precision_at
-from refseg_ros.evaluation.bootstrap import Resampler
-from refseg_ros.evaluation.metrics import THRESHOLDS, overlap, union_of
+from refseg_lab.evaluation import mask_iou, mask_ious, mean_iou, overall_iou, precision_at
+from refseg_lab.evaluation.bootstrap import Resampler
+from refseg_lab.evaluation.metrics import THRESHOLDS, overlap, union_of
 
 shares = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 counts = st.lists(st.tuples(st.integers(0, 500), st.integers(1, 500)), min_size=1, max_size=30)

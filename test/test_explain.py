@@ -14,12 +14,19 @@ import pytest
 from explained import HOSTILE, TABLE, TOTAL, WHERE, answer, crowd, hostile
 
 from refseg_ros.config import DecisionConfig
-from refseg_ros.explain import Check, ConditionKind, Explanation, Weighing
-from refseg_ros.explain.making import explain
-from refseg_ros.explain.reading import reading
+from refseg_ros.decision.explaining import explain
+from refseg_ros.explain.reading_in_words import reading
 from refseg_ros.language import RelationKind, parse
-from refseg_ros.matching import ScoreTable
-from refseg_ros.results import Proposals, Selection, Status
+from refseg_ros.methods.scoring import ScoreTable
+from refseg_ros.results import (
+    Check,
+    ConditionKind,
+    Explanation,
+    Proposals,
+    Selection,
+    Status,
+    Weighing,
+)
 from refseg_ros.spatial import Layout
 from refseg_ros.spatial.relations import relation_support
 

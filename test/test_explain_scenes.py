@@ -12,13 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from refseg_lab.simulation.bundle import bundled_scenes
 from refseg_ros import Segmenter, Status
-from refseg_ros.explain import ConditionKind, Explanation
 from refseg_ros.explain.picture import draw_explanation
-from refseg_ros.matching import shares
-from refseg_ros.results import Selection
+from refseg_ros.methods.scoring import shares
+from refseg_ros.results import ConditionKind, Explanation, Selection
 from refseg_ros.scene import Scene
-from refseg_ros.simulation.bundle import bundled_scenes
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from refseg_lab.simulation.ranging import RangeSpec, depth_image, ranged
+from refseg_lab.simulation.rasteriser import rasterise
+from refseg_lab.simulation.sampling import sample_scene
 from refseg_ros.geometry import MIN_POINTS, Plane, deproject, organised_cloud, pose_of
-from refseg_ros.simulation.ranging import RangeSpec, depth_image, ranged
-from refseg_ros.simulation.rasteriser import rasterise
-from refseg_ros.simulation.sampling import sample_scene
 
 SIZE = (180, 240)
 K = np.array([[260.0, 0.0, 119.5], [0.0, 260.0, 89.5], [0.0, 0.0, 1.0]])

@@ -12,20 +12,20 @@ from hand_made import Table
 from tiny_clip import build_resnet, build_vit
 from typer.testing import CliRunner
 
+from refseg_lab.simulation.benchmark import bundled_slice
 from refseg_ros import Segmenter, weights
 from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.clip_masked import masked_features, resized
-from refseg_ros.cli import app
+from refseg_ros.cli.main import app
 from refseg_ros.config import ScoreConfig, SegmenterConfig
 from refseg_ros.errors import ConfigError
 from refseg_ros.language import parse
-from refseg_ros.matching import SceneFeatures
-from refseg_ros.matching.crops import MEAN_COLOUR, region_images
-from refseg_ros.matching.global_local import mix, mixed_regions
-from refseg_ros.matching.tas import Tas
-from refseg_ros.methods import METHODS, with_method
+from refseg_ros.methods.catalogue import METHODS, with_method
+from refseg_ros.methods.crops import MEAN_COLOUR, region_images
+from refseg_ros.methods.global_local import mix, mixed_regions
+from refseg_ros.methods.scoring import SceneFeatures
+from refseg_ros.methods.tas import Tas
 from refseg_ros.results import Proposals
-from refseg_ros.simulation.benchmark import bundled_slice
 
 LEFT = torch.zeros(2, 32, 32)
 LEFT[0, :, :16] = 1.0  # the left half, on the border of two columns of patches

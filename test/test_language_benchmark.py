@@ -8,14 +8,14 @@ import json
 
 import pytest
 
+from refseg_lab.simulation import forms
+from refseg_lab.simulation.benchmark import SLICE_FOLDER
+from refseg_lab.simulation.catalogue import COLOURS, NAMED
+from refseg_lab.simulation.chance import Chance
+from refseg_lab.simulation.expressions import Referral
+from refseg_lab.simulation.phrasing import Speaker
+from refseg_lab.simulation.thing_names import COLOUR_NAMES, GENERIC, NAMES
 from refseg_ros.language import Measure, NounPhrase, parse
-from refseg_ros.simulation import forms
-from refseg_ros.simulation.benchmark import SLICE_FOLDER
-from refseg_ros.simulation.catalogue import COLOURS, NAMED
-from refseg_ros.simulation.chance import Chance
-from refseg_ros.simulation.expressions import Referral
-from refseg_ros.simulation.naming import COLOUR_NAMES, GENERIC, NAMES
-from refseg_ros.simulation.phrasing import Speaker
 
 ORDERS = {
     "near": (Measure.NEARNESS, True),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from refseg_ros.language.accuracy import (
+from refseg_lab.evaluation.parser_accuracy import (
     FIELDS,
     load,
     main,

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from refseg_lab.evaluation.parser_accuracy import reading
 from refseg_ros.language import (
     Anaphora,
     Direction,
@@ -16,7 +17,6 @@ from refseg_ros.language import (
     Superlative,
     parse,
 )
-from refseg_ros.language.accuracy import reading
 from refseg_ros.language.spelling import corrected
 from refseg_ros.language.tokens import COMMA, normalise, tokenise
 

@@ -10,9 +10,9 @@ import pytest
 
 from refseg_ros.config import LanguageConfig
 from refseg_ros.errors import ConfigError
-from refseg_ros.language import wordnet as module
-from refseg_ros.language.tools import LanguageTools
-from refseg_ros.language.wordnet import WordNet, WordNetRule
+from refseg_ros.language.tas import wordnet as module
+from refseg_ros.language.tas.tools import LanguageTools
+from refseg_ros.language.tas.wordnet import WordNet, WordNetRule
 
 LICENCE = (
     "  1 This software and database is being provided to you, the LICENSEE, by  \n  2 dog  \n"

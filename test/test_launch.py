@@ -82,7 +82,7 @@ def test_every_argument_used_is_declared() -> None:
 
 
 def test_the_demo_begins_with_a_scene_that_was_not_trained_on() -> None:
-    splits = importlib.import_module("refseg_ros.simulation.splits")
+    splits = importlib.import_module("refseg_lab.simulation.splits")
     tree = ast.parse((LAUNCH / "demo.launch.py").read_text(encoding="utf-8"))
     values = {
         ast.unparse(node.targets[0]): node.value
@@ -93,7 +93,7 @@ def test_the_demo_begins_with_a_scene_that_was_not_trained_on() -> None:
 
 
 def test_the_demo_knows_the_films() -> None:
-    kinds = importlib.import_module("refseg_ros.simulation.sequences").KINDS
+    kinds = importlib.import_module("refseg_lab.simulation.sequences").KINDS
     calls_of = calls(LAUNCH / "demo.launch.py", "DeclareLaunchArgument")
     (film,) = [call for call in calls_of if ast.literal_eval(call.args[0]) == "film"]
     (choices,) = [word.value for word in film.keywords if word.arg == "choices"]

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from refseg_ros.config import ScoreConfig
 from refseg_ros.language import parse
-from refseg_ros.matching import SceneFeatures, shares
-from refseg_ros.matching.crops import blur, pad_to_square, region_images
-from refseg_ros.matching.tas import Tas
+from refseg_ros.methods.crops import blur, pad_to_square, region_images
+from refseg_ros.methods.scoring import SceneFeatures, shares
+from refseg_ros.methods.tas import Tas
 from refseg_ros.results import Proposals
 
 

@@ -13,15 +13,15 @@ from hand_made import Table
 
 from refseg_ros.config import ScoreConfig
 from refseg_ros.language import parse
-from refseg_ros.matching import SceneFeatures, shares
-from refseg_ros.matching.corrections import (
+from refseg_ros.methods.corrections import (
     averaged,
     distinctiveness,
     draw_to_mean,
     keep_top,
 )
-from refseg_ros.matching.distractors import Spoken, proper_distractors, unlike
-from refseg_ros.matching.tas import Tas
+from refseg_ros.methods.distractors import Spoken, proper_distractors, unlike
+from refseg_ros.methods.scoring import SceneFeatures, shares
+from refseg_ros.methods.tas import Tas
 
 PLAIN = ScoreConfig(text="phrase")
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from refseg_ros.language import NounPhrase
-from refseg_ros.matching import SceneFeatures
-from refseg_ros.matching.looks import BASIC_COLOURS, plausible, score_looks
+from refseg_ros.methods.likeness import BASIC_COLOURS, plausible, score_looks
+from refseg_ros.methods.scoring import SceneFeatures
 
 TEXTS = {"mug": (1.0, 0.0, 0.0), "red mug": (0.8, 0.6, 0.0), "blue mug": (0.8, 0.0, 0.6)}
 """What is in no other text points away from every region."""

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from refseg_ros.language import NounPhrase, parse
-from refseg_ros.matching import SceneFeatures
-from refseg_ros.matching.looks import match, score_looks
-from refseg_ros.matching.naming import AGREES, DISAGREES, SILENT, Naming, agreements
+from refseg_ros.language.caption_names import AGREES, DISAGREES, SILENT, Naming, agreements
+from refseg_ros.methods.likeness import match, score_looks
+from refseg_ros.methods.scoring import SceneFeatures
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from refseg_lab.simulation.benchmark import bundled_slice
+from refseg_lab.simulation.thing_names import NAMES
 from refseg_ros import Segmenter
 from refseg_ros.backbones.device import Device
 from refseg_ros.config import SegmenterConfig
-from refseg_ros.matching.ref_diff import inside_minus_outside
-from refseg_ros.methods import METHODS, with_method
+from refseg_ros.methods.catalogue import METHODS, with_method
+from refseg_ros.methods.ref_diff import inside_minus_outside
 from refseg_ros.networks import Networks
-from refseg_ros.simulation.benchmark import bundled_slice
-from refseg_ros.simulation.naming import NAMES
 
 DEVICE = Device.from_name("cpu")
 

@@ -18,12 +18,12 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from ros_peer import NAMESPACE, Peer, end, ros_domain, start
 
+from refseg_lab.evaluation import mask_iou
+from refseg_lab.processes import Child
+from refseg_lab.simulation.bundle import bundled_scenes
 from refseg_ros.errors import ConfigError
-from refseg_ros.evaluation import mask_iou
-from refseg_ros.processes import Child
 from refseg_ros.results import Status
 from refseg_ros.ros.model_server import make_nodes
-from refseg_ros.simulation.bundle import bundled_scenes
 
 NAMES = (f"{NAMESPACE}/front", f"{NAMESPACE}/rear")
 

@@ -13,9 +13,9 @@ pytest.importorskip("refseg_ros.msg", reason="the messages are not built")
 
 from ros_peer import Peer, end, ros_domain, start
 
-from refseg_ros.methods import METHODS
+from refseg_lab.simulation.bundle import bundled_scenes
+from refseg_ros.methods.catalogue import METHODS
 from refseg_ros.results import Status
-from refseg_ros.simulation.bundle import bundled_scenes
 
 _QUICK = ("ref_diff", "ref_diff_free")
 

@@ -19,10 +19,10 @@ from rcl_interfaces.srv import SetParameters
 from ros_peer import FRAME_ID, Peer, end, ros_domain, start
 from sensor_msgs.msg import Image
 
-from refseg_ros.processes import Child
+from refseg_lab.processes import Child
+from refseg_lab.simulation.benchmark import TabletopScene
+from refseg_lab.simulation.bundle import bundled_scenes
 from refseg_ros.results import Status
-from refseg_ros.simulation.benchmark import TabletopScene
-from refseg_ros.simulation.bundle import bundled_scenes
 
 
 @pytest.fixture(scope="module")

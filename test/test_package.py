@@ -22,6 +22,8 @@ import refseg_ros
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "refseg_ros"
+LAB = ROOT / "refseg_lab"
+PACKAGES = (PACKAGE, LAB)
 EXECUTABLES = ("camera_node", "model_server", "refseg", "segmenter_node", "viewer_node")
 
 
@@ -52,7 +54,7 @@ def copy_of_source(tmp_path: Path) -> Path:
 
 
 def python_files() -> list[Path]:
-    folders = (PACKAGE, ROOT / "launch", ROOT / "scripts", ROOT / "test")
+    folders = (*PACKAGES, *(ROOT / name for name in ("launch", "scripts", "test", "benchmarks")))
     return sorted(path for folder in folders for path in folder.rglob("*.py"))
 
 
@@ -71,28 +73,45 @@ def test_the_version_is_the_same_everywhere() -> None:
 
 
 def test_every_folder_of_modules_is_a_package() -> None:
-    folders = {path.parent for path in PACKAGE.rglob("*.py")}
+    folders = {path.parent for package in PACKAGES for path in package.rglob("*.py")}
     assert [folder for folder in sorted(folders) if not (folder / "__init__.py").is_file()] == []
 
 
-@pytest.mark.parametrize("path", python_files(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_file_names_its_licence(path: Path) -> None:
-    head = path.read_text(encoding="utf-8").splitlines()[:2]
-    assert "# SPDX-License-Identifier: Apache-2.0" in head
+def test_every_file_names_its_licence() -> None:
+    line = "# SPDX-License-Identifier: Apache-2.0"
+    heads = {path: path.read_text(encoding="utf-8").splitlines()[:2] for path in python_files()}
+    assert len(heads) > 400
+    assert [str(path.relative_to(ROOT)) for path, head in heads.items() if line not in head] == []
 
 
-def test_only_the_ros_folder_imports_rclpy() -> None:
-    importers = set()
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = []
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                names = [node.module or ""]
-            if any(name.split(".")[0] == "rclpy" for name in names):
-                importers.add(path.relative_to(PACKAGE).parts[0])
-    assert importers <= {"ros"}
+def imported(path: Path) -> set[str]:
+    """Every module that a file imports, at any level."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return names
+
+
+def test_the_robot_owes_the_lab_nothing() -> None:
+    owing = [
+        str(path.relative_to(ROOT))
+        for path in PACKAGE.rglob("*.py")
+        if any(name.split(".")[0] == "refseg_lab" for name in imported(path))
+    ]
+    assert owing == []
+
+
+def test_only_the_ros_folders_import_rclpy() -> None:
+    importers = {
+        path.relative_to(package).parts[0]
+        for package in PACKAGES
+        for path in package.rglob("*.py")
+        if any(name.split(".")[0] == "rclpy" for name in imported(path))
+    }
+    assert importers == {"ros"}
 
 
 # ------------------------------------------------------------------------------ import
@@ -181,12 +200,13 @@ def test_the_wheel_holds_modules_presets_and_weights(copy_of_source: Path) -> No
 
     wanted = {
         str(path.relative_to(ROOT))
-        for path in PACKAGE.rglob("*")
+        for package in PACKAGES
+        for path in package.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert wanted - names == set()
     top = {name.split("/")[0] for name in names}
-    assert top == {"refseg_ros", f"refseg_ros-{refseg_ros.__version__}.dist-info"}
+    assert top == {"refseg_ros", "refseg_lab", f"refseg_ros-{refseg_ros.__version__}.dist-info"}
 
 
 # --------------------------------------------------------------------------- workspace
@@ -200,7 +220,7 @@ def test_executables_run_the_main_of_a_module(name: str) -> None:
     assert os.access(path, os.X_OK)
     assert f"scripts/{name}\n" in (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
 
-    imported = re.search(r"^from (refseg_ros\.\S+) import main$", text, flags=re.MULTILINE)
+    imported = re.search(r"^from (refseg_(?:ros|lab)\.\S+) import main$", text, flags=re.MULTILINE)
     assert imported is not None
     module = ROOT.joinpath(*imported[1].split(".")).with_suffix(".py")
     tree = ast.parse(module.read_text(encoding="utf-8"))
@@ -272,6 +292,9 @@ def test_colcon_builds_a_workspace_that_runs(copy_of_source: Path) -> None:
     for name in ("launch/refseg.launch.py", "launch/demo.launch.py", "config/refseg.rviz"):
         assert (share / name).is_file()
     assert (share / "config" / "fastdds.xml").is_file()
+    (commands,) = install.rglob("refseg_lab-*.dist-info/entry_points.txt")
+    assert commands.is_file()
+    assert (commands.parents[1] / "refseg_lab" / "cli" / "eval.py").is_file()
     assert (share / "config" / "refseg.yaml").is_file()
 
     script = (
@@ -286,3 +309,15 @@ def test_colcon_builds_a_workspace_that_runs(copy_of_source: Path) -> None:
     assert Path(messages).is_relative_to(install)
     assert presets == sorted(path.stem for path in PACKAGE.glob("presets/*.yaml"))
     assert "segment" in ran.stdout
+    assert "Measure a preset on a benchmark" in ran.stdout
+
+
+def test_a_workspace_names_the_commands_that_the_wheel_names() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    wheel = project.split('[project.entry-points."refseg.commands"]\n')[1].split("\n\n")[0]
+    workspace = (ROOT / "cmake" / "entry_points.txt").read_text(encoding="utf-8")
+    assert workspace == "[refseg.commands]\n" + wheel.replace('"', "") + "\n"
+    metadata = (ROOT / "cmake" / "lab_metadata.txt").read_text(encoding="utf-8")
+    version = refseg_ros.__version__
+    assert f"Version: {version}\n" in metadata
+    assert f"refseg_lab-{version}.dist-info" in (ROOT / "CMakeLists.txt").read_text("utf-8")

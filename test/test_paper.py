@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from refseg_ros.backbones.device import Device
 from refseg_ros.config import ScoreConfig, SegmenterConfig
 from refseg_ros.language import parse
-from refseg_ros.language.tools import plain
-from refseg_ros.matching import SceneFeatures, shares
-from refseg_ros.matching.crops import blur, pad_evenly, region_images
-from refseg_ros.matching.tas import Tas
+from refseg_ros.language.tas.tools import plain
+from refseg_ros.methods.crops import blur, pad_evenly, region_images
+from refseg_ros.methods.scoring import SceneFeatures, shares
+from refseg_ros.methods.tas import Tas
 from refseg_ros.proposals.prune import drop_contained, prune
 from refseg_ros.proposals.sam import SamProposer
 from refseg_ros.results import Proposals, Status

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from refseg_ros.language.entities import Entity, EntityRelation
+from refseg_ros.language.tas.entities import Entity, EntityRelation
 from refseg_ros.spatial.rectifier import integer_centroids, rectify_released, said_part
 
 # Medians: row 50, column 40.   0: TL   1: TR   2: on both, so BR   3: BL   4: BR

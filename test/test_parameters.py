@@ -16,8 +16,10 @@ import rclpy
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from refseg_lab.ros.parameter_file import TABLES
 from refseg_ros.errors import ConfigError
-from refseg_ros.ros.parameters import SEGMENTER, TABLES, Parameters, Rule, yaml_text
+from refseg_ros.ros.parameters import Parameters, Rule, yaml_text
+from refseg_ros.ros.segmenter_parameters import SEGMENTER_PARAMETERS
 
 YAML = Path(__file__).parents[1] / "config" / "refseg.yaml"
 RULES = [rule for table in TABLES.values() for rule in table]
@@ -39,10 +41,10 @@ def node(context: None) -> Iterator[Node]:
 
 
 def test_yaml_file_is_the_table() -> None:
-    assert YAML.read_text(encoding="utf-8") == yaml_text()
+    assert YAML.read_text(encoding="utf-8") == yaml_text(TABLES)
     shown = {
         name.removeprefix("/**/"): body["ros__parameters"]
-        for name, body in yaml.safe_load(yaml_text()).items()
+        for name, body in yaml.safe_load(yaml_text(TABLES)).items()
     }
     assert shown == {
         name: {rule.name: rule.default for rule in table} for name, table in TABLES.items()
@@ -66,15 +68,15 @@ def test_defaults_are_allowed_and_described(rule: Rule) -> None:
     ],
 )
 def test_refusals_name_value_and_alternatives(name: str, value: str | float, words: str) -> None:
-    rule = next(rule for rule in SEGMENTER if rule.name == name)
+    rule = next(rule for rule in SEGMENTER_PARAMETERS if rule.name == name)
     with pytest.raises(ConfigError, match=words) as caught:
         rule.check(value)
     assert name in str(caught.value)
 
 
 def test_declared_from_the_file_and_described(node: Node) -> None:
-    values = Parameters(node, SEGMENTER)
-    for rule in SEGMENTER:
+    values = Parameters(node, SEGMENTER_PARAMETERS)
+    for rule in SEGMENTER_PARAMETERS:
         assert values[rule.name] == rule.default
         descriptor = node.describe_parameter(rule.name)
         assert descriptor.description == rule.description
@@ -83,7 +85,9 @@ def test_declared_from_the_file_and_described(node: Node) -> None:
 
 def test_only_good_changes_of_live_parameters_are_taken(node: Node) -> None:
     heard = []
-    values = Parameters(node, SEGMENTER, lambda name, value: heard.append((name, value)))
+    values = Parameters(
+        node, SEGMENTER_PARAMETERS, lambda name, value: heard.append((name, value))
+    )
 
     def change(name: str, value: str | float) -> str:
         result = node.set_parameters([Parameter(name, value=value)])[0]
@@ -101,7 +105,7 @@ def test_only_good_changes_of_live_parameters_are_taken(node: Node) -> None:
 
 def test_all_or_nothing(node: Node) -> None:
     heard = []
-    values = Parameters(node, SEGMENTER, lambda name, value: heard.append(name))
+    values = Parameters(node, SEGMENTER_PARAMETERS, lambda name, value: heard.append(name))
     changes = [Parameter("mode", value="continuous"), Parameter("depth_slop", value=-1.0)]
     assert not node.set_parameters_atomically(changes).successful
     assert (values["mode"], heard) == ("on_command", [])

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from benchmark_scripts import benchmark
 
+from refseg_lab.bench import Report, Row
 from refseg_ros.backbones.device import Device
-from refseg_ros.bench import Report, Row
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from refseg_lab.picking import GRIPPER, Box, plan_grasps, solid
+from refseg_lab.picking import trials as trials_module
+from refseg_lab.picking.collision import clip, convex_pieces
+from refseg_lab.picking.picking import judge
+from refseg_lab.picking.trials import Outcome, choose, own_task, summary
+from refseg_lab.simulation import Frame, ObjectSpec, SceneSpec, sample_scene
+from refseg_lab.simulation.catalogue import CATEGORIES
+from refseg_lab.simulation.rasteriser import rasterise
 from refseg_ros.geometry import organised_cloud, pose_of
-from refseg_ros.picking import GRIPPER, Box, plan_grasps, solid
-from refseg_ros.picking import trials as trials_module
-from refseg_ros.picking.collision import clip, convex_pieces
-from refseg_ros.picking.picking import judge
-from refseg_ros.picking.trials import Outcome, choose, own_task, summary
-from refseg_ros.simulation import Frame, ObjectSpec, SceneSpec, sample_scene
-from refseg_ros.simulation.catalogue import CATEGORIES
-from refseg_ros.simulation.rasteriser import rasterise
 
 Points = NDArray[np.float64]
 STEP = 0.004
@@ -240,8 +240,8 @@ def scene() -> SceneSpec:
 @pytest.fixture(scope="module")
 def cell() -> Iterator[object]:
     pytest.importorskip("mujoco")
-    from refseg_ros.picking.cell import PickingCell
-    from refseg_ros.simulation import RendererUnavailable
+    from refseg_lab.picking.cell import PickingCell
+    from refseg_lab.simulation import RendererUnavailable
 
     try:
         made = PickingCell(scene(), 320, 240)
@@ -275,7 +275,7 @@ def test_what_is_out_of_reach_has_no_angles(cell) -> None:
 
 
 def test_it_picks_a_cube_and_a_mug_and_nothing_else(cell) -> None:
-    from refseg_ros.picking.picking import pick
+    from refseg_lab.picking.picking import pick
 
     frame = cell.frame()
     for meant in (0, 1):
@@ -302,7 +302,7 @@ def test_reset_puts_everything_back(cell) -> None:
 
 
 def test_the_picture_is_that_of_the_other_renderer(cell) -> None:
-    from refseg_ros.simulation import TabletopRenderer
+    from refseg_lab.simulation import TabletopRenderer
 
     cell.reset()
     ours = cell.frame()

@@ -23,10 +23,10 @@ from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
 import refseg_ros.ros
+from refseg_lab.ros.target_reading import box_of, points_of
+from refseg_lab.simulation import RendererUnavailable, TabletopRenderer
 from refseg_ros.errors import ImageError
 from refseg_ros.ros.cloud import to_cloud
-from refseg_ros.ros.target_reading import box_of, points_of
-from refseg_ros.simulation import RendererUnavailable, TabletopRenderer
 
 
 def cloud(**changes: object) -> PointCloud2:
@@ -92,9 +92,9 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
 
 @pytest.mark.slow
 def test_an_arm_picks_what_the_sentence_means(environment: dict[str, str], tmp_path: Path) -> None:
+    from refseg_lab.ros.pick_client import PickClient
+    from refseg_lab.ros.picking_node import run_trials
     from refseg_ros.ros.background import Spinning
-    from refseg_ros.ros.pick_client import PickClient
-    from refseg_ros.ros.picking_node import run_trials
 
     given = ("device:=cpu", "image_reliability:=reliable")  # large images get lost otherwise
     segmenter = start("segmenter_node", environment, tmp_path / "log", *given)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from refseg_lab.pools import in_processes
+from refseg_lab.simulation import RendererUnavailable
 from refseg_ros.errors import RefsegError
-from refseg_ros.pools import in_processes
-from refseg_ros.simulation import RendererUnavailable
 
 _offset = 0
 
@@ -73,7 +73,7 @@ def leave_word(folder: str) -> None:
 _PARENT = """
 import sys
 from test_pools import leave_word
-from refseg_ros.pools import in_processes
+from refseg_lab.pools import in_processes
 if __name__ == "__main__":
     list(in_processes(leave_word, [sys.argv[1]], 1))
 """

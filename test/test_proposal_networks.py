@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load, save_file
 from tiny_networks import photo, segment_anything, transformers
 
+from refseg_lab.simulation.benchmark import bundled_slice
 from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.sam import load_sam
 from refseg_ros.backbones.sam_family import load_family
@@ -25,10 +26,9 @@ from refseg_ros.config import ProposalConfig, SegmenterConfig
 from refseg_ros.errors import WeightsError
 from refseg_ros.networks import Networks
 from refseg_ros.proposals import Proposer
+from refseg_ros.proposals.factory import make_proposer
 from refseg_ros.proposals.grid import GridProposer
-from refseg_ros.proposals.making import make_proposer
 from refseg_ros.proposals.sam import SamProposer
-from refseg_ros.simulation.benchmark import bundled_slice
 from refseg_ros.weights import resolve
 
 CPU = Device.from_name("cpu")

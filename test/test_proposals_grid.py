@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from refseg_ros.backbones import torchvision_compat
 from refseg_ros.backbones.device import Device
-from refseg_ros.backbones.frame import Encoded, Frame
+from refseg_ros.backbones.letterbox import Encoded, Frame
 from refseg_ros.config import ProposalConfig
 from refseg_ros.proposals.grid import (
     GridProposer,

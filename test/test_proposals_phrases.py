@@ -21,7 +21,7 @@ from refseg_ros.backbones.sam_family import FamilyNetwork, load_family
 from refseg_ros.config import ProposalConfig
 from refseg_ros.errors import ConfigError, WeightsError
 from refseg_ros.networks import Networks
-from refseg_ros.proposals.phrases import PhraseProposer, apart
+from refseg_ros.proposals.concepts import PhraseProposer, apart
 from refseg_ros.results import Proposals
 
 CPU = Device.from_name("cpu")

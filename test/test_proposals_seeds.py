@@ -20,7 +20,7 @@ from refseg_ros.backbones.sam import build_small_sam
 from refseg_ros.backbones.sam_decoding import corners, cut, decode
 from refseg_ros.config import ProposalConfig
 from refseg_ros.errors import ConfigError
-from refseg_ros.proposals.making import make_proposer
+from refseg_ros.proposals.factory import make_proposer
 from refseg_ros.proposals.refine import refined
 from refseg_ros.proposals.sam import SamProposer
 from refseg_ros.proposals.seeds import SeedProposer, enlarged

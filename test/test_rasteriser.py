@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refseg_ros.simulation import (
+from refseg_lab.simulation import (
     CameraSpec,
     ObjectSpec,
     RendererUnavailable,
@@ -22,7 +22,7 @@ from refseg_ros.simulation import (
     TabletopRenderer,
     sample_scene,
 )
-from refseg_ros.simulation.rasteriser import NEAR_METRES, covered_pixels, rasterise
+from refseg_lab.simulation.rasteriser import NEAR_METRES, covered_pixels, rasterise
 
 # One metre away, one pixel is 1/10 m and pixel (0, 0) has its centre on the axis.
 SIMPLE = np.array([[10.0, 0.0, 0.0], [0.0, 10.0, 0.0], [0.0, 0.0, 1.0]])
@@ -128,8 +128,8 @@ def test_ids_are_the_same_again_and_have_the_right_size() -> None:
 def test_ids_do_not_depend_on_how_the_processor_multiplies() -> None:
     code = (
         "import hashlib\n"
-        "from refseg_ros.simulation import sample_scene\n"
-        "from refseg_ros.simulation.rasteriser import rasterise\n"
+        "from refseg_lab.simulation import sample_scene\n"
+        "from refseg_lab.simulation.rasteriser import rasterise\n"
         "shown = [rasterise(sample_scene(seed), 320, 240).instances for seed in range(8)]\n"
         "print(hashlib.sha256(b''.join(ids.tobytes() for ids in shown)).hexdigest())\n"
     )

@@ -13,8 +13,12 @@ README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8"
 
 def test_the_parameter_table_is_the_one_in_the_code() -> None:
     parameters = pytest.importorskip("refseg_ros.ros.parameters", reason="needs ROS 2")
-    shown = README.split("markdown_text(SEGMENTER) -->\n")[1].split("<!-- /parameters")[0]
-    assert shown == parameters.markdown_text(parameters.SEGMENTER)
+    from refseg_ros.ros.segmenter_parameters import SEGMENTER_PARAMETERS
+
+    shown = README.split("markdown_text(SEGMENTER_PARAMETERS) -->\n")[1].split("<!-- /parameters")[
+        0
+    ]
+    assert shown == parameters.markdown_text(SEGMENTER_PARAMETERS)
 
 
 def test_every_picture_and_page_that_it_links_exists() -> None:

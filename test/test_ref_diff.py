@@ -14,16 +14,17 @@ import torch
 from hand_made import Table
 from tiny_diffusion import write_pipeline
 
+from refseg_lab.simulation.benchmark import bundled_slice
 from refseg_ros import Segmenter
 from refseg_ros.backbones.cross_attention import Maps
 from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.diffusion import Attended
 from refseg_ros.config import SegmenterConfig
-from refseg_ros.config_methods import DiffusionConfig, RefDiffConfig
+from refseg_ros.config.methods import DiffusionConfig, RefDiffConfig
 from refseg_ros.errors import ConfigError
 from refseg_ros.language import Direction, parse
-from refseg_ros.matching import SceneFeatures
-from refseg_ros.matching.ref_diff import (
+from refseg_ros.methods.catalogue import with_method
+from refseg_ros.methods.ref_diff import (
     CUTS,
     RefDiff,
     attention_map,
@@ -32,9 +33,8 @@ from refseg_ros.matching.ref_diff import (
     inside_minus_outside,
     root_end,
 )
-from refseg_ros.methods import with_method
+from refseg_ros.methods.scoring import SceneFeatures
 from refseg_ros.networks import Networks
-from refseg_ros.simulation.benchmark import bundled_slice
 
 CPU = torch.device("cpu")
 

@@ -23,15 +23,15 @@ from refer_bench import (
     make_refer,
 )
 
-from refseg_ros.cli import app
+from refseg_lab.evaluation.refer import running
+from refseg_lab.evaluation.refer.figures import PUBLISHED, figures
+from refseg_lab.evaluation.refer.layout import DATASETS, locate
+from refseg_lab.evaluation.refer.loading import read_split
+from refseg_lab.evaluation.refer.masks import decode
+from refseg_lab.evaluation.refer.running import ReferRun, run
+from refseg_lab.evaluation.refer.source import sample_of
+from refseg_ros.cli.main import app
 from refseg_ros.errors import ConfigError, DatasetError, RefsegError
-from refseg_ros.evaluation.refer import running
-from refseg_ros.evaluation.refer.figures import PUBLISHED, figures
-from refseg_ros.evaluation.refer.layout import DATASETS, locate
-from refseg_ros.evaluation.refer.masks import decode
-from refseg_ros.evaluation.refer.reading import read_split
-from refseg_ros.evaluation.refer.running import ReferRun, run
-from refseg_ros.evaluation.refer.source import sample_of
 
 ALL = {"mIoU": 0.625, "oIoU": 300 / 464, "Pr@50": 0.75, "Pr@60": 0.5, "Pr@90": 0.5}
 """Of one image: twice 100 of 100 pixels, 100 of 200, and an exception beside 64."""
@@ -155,8 +155,8 @@ def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
     whole = run(_asked(tmp_path), tmp_path / "whole.jsonl", load=ColoursLoader())[1]
     code = (
         "import sys; from pathlib import Path; from refer_bench import ColoursLoader;"
-        "from refseg_ros.evaluation.refer.layout import locate;"
-        "from refseg_ros.evaluation.refer.running import *;"
+        "from refseg_lab.evaluation.refer.layout import locate;"
+        "from refseg_lab.evaluation.refer.running import *;"
         "root = Path(sys.argv[1]); place = locate('refcoco', 'val', data=root);"
         "run(ReferRun(place, preset='tabletop'), root / 'log.jsonl',"
         " load=ColoursLoader(root / 'looked', 0.5))"

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from refseg_ros.cli import app
+from refseg_lab.evaluation.refer.pickles import read_plain_pickle
+from refseg_ros.cli.main import app
 from refseg_ros.errors import DatasetError
-from refseg_ros.evaluation.refer.pickles import read_plain_pickle
 
 PLAIN: list[Any] = [
     {"ref_id": 1, "split": "val", "ann_id": 2**40, "sentences": [{"sent": "the café", "raw": ""}]},

@@ -12,15 +12,15 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from refseg_lab.evaluation import mask_iou
+from refseg_lab.simulation.bundle import bundled_scenes
+from refseg_lab.simulation.expressions import Referral
 from refseg_ros import Segmenter, Status
 from refseg_ros.backbones.device import Device
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import ConfigError, ImageError, WeightsError
-from refseg_ros.evaluation import mask_iou
 from refseg_ros.language import noun_chunks, noun_phrases
 from refseg_ros.scene import Scene
-from refseg_ros.simulation.bundle import bundled_scenes
-from refseg_ros.simulation.expressions import Referral
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from refseg_ros.simulation.scene import SensorSpec
-from refseg_ros.simulation.sensor import decode_jpeg, encode_jpeg, expose
+from refseg_lab.simulation.scene import SensorSpec
+from refseg_lab.simulation.sensor import decode_jpeg, encode_jpeg, expose
 
 
 def grey(value: int, height: int = 60, width: int = 80) -> np.ndarray:

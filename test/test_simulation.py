@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import PCG64
 
-from refseg_ros.simulation import CameraSpec, ObjectSpec, SceneSpec, SurfaceSpec, sample_scene
-from refseg_ros.simulation.benchmark import SIZE, bundled_slice
-from refseg_ros.simulation.bundle import SCENES, bundled_scenes
-from refseg_ros.simulation.catalogue import (
+from refseg_lab.simulation import CameraSpec, ObjectSpec, SceneSpec, SurfaceSpec, sample_scene
+from refseg_lab.simulation.benchmark import SIZE, bundled_slice
+from refseg_lab.simulation.bundle import SCENES, bundled_scenes
+from refseg_lab.simulation.catalogue import (
     CATEGORIES,
     COLOURS,
     HELD_OUT,
@@ -28,10 +28,10 @@ from refseg_ros.simulation.catalogue import (
     footprint,
     parts,
 )
-from refseg_ros.simulation.chance import Chance
-from refseg_ros.simulation.expressions import benchmark_referrals, refer
-from refseg_ros.simulation.placement import footprint_corners, separated
-from refseg_ros.simulation.primitives import (
+from refseg_lab.simulation.chance import Chance
+from refseg_lab.simulation.expressions import benchmark_referrals, refer
+from refseg_lab.simulation.placement import footprint_corners, separated
+from refseg_lab.simulation.primitives import (
     Mesh,
     block,
     cylinder,
@@ -40,17 +40,17 @@ from refseg_ros.simulation.primitives import (
     signed_volume,
     tube,
 )
-from refseg_ros.simulation.rasteriser import rasterise
-from refseg_ros.simulation.sampling import PROFILES
-from refseg_ros.simulation.scene import (
+from refseg_lab.simulation.rasteriser import rasterise
+from refseg_lab.simulation.sampling import PROFILES
+from refseg_lab.simulation.scene import (
     MAX_OBJECTS,
     PATTERNS,
     SHIFT_PATTERNS,
     LightSpec,
     SensorSpec,
 )
-from refseg_ros.simulation.splits import SPLITS
-from refseg_ros.simulation.textures import paint
+from refseg_lab.simulation.splits import SPLITS
+from refseg_lab.simulation.textures import paint
 
 SEEDS = st.integers(min_value=0, max_value=2**31)
 OBJECTS = sample_scene(0).objects

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from refseg_ros.errors import ConfigError
-from refseg_ros.simulation.benchmark import bundled_slice
-from refseg_ros.simulation.counts import (
+from refseg_lab.simulation.benchmark import bundled_slice
+from refseg_lab.simulation.counts import (
     BEGIN,
     COUNTED,
     END,
@@ -20,7 +19,8 @@ from refseg_ros.simulation.counts import (
     told,
     write_table,
 )
-from refseg_ros.simulation.expressions import PHENOMENA
+from refseg_lab.simulation.expressions import PHENOMENA
+from refseg_ros.errors import ConfigError
 
 CARD = Path(__file__).parent.parent / "docs" / "data_card.md"
 

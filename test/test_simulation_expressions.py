@@ -15,18 +15,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refseg_ros.simulation import Frame, SceneSpec, sample_scene
-from refseg_ros.simulation.catalogue import CATEGORIES, COLOURS, HELD_OUT, HELD_OUT_PAIRS, NAMED
-from refseg_ros.simulation.chance import Chance
-from refseg_ros.simulation.expressions import (
+from refseg_lab.simulation import Frame, SceneSpec, sample_scene
+from refseg_lab.simulation.catalogue import CATEGORIES, COLOURS, HELD_OUT, HELD_OUT_PAIRS, NAMED
+from refseg_lab.simulation.chance import Chance
+from refseg_lab.simulation.expressions import (
     PHENOMENA,
     Referral,
     benchmark_referrals,
     phenomenon_of,
     refer,
 )
-from refseg_ros.simulation.facts import NO, measure
-from refseg_ros.simulation.forms import (
+from refseg_lab.simulation.forms import (
     Between,
     Colour,
     Modifier,
@@ -37,10 +36,11 @@ from refseg_ros.simulation.forms import (
     Rank,
     Relation,
 )
-from refseg_ros.simulation.logic import World
-from refseg_ros.simulation.naming import NAMES, NEAR, mistakable, plural, safe_names
-from refseg_ros.simulation.phrasing import Speaker
-from refseg_ros.simulation.rasteriser import rasterise
+from refseg_lab.simulation.logic import World
+from refseg_lab.simulation.measurements import NO, measure
+from refseg_lab.simulation.phrasing import Speaker
+from refseg_lab.simulation.rasteriser import rasterise
+from refseg_lab.simulation.thing_names import NAMES, NEAR, mistakable, plural, safe_names
 
 WIDTH, HEIGHT = 160, 120
 _CENTRES: dict[int, dict[int, tuple[float, float]]] = {}

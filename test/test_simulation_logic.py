@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tabletop_things import thing
 
-from refseg_ros.simulation.facts import MAYBE, NO, YES, Thing
-from refseg_ros.simulation.forms import (
+from refseg_lab.simulation.forms import (
     ORDERS,
     PLACES,
     RELATIONS,
@@ -26,7 +25,8 @@ from refseg_ros.simulation.forms import (
     Rank,
     Relation,
 )
-from refseg_ros.simulation.logic import World
+from refseg_lab.simulation.logic import World
+from refseg_lab.simulation.measurements import MAYBE, NO, YES, Thing
 
 MUG, BOWL = NounPhrase("mug"), NounPhrase("bowl")
 

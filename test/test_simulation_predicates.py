@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from tabletop_things import thing
 
-from refseg_ros.simulation import Frame, ObjectSpec, sample_scene
-from refseg_ros.simulation.catalogue import COLOURS
-from refseg_ros.simulation.facts import MAYBE, NO, YES, Thing, measure
-from refseg_ros.simulation.predicates import (
+from refseg_lab.simulation import Frame, ObjectSpec, sample_scene
+from refseg_lab.simulation.catalogue import COLOURS
+from refseg_lab.simulation.measurements import MAYBE, NO, YES, Thing, measure
+from refseg_lab.simulation.predicates import (
     agree,
     between,
     footprint_gap,

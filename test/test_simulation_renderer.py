@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from refseg_ros.simulation import (
+from refseg_lab.simulation import (
     Frame,
     RendererUnavailable,
     SceneSpec,
@@ -22,11 +22,11 @@ from refseg_ros.simulation import (
     TabletopRenderer,
     sample_scene,
 )
-from refseg_ros.simulation.benchmark import SIZE
-from refseg_ros.simulation.bundle import bundled_scenes
-from refseg_ros.simulation.dataset import write_dataset
-from refseg_ros.simulation.scene import SensorSpec
-from refseg_ros.simulation.sensor import decode_jpeg
+from refseg_lab.simulation.benchmark import SIZE
+from refseg_lab.simulation.bundle import bundled_scenes
+from refseg_lab.simulation.dataset import write_dataset
+from refseg_lab.simulation.scene import SensorSpec
+from refseg_lab.simulation.sensor import decode_jpeg
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +192,7 @@ def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str
 @pytest.mark.parametrize("choice", ["disable", "glfw"])
 def test_a_missing_back_end_is_explained(choice: str) -> None:
     pytest.importorskip("mujoco")
-    code = "from refseg_ros.simulation import TabletopRenderer; TabletopRenderer(64, 48)"
+    code = "from refseg_lab.simulation import TabletopRenderer; TabletopRenderer(64, 48)"
     run = run_python(code, MUJOCO_GL=choice, WAYLAND_DISPLAY="")
     assert run.returncode != 0
     assert "RendererUnavailable" in run.stderr
@@ -203,7 +203,7 @@ def test_a_missing_back_end_is_explained(choice: str) -> None:
 def test_mujoco_may_have_been_imported_before() -> None:
     code = (
         "import mujoco\n"
-        "from refseg_ros.simulation import TabletopRenderer, sample_scene\n"
+        "from refseg_lab.simulation import TabletopRenderer, sample_scene\n"
         "with TabletopRenderer(64, 48) as renderer:\n"
         "    print(renderer.render(sample_scene(0)).rgb.any())\n"
     )
@@ -213,7 +213,7 @@ def test_mujoco_may_have_been_imported_before() -> None:
 
 def test_an_unusable_back_end_is_named() -> None:
     code = """
-from refseg_ros.simulation import RendererUnavailable, TabletopRenderer
+from refseg_lab.simulation import RendererUnavailable, TabletopRenderer
 try:
     TabletopRenderer(32, 32)
 except RendererUnavailable as error:

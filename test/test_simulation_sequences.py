@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from refseg_ros.simulation.placement import footprint_corners, separated
-from refseg_ros.simulation.rasteriser import rasterise
-from refseg_ros.simulation.sequences import KINDS, Film, sample_film
+from refseg_lab.simulation.placement import footprint_corners, separated
+from refseg_lab.simulation.rasteriser import rasterise
+from refseg_lab.simulation.sequences import KINDS, Film, sample_film
 
 LENGTH = 9
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from table_rays import K, rendered
 
+from refseg_lab.simulation.benchmark import bundled_slice
 from refseg_ros import Segmenter
 from refseg_ros.errors import ImageError
 from refseg_ros.language import RelationKind, parse
 from refseg_ros.results import Proposals
-from refseg_ros.simulation.benchmark import bundled_slice
 from refseg_ros.spatial import Layout
 from refseg_ros.spatial.orders import by_measure
 from refseg_ros.spatial.relations import relation_support

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from table_rays import BOXES, K, X, Y, Z, rendered
 
+from refseg_lab.simulation.benchmark import bundled_slice
 from refseg_ros import Segmenter, Viewpoint
 from refseg_ros.errors import ImageError
 from refseg_ros.language import RelationKind, parse
 from refseg_ros.results import Proposals
-from refseg_ros.simulation.benchmark import bundled_slice
 from refseg_ros.spatial import Layout, Look, place
 from refseg_ros.spatial.relations import relation_support
 from refseg_ros.spatial.space import check_inputs, measure

@@ -10,12 +10,12 @@ import pytest
 from hand_made import Blocks, segmenter
 from numpy.typing import NDArray
 
+from refseg_lab.simulation.benchmark import bundled_slice
 from refseg_ros import Segmenter
-from refseg_ros.config_fields import build
+from refseg_ros.config.fields import build
 from refseg_ros.errors import ConfigError, ImageError
 from refseg_ros.results import Selection, Status, boxes_from_masks
 from refseg_ros.scene import Scene
-from refseg_ros.simulation.benchmark import bundled_slice
 from refseg_ros.tracking import State, Tracked, Tracker, TrackingConfig
 from refseg_ros.tracking.motion import corners, followed, grey, motion, moved, shift, similarity
 from refseg_ros.tracking.outline import fresh, overlap, part_around

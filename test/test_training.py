@@ -18,10 +18,7 @@ from safetensors.torch import load_file
 from square_scenes import BLUE_MUG, RED_BOWL, RED_MUG, square, write_scenes
 from torch import nn
 
-from refseg_ros import weights
-from refseg_ros.errors import ConfigError, WeightsError
-from refseg_ros.results import Proposals
-from training import (
+from refseg_lab.training import (
     common,
     evaluate,
     export,
@@ -29,9 +26,12 @@ from training import (
     train_captioner,
     train_clip,
     train_sam,
-    words,
+    vocabulary,
 )
-from training.common import Image, Scenes, Training
+from refseg_lab.training.common import Image, Scenes, Training
+from refseg_ros import weights
+from refseg_ros.errors import ConfigError, WeightsError
+from refseg_ros.results import Proposals
 
 
 @pytest.fixture(autouse=True)
@@ -212,7 +212,7 @@ class Oracle:
 
     def feature(self, category: str | None, colour: str | None) -> torch.Tensor:
         row = torch.zeros(34)
-        for index, known in enumerate((*words.CATEGORIES, *words.COLOURS)):
+        for index, known in enumerate((*vocabulary.CATEGORIES, *vocabulary.COLOURS)):
             row[index] = float(known in (category, colour))
         return row
 
@@ -225,8 +225,8 @@ class Oracle:
         pairs = []
         for text in texts:
             known = text.split()[1:]
-            category = next((word for word in known if word in words.CATEGORIES), None)
-            colour = next((word for word in known if word in words.COLOURS), None)
+            category = next((word for word in known if word in vocabulary.CATEGORIES), None)
+            colour = next((word for word in known if word in vocabulary.COLOURS), None)
             pairs.append(self.feature(category, colour))
         return torch.stack(pairs)
 

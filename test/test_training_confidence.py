@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from refseg_ros.decision import logit
-from training.confidence import best_line
+from refseg_lab.training.confidence import best_line
+from refseg_ros.decision.choice import logit
 
 
 def test_the_line_that_answers_were_drawn_from_is_found() -> None:

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from square_scenes import square, write_scenes
 
+from refseg_lab.training import augment, bank, crops, teacher, train_clip, vocabulary
+from refseg_lab.training.bank import Bank
+from refseg_lab.training.common import Scenes
+from refseg_lab.training.vocabulary import Kind, Meaning
 from refseg_ros.errors import WeightsError
-from refseg_ros.matching.crops import blur, region_images
+from refseg_ros.methods.crops import blur, region_images
 from refseg_ros.results import Proposals
-from training import augment, bank, crops, teacher, train_clip, words
-from training.bank import Bank
-from training.common import Scenes
-from training.words import Kind, Meaning
 
 SIDE = bank.SIDE
 
@@ -48,7 +48,7 @@ def test_a_bank_holds_every_object_and_some_of_the_rest(stored: Bank) -> None:
     assert (kinds == Kind.OBJECT).sum() == 3 * 12
     assert (kinds == Kind.BACKGROUND).sum() > 0
     assert (kinds == Kind.TWO).sum() > 0
-    named = {(words.CATEGORIES[c], words.COLOURS[k]) for c, k in stored.pairs()}
+    named = {(vocabulary.CATEGORIES[c], vocabulary.COLOURS[k]) for c, k in stored.pairs()}
     assert named == {("mug", "red"), ("mug", "blue"), ("bowl", "red")}
     assert set(stored.captions) == {"two mugs and a red bowl on a table"}
     assert stored.pictures.shape == (12, SIDE, SIDE, 3)
@@ -75,7 +75,7 @@ def test_a_bank_is_made_once_and_anew_for_other_scenes(tmp_path: Path) -> None:
     listing.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
     other = bank.open_bank(folder, Scenes.open(folder))
     assert len(list(folder.glob("crops-*"))) == 2
-    assert (0, words.COLOURS.index("green")) in other.pairs()
+    assert (0, vocabulary.COLOURS.index("green")) in other.pairs()
 
 
 def test_small_objects_are_left_out(tmp_path: Path) -> None:

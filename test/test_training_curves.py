@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from refseg_lab.training import curves
 from refseg_ros.errors import WeightsError
-from training import curves
 
 LINES = [
     {"step": 10, "minutes": 1.0, "loss": 4.0, "rate": 0.1},

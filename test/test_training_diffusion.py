@@ -11,13 +11,20 @@ import pytest
 import torch
 from square_scenes import write_scenes
 
+from refseg_lab.training import (
+    common,
+    export,
+    glimpses,
+    latent,
+    train_autoencoder,
+    train_diffusion,
+)
+from refseg_lab.training.common import Scenes, Thing
+from refseg_lab.training.vocabulary import NAMES
 from refseg_ros import weights
 from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.diffusion import Diffusion
 from refseg_ros.errors import WeightsError
-from training import common, export, glimpses, latent, train_autoencoder, train_diffusion
-from training.common import Scenes, Thing
-from training.words import NAMES
 
 CLIP = weights.resolve("bundled:clip")
 

@@ -17,18 +17,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from square_scenes import BLUE_MUG, RED_BOWL, RED_MUG, write_scenes
 
-from refseg_ros import weights
-from refseg_ros.simulation import catalogue, phrasing
-from refseg_ros.simulation.benchmark import bundled_slice
-from refseg_ros.simulation.scene import PATTERNS
-from training import (
+from refseg_lab.simulation import catalogue, phrasing
+from refseg_lab.simulation.benchmark import bundled_slice
+from refseg_lab.simulation.scene import PATTERNS
+from refseg_lab.training import (
     bank,
     train_captioner,
     train_clip,
-    words,
+    vocabulary,
 )
-from training.common import Scenes
-from training.words import Kind, Meaning
+from refseg_lab.training.common import Scenes
+from refseg_lab.training.vocabulary import Kind, Meaning
+from refseg_ros import weights
 
 
 @pytest.fixture
@@ -40,45 +40,51 @@ def scenes(tmp_path: Path) -> Scenes:
 
 
 def test_every_simulated_category_has_names() -> None:
-    assert catalogue.NAMED == words.CATEGORIES
-    assert tuple(catalogue.COLOURS) == words.COLOURS
+    assert catalogue.NAMED == vocabulary.CATEGORIES
+    assert tuple(catalogue.COLOURS) == vocabulary.COLOURS
 
 
 def test_captions_of_things_and_scenes() -> None:
-    assert words.describe("mug", "red") == "a red mug"
-    assert words.describe("cup", "orange") == "an orange cup"
-    assert words.describe_scene([]) == "an empty table"
-    assert words.describe_scene([RED_MUG]) == "a red mug on a table"
-    assert words.describe_scene([RED_MUG], "wood") == "a red mug on a wooden table"
+    assert vocabulary.describe("mug", "red") == "a red mug"
+    assert vocabulary.describe("cup", "orange") == "an orange cup"
+    assert vocabulary.describe_scene([]) == "an empty table"
+    assert vocabulary.describe_scene([RED_MUG]) == "a red mug on a table"
+    assert vocabulary.describe_scene([RED_MUG], "wood") == "a red mug on a wooden table"
     three = [RED_MUG, BLUE_MUG, RED_BOWL]
-    assert words.describe_scene(three, "check") == "two mugs and a red bowl on a checked table"
+    assert (
+        vocabulary.describe_scene(three, "check") == "two mugs and a red bowl on a checked table"
+    )
     alike = [("book", "pink"), RED_BOWL, ("duck", "red"), RED_BOWL]
-    assert words.describe_scene(alike, "no such") == (
+    assert vocabulary.describe_scene(alike, "no such") == (
         "a pink book, two red bowls and a red duck on a table"
     )
-    assert words.describe_scene([RED_MUG] * 9) == "many red mugs on a table"
-    kinds = [(category, "red") for category in words.CATEGORIES[:6]]
-    assert words.describe_scene(kinds).count("red") == 4
+    assert vocabulary.describe_scene([RED_MUG] * 9) == "many red mugs on a table"
+    kinds = [(category, "red") for category in vocabulary.CATEGORIES[:6]]
+    assert vocabulary.describe_scene(kinds).count("red") == 4
 
 
 def test_the_captioner_can_spell_all_captions() -> None:
-    known = set(words.caption_vocabulary())
-    for category in words.CATEGORIES:
-        for colour in words.COLOURS:
-            assert set(words.describe_scene([(category, colour)]).split()) <= known
+    known = set(vocabulary.caption_vocabulary())
+    for category in vocabulary.CATEGORIES:
+        for colour in vocabulary.COLOURS:
+            assert set(vocabulary.describe_scene([(category, colour)]).split()) <= known
             for count in range(2, 9):
-                said = words.describe_scene([(category, colour)] * count)
+                said = vocabulary.describe_scene([(category, colour)] * count)
                 assert set(said.split()) <= known
     for pattern in PATTERNS:
-        assert set(words.describe_scene([RED_MUG], pattern).split()) <= known
-        assert "table" != words.describe_scene([RED_MUG], pattern).split()[-2] != "a"
-    assert set(words.EMPTY_TABLE.split()) | {",", "and"} <= known
+        assert set(vocabulary.describe_scene([RED_MUG], pattern).split()) <= known
+        assert "table" != vocabulary.describe_scene([RED_MUG], pattern).split()[-2] != "a"
+    assert set(vocabulary.EMPTY_TABLE.split()) | {",", "and"} <= known
 
 
 def test_merges_of_two_words_by_hand() -> None:
     # All pairs occur once except (a, b), so it comes first; then by the alphabet.
-    assert words.train_merges(["abc", "abd"]) == [("a", "b"), ("ab", "c</w>"), ("ab", "d</w>")]
-    assert words.train_merges(["a"]) == []
+    assert vocabulary.train_merges(["abc", "abd"]) == [
+        ("a", "b"),
+        ("ab", "c</w>"),
+        ("ab", "d</w>"),
+    ]
+    assert vocabulary.train_merges(["a"]) == []
 
 
 def test_the_text_encoder_knows_every_word_of_the_benchmark() -> None:
@@ -86,23 +92,25 @@ def test_the_text_encoder_knows_every_word_of_the_benchmark() -> None:
         referral.expression for scene in bundled_slice() for referral in scene.referrals
     ]
     assert len(expressions) > 200
-    said = {word for text in expressions for word in words.pieces(text)}
-    assert said <= set(words.clip_words())
+    said = {word for text in expressions for word in vocabulary.pieces(text)}
+    assert said <= set(vocabulary.clip_words())
     # What the slice happens not to say: the tables from which expressions are made.
     source = Path(phrasing.__file__).read_text(encoding="utf-8")
     tables = source[source.index("_NUMBERS: Final") : source.index("class Speaker")]
     tables = re.sub(r"\{\w*\}", " ", tables)  # the names of what is put in are not said
-    quoted = {word for text in re.findall(r'"([^"]*)"', tables) for word in words.pieces(text)}
+    quoted = {
+        word for text in re.findall(r'"([^"]*)"', tables) for word in vocabulary.pieces(text)
+    }
     assert len(quoted) > 60
-    assert quoted - {"hand", "bare"} <= set(words.clip_words())
+    assert quoted - {"hand", "bare"} <= set(vocabulary.clip_words())
 
 
 def test_every_known_word_is_one_token(tmp_path: Path) -> None:
     train_clip.write_merges(tmp_path / "bpe.txt.gz")
     tokenizer = train_clip.build_tokenizer(tmp_path / "bpe.txt.gz")
-    assert {word: len(tokenizer.encode(word)) for word in words.clip_words()} == dict.fromkeys(
-        words.clip_words(), 1
-    )
+    assert {
+        word: len(tokenizer.encode(word)) for word in vocabulary.clip_words()
+    } == dict.fromkeys(vocabulary.clip_words(), 1)
     assert len(tokenizer.encode("gyroscope")) > 1
 
 
@@ -110,11 +118,11 @@ def test_the_bundled_vocabularies_are_those_of_the_scripts(tmp_path: Path) -> No
     train_clip.write_merges(tmp_path / "bpe.txt.gz")
     with gzip.open(weights.resolve("bundled:clip") / "bpe.txt.gz") as ours:
         assert ours.read() == gzip.decompress((tmp_path / "bpe.txt.gz").read_bytes())
-    assert weights.bundled_vocabulary() == set(words.head_words())
+    assert weights.bundled_vocabulary() == set(vocabulary.head_words())
     tokenizer = json.loads(
         (weights.resolve("bundled:captioner") / "tokenizer.json").read_text(encoding="utf-8")
     )
-    assert tokenizer["model"]["vocab"] == words.caption_vocabulary()
+    assert tokenizer["model"]["vocab"] == vocabulary.caption_vocabulary()
 
 
 @given(st.integers(0, 2**32), st.integers(0, 23), st.integers(-1, 9), st.sampled_from(Kind))
@@ -122,14 +130,14 @@ def test_random_texts_are_true_and_name_what_they_say(
     seed: int, category: int, colour: int, kind: Kind
 ) -> None:
     shown = Meaning(kind, category, colour)
-    text, said = words.random_text(np.random.default_rng(seed), shown)
-    assert words.true_of([shown], [said]).all()
+    text, said = vocabulary.random_text(np.random.default_rng(seed), shown)
+    assert vocabulary.true_of([shown], [said]).all()
     if said.category >= 0:
-        assert any(name in text for name in words.NAMES[words.CATEGORIES[category]])
-    assert set(words.pieces(text)) <= set(words.clip_words())
+        assert any(name in text for name in vocabulary.NAMES[vocabulary.CATEGORIES[category]])
+    assert set(vocabulary.pieces(text)) <= set(vocabulary.clip_words())
     if said.colour >= 0:
-        name = words.COLOURS[colour]
-        assert any(option in text for option in (name, *words.ALIASES.get(name, ())))
+        name = vocabulary.COLOURS[colour]
+        assert any(option in text for option in (name, *vocabulary.ALIASES.get(name, ())))
     if kind != Kind.OBJECT:
         assert said == (kind, -1, -1)
 
@@ -138,14 +146,14 @@ def test_what_is_true_of_what() -> None:
     shown = [Meaning(0, 3, 1), Meaning(0, 3, 2), Meaning(1, 3, 1)]
     said = [Meaning(0, 3, -1), Meaning(0, -1, 1), Meaning(0, 3, 2), Meaning(1, -1, -1)]
     expected = [[1, 1, 0, 0], [1, 0, 1, 0], [0, 0, 0, 1]]
-    assert words.true_of(shown, said).astype(int).tolist() == expected
+    assert vocabulary.true_of(shown, said).astype(int).tolist() == expected
 
 
 def test_of_an_unknown_colour_no_colour_is_true_or_false() -> None:
     shown = [Meaning(0, 3, -1), Meaning(0, 3, 2)]
     said = [Meaning(0, 3, -1), Meaning(0, 3, 2), Meaning(0, -1, 1), Meaning(1, -1, -1)]
-    assert words.true_of(shown, said).astype(int).tolist() == [[1, 0, 0, 0], [1, 1, 0, 0]]
-    assert words.unclear(shown, said).astype(int).tolist() == [[0, 1, 1, 0], [0, 0, 0, 0]]
+    assert vocabulary.true_of(shown, said).astype(int).tolist() == [[1, 0, 0, 0], [1, 1, 0, 0]]
+    assert vocabulary.unclear(shown, said).astype(int).tolist() == [[0, 1, 1, 0], [0, 0, 0, 0]]
 
 
 # CLIP and captions
@@ -186,7 +194,7 @@ def test_texts_of_a_batch_hold_a_true_one_for_each_crop() -> None:
     rng = np.random.default_rng(0)
     shown = [Meaning(Kind.OBJECT, 1, 2), Meaning(Kind.TWO, 3, 4), Meaning(Kind.BACKGROUND, 0, 0)]
     texts, said = train_clip.random_texts(shown, PAIRS, rng)
-    true = words.true_of(shown, said)
+    true = vocabulary.true_of(shown, said)
     assert len(texts) == len(said) == 3 + 44 + 3
     assert true.diagonal().all()
     assert not true.all(1).any()
@@ -213,7 +221,10 @@ def test_captions_of_a_batch_fit_their_crops(scenes: Scenes, tmp_path: Path) -> 
         elif meaning.kind < 0:
             assert text == "two mugs and a red bowl on a table"
         else:
-            category, colour = words.CATEGORIES[meaning.category], words.COLOURS[meaning.colour]
+            category, colour = (
+                vocabulary.CATEGORIES[meaning.category],
+                vocabulary.COLOURS[meaning.colour],
+            )
             assert text.endswith(f" {category}")
             assert meaning.colour < 0 or text == f"a {colour} {category}"
     assert {meaning.colour for meaning in shown} >= {-1, 0, 2}
@@ -256,7 +267,7 @@ def test_colours_that_are_read_are_sometimes_others() -> None:
     changed = echo.read != echo.truth
     assert not changed[:, [0, 1, 3, 4]].any()
     assert 0.1 < changed[:, 2].float().mean() < 0.4
-    assert set(echo.read[:, 2].tolist()) <= set(train_captioner.model_ids(words.COLOURS))
+    assert set(echo.read[:, 2].tolist()) <= set(train_captioner.model_ids(vocabulary.COLOURS))
 
 
 def test_the_class_loss_leaves_out_what_has_no_name() -> None:

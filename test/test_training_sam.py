@@ -11,10 +11,10 @@ import pytest
 import torch
 from square_scenes import write_scenes
 
-from training import train_sam, views
-from training.common import Scenes
-from training.optimiser import MuonAndAdamW
-from training.views import Prompt
+from refseg_lab.training import train_sam, views
+from refseg_lab.training.common import Scenes
+from refseg_lab.training.optimiser import MuonAndAdamW
+from refseg_lab.training.views import Prompt
 
 
 @pytest.fixture

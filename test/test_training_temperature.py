@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refseg_ros.simulation.benchmark import bundled_slice
-from training.temperature import HIGHEST, LOWEST, best_temperature, mean_nll, shares_at
+from refseg_lab.simulation.benchmark import bundled_slice
+from refseg_lab.training.temperature import HIGHEST, LOWEST, best_temperature, mean_nll, shares_at
 
 THREE_OF_FOUR = [(np.array([1.0, 0.0]), row) for row in (0, 0, 0, 1)]
 """Two candidates one logit apart, of which the better is the true one three times of four."""
@@ -61,8 +61,8 @@ def test_no_other_temperature_is_likelier(
 
 
 def test_the_bundled_matcher_is_asked_for_its_logits() -> None:
+    from refseg_lab.training.calibrate import Case, look_cases, temperature_table
     from refseg_ros import Segmenter
-    from training.calibrate import Case, look_cases, temperature_table
 
     segmenter = Segmenter.from_preset("tabletop", "cpu")
     cases = []

@@ -22,7 +22,7 @@ from bad_server import Server, serving
 from safetensors.numpy import save
 from typer.testing import CliRunner
 
-from refseg_ros.cli import app
+from refseg_ros.cli.main import app
 from refseg_ros.errors import WeightsError
 from refseg_ros.weights import catalogue, fetching
 from refseg_ros.weights.catalogue import File, Published

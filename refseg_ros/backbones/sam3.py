@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from refseg_ros.backbones.frame import Frame
+from refseg_ros.backbones.letterbox import Frame
 from refseg_ros.backbones.sam_family import (
     KINDS,
     FamilyNetwork,

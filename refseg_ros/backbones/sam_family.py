@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from refseg_ros.backbones import torchvision_compat
-from refseg_ros.backbones.frame import Encoded, Frame, in_float32
+from refseg_ros.backbones.letterbox import Encoded, Frame, in_float32
 from refseg_ros.errors import WeightsError
 
 Colour = tuple[float, float, float]

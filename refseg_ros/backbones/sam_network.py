@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from refseg_ros.backbones.conv_pyramid import ConvPyramid
-from refseg_ros.backbones.frame import Encoded, Frame
+from refseg_ros.backbones.letterbox import Encoded, Frame
 from refseg_ros.backbones.mobile_sam import TinyVitEncoder
 from refseg_ros.backbones.sam_decoding import answer, at_once, draw, predicted
 

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from refseg_ros.dialogue.asking import Question
-from refseg_ros.dialogue.context import Context
+from refseg_ros.decision.questions import Question
 from refseg_ros.dialogue.conversation import Conversation
+from refseg_ros.spatial.context import Context
 
 __all__ = ["Context", "Conversation", "Question"]

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refseg_ros.dialogue.finding import found_again
-from refseg_ros.dialogue.reading import Reading, Turn, again, lost_answer
-from refseg_ros.dialogue.replies import Kind, read_reply
+from refseg_ros.dialogue.follow_up import Reading, Turn, again, lost_answer
 from refseg_ros.language import parse
+from refseg_ros.language.replies import Kind, read_reply
 from refseg_ros.results import Selection, Status
 
 if TYPE_CHECKING:

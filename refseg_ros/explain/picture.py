@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refseg_ros.errors import ImageError
+from refseg_ros.explain.candidate_cards import Cards, colour_of, resized
 from refseg_ros.explain.canvas import FAIR, GOOD, INK, POOR, QUIET, Canvas, Colour, RgbImage, step
-from refseg_ros.explain.cards import Cards, colour_of, resized
-from refseg_ros.explain.explanation import Condition
 from refseg_ros.explain.wording import (
     best_first,
     check_words,
@@ -22,8 +21,9 @@ from refseg_ros.explain.wording import (
     read_lines,
     taken_for,
 )
-from refseg_ros.matching.crops import region_images
+from refseg_ros.methods.crops import region_images
 from refseg_ros.results import Candidate, Proposals, Selection
+from refseg_ros.results.explanation import Condition
 from refseg_ros.viewer.overlay import STATUS_COLOURS, draw_outline, draw_tag, inner_point
 
 See = Callable[[RgbImage, Proposals], Iterable[RgbImage]]

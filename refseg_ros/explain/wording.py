@@ -6,9 +6,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from refseg_ros.explain.explanation import Check, Condition, Explanation, Landmark, Term
-from refseg_ros.explain.reading import reading
+from refseg_ros.explain.reading_in_words import reading
 from refseg_ros.results import Candidate, Selection
+from refseg_ros.results.explanation import Check, Condition, Explanation, Landmark, Term
 from refseg_ros.viewer.text import printable
 
 _LONGEST = 300

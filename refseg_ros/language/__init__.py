@@ -3,6 +3,13 @@
 
 from __future__ import annotations
 
+from refseg_ros.language.chunks import (
+    SynonymRule,
+    is_abstract,
+    noun_chunks,
+    noun_phrases,
+    same_thing,
+)
 from refseg_ros.language.expression import (
     Anaphora,
     Direction,
@@ -15,13 +22,6 @@ from refseg_ros.language.expression import (
 )
 from refseg_ros.language.nouns import head_noun
 from refseg_ros.language.parser import parse
-from refseg_ros.language.phrases import (
-    SynonymRule,
-    is_abstract,
-    noun_chunks,
-    noun_phrases,
-    same_thing,
-)
 from refseg_ros.language.tokens import lemma
 
 __all__ = [

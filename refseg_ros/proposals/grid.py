@@ -20,7 +20,7 @@ from torch import Tensor
 from refseg_ros.backbones import torchvision_compat
 from refseg_ros.backbones.batches import Batches
 from refseg_ros.backbones.device import Device
-from refseg_ros.backbones.frame import Encoded, Frame
+from refseg_ros.backbones.letterbox import Encoded, Frame
 from refseg_ros.config import ProposalConfig
 from refseg_ros.proposals.network import ProposalNetwork
 from refseg_ros.proposals.scaling import finished, shrink

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from refseg_ros.backbones.frame import Encoded
+from refseg_ros.backbones.letterbox import Encoded
 from refseg_ros.results import Proposals
 
 
@@ -35,7 +35,7 @@ class ProposalNetwork(Protocol):
         Args:
             encoded: The image.
             points: (N, 2) float32 x, y in pixels of the network's input, on the thing meant;
-                see :meth:`refseg_ros.backbones.frame.Frame.points`.
+                see :meth:`refseg_ros.backbones.letterbox.Frame.points`.
             least: Masks of no higher predicted IoU are left out; 0 keeps all.
 
         Returns:

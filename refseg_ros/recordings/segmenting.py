@@ -21,10 +21,10 @@ import numpy as np
 
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import DatasetError, ImageError
-from refseg_ros.evaluation.records import Observer, pack, unpack
 from refseg_ros.json_lines import JsonLines
-from refseg_ros.methods import with_method
+from refseg_ros.methods.catalogue import with_method
 from refseg_ros.recordings.images import IMAGE, Recording, image_message, opened, rgb_of
+from refseg_ros.recordings.observed import Observer, packed_mask, unpacked_mask
 from refseg_ros.results import Selection, Status, boxes_from_masks
 
 STORAGE = {".mcap": "MCAP", ".db3": "SQLITE3"}
@@ -151,7 +151,7 @@ def _answer(observer: Observer, expression: str, message: Any) -> dict[str, Any]
         selection = Selection.none(expression, Status.ERROR, str(error), (0, 0))
     values = selection.to_dict()
     values.pop("seconds")  # of this run alone
-    mask = base64.b64encode(pack(selection.mask)) if selection.mask.any() else b""
+    mask = base64.b64encode(packed_mask(selection.mask)) if selection.mask.any() else b""
     return {"answer": values, "mask": mask.decode("ascii")}
 
 
@@ -203,7 +203,7 @@ def _messages(store: Any, message: Any, answer: Mapping[str, Any]) -> dict[str, 
     size = (values["size"]["height"], values["size"]["width"])
     if not all(size):
         return made
-    mask = unpack(base64.b64decode(answer["mask"]), size)
+    mask = unpacked_mask(base64.b64decode(answer["mask"]), size)
     shown = Selection(
         expression=values["expression"],
         status=Status[values["status"]],

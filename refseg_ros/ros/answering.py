@@ -15,6 +15,7 @@ from std_msgs.msg import Header
 from refseg_ros.errors import ImageError
 from refseg_ros.language import parse
 from refseg_ros.language.tokens import MAX_CHARS
+from refseg_ros.language.usable import tells_sides
 from refseg_ros.results import Selection, Status
 from refseg_ros.ros.conversions import to_mask
 from refseg_ros.ros.depth import DepthStore
@@ -29,7 +30,6 @@ from refseg_ros.ros.parameters import Parameters
 from refseg_ros.ros.sharing import Turn
 from refseg_ros.ros.space import Place, Places
 from refseg_ros.ros.worker import Again, Call, Clear, Expired, Inbox, Look, Work
-from refseg_ros.spatial.phrases import tells_sides
 from refseg_ros.srv import Segment
 
 if TYPE_CHECKING:

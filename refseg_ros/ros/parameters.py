@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parameters of the nodes: one table each for declaration, checks, YAML and documents."""
+"""Parameters of nodes: one table beside each node, for declaration, checks, YAML and documents."""
 
 from __future__ import annotations
 
@@ -19,9 +19,6 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from refseg_ros.errors import ConfigError
-from refseg_ros.methods import METHODS
-from refseg_ros.ros.qos import RELIABILITIES
-from refseg_ros.simulation.sequences import KINDS
 
 Value = str | int | float  # bool is an int
 
@@ -94,188 +91,6 @@ class Rule:
         return descriptor
 
 
-SEGMENTER = (
-    Rule(
-        "preset",
-        "tabletop",
-        "Models and settings: tabletop (bundled), paper, or the path of a .yaml file.",
-    ),
-    Rule(
-        "method",
-        "",
-        f"How candidates are matched: {', '.join(METHODS)}; empty is the preset's own way.",
-    ),
-    Rule("device", "auto", "Where the models run: auto, cpu, cuda or cuda:N."),
-    Rule(
-        "mode",
-        "on_command",
-        "When to look: on_command looks when something is asked; continuous also whenever the "
-        "view has changed, and answers the last command again; on_service only for calls of the "
-        "service and the action: a command by topic is answered with ERROR.",
-        choices=("on_command", "continuous", "on_service"),
-        dynamic=True,
-    ),
-    Rule(
-        "track",
-        False,
-        "Whether the target of an answer is followed: mask and result of every image that can be "
-        "kept up with, until it is cleared or another command is answered; takes most of a CPU "
-        "core.",
-        dynamic=True,
-    ),
-    Rule(
-        "anytime",
-        False,
-        "Whether a command on a new view is answered twice: at once from how candidates look and "
-        "lie (is_final false), and with their captions as soon as those are made.",
-        dynamic=True,
-    ),
-    Rule("command", "", "A command to begin with; empty is none. Later ones come by topic."),
-    Rule(
-        "autostart",
-        True,
-        "Whether the node configures and activates itself. With false it waits for a manager or "
-        "`ros2 lifecycle set`, and says so in /diagnostics.",
-    ),
-    Rule(
-        "image_transport",
-        "raw",
-        "Type of the image topic: raw is sensor_msgs/Image, compressed is CompressedImage.",
-        choices=("raw", "compressed"),
-    ),
-    Rule(
-        "image_reliability",
-        "best_effort",
-        "Reliability of the image, depth and camera_info subscriptions. best_effort goes with "
-        "every camera but can lose large images; reliable needs a reliable publisher.",
-        choices=tuple(RELIABILITIES),
-    ),
-    Rule(
-        "image_timeout",
-        10.0,
-        "Seconds after which the newest image is too old to answer about, and after which a "
-        "command that waits for one is answered with ERROR; 0 takes an image of any age.",
-        low=0.0,
-        high=3600.0,
-        dynamic=True,
-    ),
-    Rule(
-        "max_megapixels",
-        16.0,
-        "Images with more million pixels are refused with ERROR; memory and time grow with them.",
-        low=0.01,
-        high=1000.0,
-        dynamic=True,
-    ),
-    Rule(
-        "keyframe_change",
-        6.0,
-        "Change of view in grey levels (0 to 255): a frame is observed anew if the mean of any "
-        "cell of a 32x24 grid differs by more from the observed frame.",
-        low=0.0,
-        high=255.0,
-        dynamic=True,
-    ),
-    Rule(
-        "keyframe_period",
-        0.0,
-        "In continuous mode, seconds after which an unchanged view is observed again; 0 is never.",
-        low=0.0,
-        high=86400.0,
-        dynamic=True,
-    ),
-    Rule(
-        "depth_slop",
-        0.05,
-        "Largest difference in seconds between the stamps of an image and its depth image.",
-        low=0.0,
-        high=10.0,
-        dynamic=True,
-    ),
-    Rule(
-        "reference_frame",
-        "",
-        "tf frame whose left, right, front and back commands mean, such as base_link (x forward, "
-        "y left, z up from the table); needs camera_info and tf2_ros. Empty: the camera's.",
-        dynamic=True,
-    ),
-    Rule(
-        "target_frame",
-        "",
-        "tf frame of the poses on ~/target and in results, such as base_link; needs tf2_ros. "
-        "Empty: the camera's optical frame.",
-        dynamic=True,
-    ),
-    Rule(
-        "service_timeout",
-        60.0,
-        "Seconds after which a call of ~/segment that was not answered is told so.",
-        low=0.1,
-        high=3600.0,
-        dynamic=True,
-    ),
-)
-"""Parameters of the node ``refseg``."""
-
-CAMERA = (
-    Rule("width", 640, "Width of the images in pixels.", low=16, high=2048),
-    Rule("height", 480, "Height of the images in pixels.", low=16, high=2048),
-    Rule("rate", 5.0, "Images a second.", low=0.1, high=60.0, dynamic=True),
-    Rule(
-        "scene", 0, "Number of the scene at the start; ~/scene changes it.", low=0, high=2**31 - 1
-    ),
-    Rule(
-        "motion",
-        "still",
-        "What the camera does: still, or sway slowly from side to side.",
-        choices=("still", "sway"),
-        dynamic=True,
-    ),
-    Rule(
-        "film",
-        "none",
-        "A film in place of a scene, played forth and back; scene is its number. camera: only the "
-        "camera moves; moving: a thing too; occlusion: something is moved before a thing; exit: "
-        "the camera turns away and back; alike: a thing is moved past one like it.",
-        choices=("none", *KINDS),
-    ),
-    Rule(
-        "noise",
-        0.0,
-        "Standard deviation of the sensor noise in grey levels (0 to 255).",
-        low=0.0,
-        high=64.0,
-        dynamic=True,
-    ),
-)
-"""Parameters of the node ``tabletop_camera``."""
-
-VIEWER = (
-    Rule("host", "127.0.0.1", "Address to listen on; 0.0.0.0 lets the whole network command."),
-    Rule(
-        "port",
-        8080,
-        "TCP port of the page; if it is taken, the next free one is used and logged.",
-        low=1,
-        high=65535,
-    ),
-    Rule(
-        "image_reliability",
-        "best_effort",
-        "Reliability of the image subscription.",
-        choices=tuple(RELIABILITIES),
-    ),
-)
-"""Parameters of the node ``refseg_viewer``."""
-
-TABLES: Mapping[str, tuple[Rule, ...]] = {
-    "refseg": SEGMENTER,
-    "tabletop_camera": CAMERA,
-    "refseg_viewer": VIEWER,
-}
-"""Node name to its table."""
-
-
 class Parameters:
     """The declared and checked parameters of a node.
 
@@ -319,13 +134,17 @@ class Parameters:
         return SetParametersResult(successful=True)
 
 
-def yaml_text() -> str:
-    """The text of ``config/refseg.yaml``: every parameter, its default and what it means."""
+def yaml_text(tables: Mapping[str, Iterable[Rule]]) -> str:
+    """The text of ``config/refseg.yaml``: every parameter, its default and what it means.
+
+    Args:
+        tables: Node name to its parameters.
+    """
     lines = [
-        "# Parameters of the nodes with their defaults, as refseg_ros/ros/parameters.py declares",
+        "# Parameters of the nodes with their defaults, as the table beside each node declares",
         "# them. Those marked (live) may be changed while the node runs.",
     ]
-    for node, table in TABLES.items():
+    for node, table in tables.items():
         lines += [f"/**/{node}:", "  ros__parameters:"]
         for rule in table:
             live = " (live)" if rule.dynamic else ""

@@ -23,7 +23,7 @@ from rclpy.node import Node
 
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import ConfigError, RefsegError
-from refseg_ros.methods import with_method
+from refseg_ros.methods.catalogue import with_method
 from refseg_ros.ros import qos
 from refseg_ros.ros.answering import Answering
 from refseg_ros.ros.calls import Calls
@@ -41,9 +41,10 @@ from refseg_ros.ros.managed import (
 )
 from refseg_ros.ros.messages import to_status
 from refseg_ros.ros.outputs import Outputs
-from refseg_ros.ros.parameters import SEGMENTER, Parameters
+from refseg_ros.ros.parameters import Parameters
 from refseg_ros.ros.process import run
 from refseg_ros.ros.reporting import figures
+from refseg_ros.ros.segmenter_parameters import SEGMENTER_PARAMETERS
 from refseg_ros.ros.sharing import Turn
 from refseg_ros.ros.space import Places
 from refseg_ros.ros.worker import Inbox
@@ -97,7 +98,7 @@ class SegmenterNode(LifecycleNode):
         self._load = load
         self._turn = turn or Turn()
         self._health = Health()
-        self._values = Parameters(self, SEGMENTER, self._on_parameter)
+        self._values = Parameters(self, SEGMENTER_PARAMETERS, self._on_parameter)
         self._depth = DepthStore()
         connection = Connection(lambda: transforms(self))
         self._frame = ReferenceFrame(connection)

@@ -23,12 +23,30 @@ from refseg_ros.ros import qos
 from refseg_ros.ros.background import Spinning
 from refseg_ros.ros.conversions import rgb_from_image
 from refseg_ros.ros.listening import AnswerListener, Heard, stamp_ns
-from refseg_ros.ros.parameters import VIEWER, Parameters
+from refseg_ros.ros.parameters import Parameters, Rule
 from refseg_ros.ros.process import RosLogHandler
+from refseg_ros.ros.qos import RELIABILITIES
 from refseg_ros.viewer.model import ViewerModel
 
 SEGMENTER = "refseg"
 CAMERA = "tabletop_camera"
+VIEWER_PARAMETERS = (
+    Rule("host", "127.0.0.1", "Address to listen on; 0.0.0.0 lets the whole network command."),
+    Rule(
+        "port",
+        8080,
+        "TCP port of the page; if it is taken, the next free one is used and logged.",
+        low=1,
+        high=65535,
+    ),
+    Rule(
+        "image_reliability",
+        "best_effort",
+        "Reliability of the image subscription.",
+        choices=tuple(RELIABILITIES),
+    ),
+)
+"""Parameters of the node ``refseg_viewer``."""
 _PORTS_TRIED = 50
 
 
@@ -42,7 +60,7 @@ class ViewerNode(Node):
     def __init__(self, model: ViewerModel) -> None:
         super().__init__("refseg_viewer")
         self.model = model
-        self.settings = Parameters(self, VIEWER)
+        self.settings = Parameters(self, VIEWER_PARAMETERS)
         self._scene: int | None = None
         self._command = self.create_publisher(String, "command", qos.COMMAND)
         self._next = self.create_publisher(Int32, f"{CAMERA}/scene", qos.COMMAND)

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+from refseg_ros.language.usable import looks_of, usable_relations
 from refseg_ros.spatial.layout import Layout
-from refseg_ros.spatial.look import Look
-from refseg_ros.spatial.phrases import looks_of, usable_relations
+from refseg_ros.spatial.likeness import Look
 from refseg_ros.spatial.placing import Placing, place
 from refseg_ros.spatial.position import position_prior, size_prior
 from refseg_ros.spatial.rectifier import Rectification, rectify, rectify_released

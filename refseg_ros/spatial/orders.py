@@ -10,9 +10,9 @@ from typing import Final
 import cv2
 import numpy as np
 
-from refseg_ros.explain.explanation import Landmark
 from refseg_ros.language import Direction
 from refseg_ros.language.expression import Measure, NounPhrase, Superlative
+from refseg_ros.results.explanation import Landmark
 from refseg_ros.spatial.layout import Layout, Vector
 from refseg_ros.spatial.position import PRIOR_SCALE, SIZE_SCALE, in_frame, reach
 

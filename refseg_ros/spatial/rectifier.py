@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from refseg_ros.language import Direction
-from refseg_ros.language.entities import ABOVE, BELOW, LEFT, RIGHT, Entity, EntityRelation
+from refseg_ros.language.tas.entities import ABOVE, BELOW, LEFT, RIGHT, Entity, EntityRelation
 from refseg_ros.results import BoolMasks, FloatArray, sums_from_masks
 
 

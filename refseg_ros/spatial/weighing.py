@@ -20,14 +20,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from refseg_ros.explain.explanation import Condition, ConditionKind, Landmark
 from refseg_ros.language import Direction, Relation, RelationKind
 from refseg_ros.language.expression import NounPhrase
 from refseg_ros.language.lexicon import SIZES
-from refseg_ros.spatial.layout import Layout, Vector
-from refseg_ros.spatial.look import LEAST, Look, share_out
-from refseg_ros.spatial.orders import Order, by_direction, by_measure
-from refseg_ros.spatial.phrases import (
+from refseg_ros.language.usable import (
     MAX_DEPTH,
     SIDED,
     completed,
@@ -36,9 +32,13 @@ from refseg_ros.spatial.phrases import (
     is_told,
     usable,
 )
+from refseg_ros.results.explanation import Condition, ConditionKind, Landmark
+from refseg_ros.spatial.layout import Layout, Vector
+from refseg_ros.spatial.likeness import LEAST, Look, share_out
+from refseg_ros.spatial.orders import Order, by_direction, by_measure
 from refseg_ros.spatial.position import CLOSENESS, PRIOR_SCALE, position_prior, size_prior
 from refseg_ros.spatial.relations import distances, on_the_table, relation_support
-from refseg_ros.spatial.tracing import Weighed, ordered, ruled_out, taken, weighed_by
+from refseg_ros.spatial.weighed import Weighed, ordered, ruled_out, taken, weighed_by
 
 HOLDS: Final = 0.5
 """Truth from which something holds: of the best for one thing, by itself for a set."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from refseg_ros.config_fields import option
+from refseg_ros.config.fields import option
 
 
 @dataclass(frozen=True)

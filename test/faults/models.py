@@ -200,7 +200,7 @@ def change(stand: Stand, number: int) -> None:
 def full_disk(maker: Maker) -> str:
     from PIL import Image
 
-    from refseg_ros.simulation.bundle import bundled_scenes
+    from refseg_lab.simulation.bundle import bundled_scenes
 
     source, target = maker.folder / "scene.png", maker.folder / "answer.png"
     Image.fromarray(bundled_scenes()[0].frame.rgb).save(source)

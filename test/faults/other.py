@@ -14,9 +14,9 @@ from rclpy.node import Node
 from refseg_ros.msg import Segmentation
 from sensor_msgs.msg import Image
 
+from refseg_lab.simulation.bundle import bundled_scenes
 from refseg_ros.ros import qos
 from refseg_ros.ros.conversions import to_image
-from refseg_ros.simulation.bundle import bundled_scenes
 
 
 def camera(node: Node) -> None:

@@ -20,11 +20,11 @@ from rclpy.parameter import Parameter
 from ros_peer import NAMESPACE, Peer, end, ros_domain
 from sensor_msgs.msg import Image
 
-from refseg_ros.evaluation.timing import cores
-from refseg_ros.processes import Child, Children
+from refseg_lab.evaluation.timing import cores
+from refseg_lab.processes import Child, Children
+from refseg_lab.simulation.benchmark import TabletopScene
+from refseg_lab.simulation.bundle import bundled_scenes
 from refseg_ros.results import Status
-from refseg_ros.simulation.benchmark import TabletopScene
-from refseg_ros.simulation.bundle import bundled_scenes
 
 HERE = Path(__file__).parent
 HANG = 2.0

@@ -15,10 +15,10 @@ from faults.stand import HANG, Maker, Stand, patience
 from ros_peer import NAMESPACE
 from sensor_msgs.msg import CompressedImage, Image
 
-from refseg_ros.processes import Child, Children
+from refseg_lab.processes import Child, Children
+from refseg_lab.simulation.bundle import bundled_scenes
 from refseg_ros.results import Status
 from refseg_ros.ros import qos
-from refseg_ros.simulation.bundle import bundled_scenes
 
 OTHER = Path(__file__).with_name("other.py")
 

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the files of a data set to images with expressions, each checked before it is believed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from refseg_lab.evaluation.refer.layout import Place
+from refseg_lab.evaluation.refer.pickles import read_plain_pickle
+from refseg_ros.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Expression:
+    """One sentence of one reference: one item of the test.
+
+    Attributes:
+        key: Unique in the data set: reference and sentence.
+        text: REFER's normalised sentence, ``sent``.
+        objects: Rows of :attr:`ReferImage.objects` that are meant; none for a no-target one.
+    """
+
+    key: str
+    text: str
+    objects: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ReferImage:
+    """One image with all that is asked of it.
+
+    Attributes:
+        name: Unique in the data set.
+        path: Of the picture.
+        size: Height and width as annotated; zeros where only the picture tells.
+        objects: What COCO's or PhraseCut's file says of each mask.
+        expressions: In the order of the file.
+    """
+
+    name: str
+    path: Path
+    size: tuple[int, int]
+    objects: tuple[Any, ...] = field(repr=False)
+    expressions: tuple[Expression, ...]
+
+
+def read_split(place: Place) -> tuple[ReferImage, ...]:
+    """Read the expressions of a split, grouped by image.
+
+    Args:
+        place: Of :func:`refseg_lab.evaluation.refer.layout.locate`.
+
+    Returns:
+        Images in the order in which they are first asked of.
+
+    Raises:
+        DatasetError: A file is damaged, holds more than plain values, or refers to what is not
+            there; or the split is empty.
+    """
+    references = _references(place.references)
+    if place.instances is None:
+        images = _phrasecut(place, references)
+    else:
+        images = _coco(place, references, _json(place.instances))
+    if not images:
+        raise DatasetError(f"{place.references}: has no expressions of the split {place.split!r}")
+    return images
+
+
+class _Group:
+    """One image while it is collected."""
+
+    def __init__(self, name: str, path: Path, size: tuple[int, int]) -> None:
+        self.name, self.path, self.size = name, path, size
+        self.rows: dict[Any, int] = {}
+        self.objects: list[Any] = []
+        self.expressions: list[Expression] = []
+
+    def row(self, key: Any, description: Any) -> int:
+        if key not in self.rows:
+            self.rows[key] = len(self.objects)
+            self.objects.append(description)
+        return self.rows[key]
+
+    def done(self) -> ReferImage:
+        return ReferImage(
+            self.name, self.path, self.size, tuple(self.objects), tuple(self.expressions)
+        )
+
+
+def _coco(place: Place, references: list[Any], coco: Any) -> tuple[ReferImage, ...]:
+    images = {_of(item, "id", int, "image"): item for item in _of(coco, "images", list, "file")}
+    masks = {
+        _of(item, "id", int, "annotation"): item for item in _of(coco, "annotations", list, "file")
+    }
+    groups: dict[int, _Group] = {}
+    for reference in references:
+        what = f"{place.references}: reference {_get(reference, 'ref_id')}"
+        if _of(reference, "split", str, what) != place.split:
+            continue
+        number = _of(reference, "image_id", int, what)
+        if number not in images:
+            raise DatasetError(f"{what}: image {number} is not in {place.instances}")
+        if number not in groups:
+            groups[number] = _coco_group(place, images[number], number)
+        group = groups[number]
+        rows = []
+        for target in _targets(reference, what):
+            if target not in masks:
+                raise DatasetError(f"{what}: annotation {target} is not in {place.instances}")
+            rows.append(group.row(target, masks[target].get("segmentation")))
+        for sentence in _of(reference, "sentences", list, what):
+            text = _of(sentence, "sent", str, what)
+            key = f"{_of(reference, 'ref_id', int, what)}:{_of(sentence, 'sent_id', int, what)}"
+            group.expressions.append(Expression(key, text, tuple(rows)))
+    return tuple(group.done() for group in groups.values())
+
+
+def _coco_group(place: Place, image: Any, number: int) -> _Group:
+    what = f"{place.instances}: image {number}"
+    size = (_of(image, "height", int, what), _of(image, "width", int, what))
+    return _Group(str(number), _inside(place.images, _of(image, "file_name", str, what)), size)
+
+
+def _targets(reference: Any, what: str) -> Iterator[int]:
+    """Annotations that are meant: one in REFER, any number in gRefCOCO, where -1 is none."""
+    given = _get(reference, "ann_id")
+    if _get(reference, "no_target"):
+        return
+    for number in given if isinstance(given, list) else [given]:
+        if not isinstance(number, int) or isinstance(number, bool):
+            raise DatasetError(f"{what}: ann_id {number!r} is no number")
+        if number >= 0:
+            yield number
+
+
+def _phrasecut(place: Place, references: list[Any]) -> tuple[ReferImage, ...]:
+    groups: dict[str, _Group] = {}
+    for reference in references:
+        what = f"{place.references}: task {_get(reference, 'task_id')}"
+        number = str(_of(reference, "image_id", int, what))
+        if number not in groups:
+            groups[number] = _Group(number, _inside(place.images, f"{number}.jpg"), (0, 0))
+        key = _of(reference, "task_id", str, what)
+        rows = []
+        for row, polygons in enumerate(_of(reference, "Polygons", list, what)):
+            flat = _flat(polygons, what)
+            rows.append(groups[number].row((key, row), flat))
+        text = _of(reference, "phrase", str, what)
+        groups[number].expressions.append(Expression(key, text, tuple(rows)))
+    return tuple(group.done() for group in groups.values())
+
+
+def _flat(polygons: Any, what: str) -> list[list[float]]:
+    """PhraseCut's ``[[x, y], …]`` as COCO's ``[x, y, …]``."""
+    try:
+        return [[float(value) for point in polygon for value in point] for polygon in polygons]
+    except (TypeError, ValueError):
+        raise DatasetError(f"{what}: a polygon is no list of pairs") from None
+
+
+def _inside(folder: Path, name: str) -> Path:
+    if Path(name).name != name:
+        raise DatasetError(f"{folder}: {name!r} is not the name of a file in it")
+    return folder / name
+
+
+def _references(path: Path) -> list[Any]:
+    values = _json(path) if path.suffix == ".json" else read_plain_pickle(path)
+    if not isinstance(values, list):
+        raise DatasetError(f"{path}: holds a {type(values).__name__} and not a list")
+    return values
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{path}: damaged or cut short ({error}); get it again") from None
+
+
+def _get(item: Any, key: str) -> Any:
+    return item.get(key) if isinstance(item, Mapping) else None
+
+
+def _of(item: Any, key: str, kind: type, what: str) -> Any:
+    value = _get(item, key)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise DatasetError(f"{what}: {key} is {str(value)[:60]!r}, not {kind.__name__}")
+    return value

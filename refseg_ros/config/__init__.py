@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Typed configuration: one frozen dataclass a stage, checked before any model is loaded."""
+
+from refseg_ros.config.segmenter import (
+    SAM_ARCHITECTURES,
+    CaptionConfig,
+    ClipConfig,
+    DecisionConfig,
+    LanguageConfig,
+    ProposalConfig,
+    ScoreConfig,
+    SegmenterConfig,
+    SpatialConfig,
+    preset_names,
+)
+
+__all__ = [
+    "SAM_ARCHITECTURES",
+    "CaptionConfig",
+    "ClipConfig",
+    "DecisionConfig",
+    "LanguageConfig",
+    "ProposalConfig",
+    "ScoreConfig",
+    "SegmenterConfig",
+    "SpatialConfig",
+    "preset_names",
+]

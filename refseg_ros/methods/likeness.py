@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the candidates look beside landmarks, and beside what a thing must not be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refseg_ros.language.caption_names import agreements
+from refseg_ros.language.expression import NounPhrase
+from refseg_ros.methods.scoring import ATTENTION, SceneFeatures, TextEncoder, shares
+from refseg_ros.spatial.likeness import Look
+from refseg_ros.spatial.relations import logistic
+
+BASIC_COLOURS: Final = (
+    "black", "white", "red", "green", "yellow", "blue", "brown", "purple", "pink", "orange",
+    "grey",
+)  # fmt: skip
+"""The basic colour terms of English (Berlin and Kay, 1969)."""
+
+Logits = NDArray[np.float64]
+Value = TypeVar("Value", float, Logits)
+
+
+def match(terms: Mapping[str, Value]) -> Value:
+    """How well candidates, or one, match by all that was seen of them, in logits.
+
+    Args:
+        terms: V, or A where attention alone decides, and C (what captions add or take) where it
+            is weighed: (N,) or a number each.
+    """
+    seen = looks(terms)
+    return seen + terms["C"] if "C" in terms else seen
+
+
+def looks(terms: Mapping[str, Value]) -> Value:
+    """How candidates, or one, look beside what was said: V, or A where attention alone decides.
+
+    Args:
+        terms: As of :func:`match`.
+    """
+    return terms["V"] if "V" in terms else terms[ATTENTION]
+
+
+def plausible(logits: Logits, min_match: float) -> Logits:
+    """Whether each candidate looks like a text at all: 0.5 at ``min_match`` logits.
+
+    Args:
+        logits: (N,) :func:`match` of the candidates.
+        min_match: :attr:`DecisionConfig.min_match`; -inf for anything.
+    """
+    if math.isinf(min_match):
+        return np.full(len(logits), float(min_match < 0))
+    return logistic(logits - min_match)
+
+
+def score_looks(
+    wanted: Iterable[tuple[NounPhrase, bool]],
+    features: SceneFeatures,
+    encoder: TextEncoder,
+    min_match: float,
+    caption_match: float = 0.0,
+) -> Mapping[str, Look]:
+    """Compare the candidates with phrases by V; whether they fit at all, with captions too.
+
+    Args:
+        wanted: Phrases, and whether each is of something that must not be.
+        features: Of N candidates.
+        encoder: The CLIP that made ``features``.
+        min_match: Logits from which a candidate looks like a text.
+        caption_match: :attr:`DecisionConfig.caption_match`.
+
+    Returns:
+        By :attr:`NounPhrase.look`: shares among the candidates, and how surely each fits. For what
+        must not be a candidate's own colour decides, against the other basic colours: it is out
+        if it is red, not only if it is the reddest. Without a colour the best alone is surely it.
+    """
+    phrases = {phrase.look: (phrase, denied) for phrase, denied in wanted}
+    if not phrases:
+        return {}
+    unknown = encoder.unknown_words(BASIC_COLOURS)
+    others = [colour for colour in BASIC_COLOURS if colour not in unknown]
+    contrasts = {
+        look: _contrasts(phrase, others) for look, (phrase, denied) in phrases.items() if denied
+    }
+    texts = list(
+        dict.fromkeys([*phrases, *(text for each in contrasts.values() for text in each)])
+    )
+    encoded = encoder.encode_texts(texts)
+    table = (features.logit_scale * encoded @ features.regions.T).double().numpy()
+    logits = dict(zip(texts, table, strict=True))
+    looks = {}
+    for look, (phrase, denied) in phrases.items():
+        own = logits[look]
+        matched = own
+        if caption_match:
+            matched = own + caption_match * agreements(features.named, phrase)
+        fits = plausible(matched, min_match)
+        if denied and contrasts[look]:
+            columns = np.stack([own, *(logits[text] for text in contrasts[look])])
+            fits = fits * np.exp(own - columns.max(0)) / np.exp(columns - columns.max(0)).sum(0)
+        elif denied:
+            fits = fits * np.exp(own - own.max())
+        looks[look] = Look(shares(own, "logits"), fits)
+    return looks
+
+
+def _contrasts(phrase: NounPhrase, colours: Sequence[str]) -> tuple[str, ...]:
+    """The same look in the other colours; none where it says no or another colour."""
+    if len(phrase.colours) != 1 or phrase.colours[0] not in colours:
+        return ()
+    said = phrase.colours[0]
+    words = phrase.look.split()
+    return tuple(
+        " ".join(other if word == said else word for word in words)
+        for other in colours
+        if other != said
+    )

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who ranks the proposals: methods behind one small protocol.
+
+A matcher turns the features of a scene and a parsed expression into a score table: one row a
+proposal, one named column a term. Methods share proposals, crops, encoders and language, so
+that comparing them compares methods and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from refseg_ros.language import ReferringExpression
+from refseg_ros.language.caption_names import Naming
+from refseg_ros.methods.coherence import Dense
+from refseg_ros.methods.distractors import Spoken
+
+if TYPE_CHECKING:
+    from refseg_ros.methods.pictured import Pictured
+
+
+ATTENTION = "A"
+"""Term of a diffusion network's attention inside a mask minus outside."""
+
+
+@dataclass(frozen=True)
+class SceneFeatures:
+    """What observing computes once for all expressions.
+
+    Attributes:
+        regions: (N, D) float32 L2-normalised CLIP features of the masked crops, or mixed from
+            ``parts``.
+        captions: N captions of the blurred crops; empty strings when captions are off.
+        caption_features: (N, D) float32 L2-normalised text features of the captions, or (0, D).
+        caption: Caption of the whole image; empty when no score needs it.
+        phrases: Noun phrases of that caption as often as it has them, or of all captions of
+            regions, each once (`distractors`).
+        phrase_features: (len(phrases), D) float32 L2-normalised text features of the prompts
+            made from them.
+        logit_scale: CLIP's learned scale; cosines times this are logits.
+        parts: Of mixed regions: term to (N, D) float32 L2-normalised features.
+        dense: The image place by place, where coherence is weighed.
+        pictured: The image as a diffusion network has it, where the method asks for that.
+        captioned: Whether captions that the method asks for are made; without them their terms
+            are left out.
+    """
+
+    regions: torch.Tensor
+    captions: tuple[str, ...]
+    caption_features: torch.Tensor
+    caption: str
+    phrases: tuple[str, ...]
+    phrase_features: torch.Tensor
+    logit_scale: float
+    parts: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    dense: Dense | None = None
+    pictured: Pictured | None = None
+    captioned: bool = True
+
+    @cached_property
+    def named(self) -> tuple[Naming, ...]:
+        """What its caption calls each region, read once for all expressions."""
+        read = {caption: Naming.of_caption(caption) for caption in dict.fromkeys(self.captions)}
+        return tuple(read[caption] for caption in self.captions)
+
+    @cached_property
+    def spoken(self) -> tuple[Spoken, ...]:
+        """The phrases, read once for all expressions."""
+        return tuple(Spoken.of(phrase) for phrase in self.phrases)
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """Scores of one expression over N proposals.
+
+    Attributes:
+        terms: Column name to (N,) float64 logits, in the order of the sum.
+        total: (N,) float64 logits, finite.
+        weights: Column name to its weight in the sum, one number or (N,); 1 if not named.
+        text: What crops and captions were compared with.
+        distractors: Phrases that crops were compared with as what is not meant.
+    """
+
+    terms: Mapping[str, NDArray[np.float64]]
+    total: NDArray[np.float64]
+    weights: Mapping[str, float | NDArray[np.float64]] = field(default_factory=dict)
+    text: str = ""
+    distractors: tuple[str, ...] = ()
+
+
+class TextEncoder(Protocol):
+    """Turns text into unit vectors."""
+
+    def encode_texts(self, texts: list[str], unit: bool = True) -> torch.Tensor:
+        """(len(texts), D) float32 features, L2-normalised if ``unit``."""
+
+    def unknown_words(self, words: Sequence[str]) -> tuple[str, ...]:
+        """Those of some words that the encoder has never seen."""
+
+
+class Matcher(Protocol):
+    """A method: scores every proposal of a scene against an expression."""
+
+    def score(
+        self, features: SceneFeatures, expression: ReferringExpression, encoder: TextEncoder
+    ) -> ScoreTable:
+        """Score the proposals; pure, never NaN."""
+
+
+def shares(
+    total: NDArray[np.float64], normalise: str, temperature: float = 1.0
+) -> NDArray[np.float64]:
+    """Scores as shares that sum to one.
+
+    Args:
+        total: (N,) finite logits.
+        normalise: ``minmax`` stretches to [0, 1] before the softmax, as TAS does (the largest
+            share is then at most e times the smallest); ``logits`` takes them as they are.
+        temperature: Of ``logits``: what they are divided by, above 0.
+
+    Returns:
+        (N,) float64; empty for N = 0. Equal totals, of which TAS makes NaN, share alike.
+    """
+    if not total.size:
+        return total
+    shifted = total - total.max()
+    if normalise == "minmax":
+        span = total.max() - total.min()
+        shifted = shifted / span if span > 0 else np.zeros_like(shifted)
+    else:
+        shifted = shifted / temperature
+    exponentials: NDArray[np.float64] = np.exp(shifted)
+    return exponentials / exponentials.sum()

@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""Trains the small models that ship with refseg_ros; `training/README.md` says how."""
