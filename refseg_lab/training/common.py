@@ -89,7 +89,7 @@ class Scenes:
             raise ConfigError(
                 f"data: {folder} holds no scenes ({error}); render them with "
                 f"`python -m refseg_lab.simulation.dataset --out {folder}`, see "
-                "refseg_lab/training/README.md"
+                "docs/training.md"
             ) from error
         if not len(images) == len(instances) == len(things):
             raise ConfigError(f"data: {folder} is not whole; render it again")
