@@ -165,7 +165,7 @@ class ScoreConfig:
     matcher: str = option(
         "tas",
         "tas: the sum above; ref_diff: attention of a diffusion network and CLIP, see ref_diff, "
-        "which takes none of the fields from positive to caption_top",
+        "which takes none of the fields from positive to templates",
         choices=("tas", "ref_diff"),
     )
     positive: float = option(0.1, "weight of the caption score P; 0 turns captions off", low=0)
@@ -203,27 +203,10 @@ class ScoreConfig:
         "prompts of V, {} being the text: their features are averaged; none compares the text",
         holds="{}",
     )
-    caption_top: int = option(
-        0,
-        "P only for this many candidates, the best by V; the others get the least P of those. "
-        "0 is all",
-        low=0,
-    )
-    distinctive: bool = option(
-        False,
-        "draw P towards its mean where a caption fits other candidates as well as its own",
-    )
     distractor_filter: bool = option(
         False,
         "distractors by lemma and head, each once: no abstract words, nothing that may be the "
         "thing meant, no landmark of a relation",
-    )
-    distractor_cosine: float = option(
-        1.0,
-        "distractor_filter: text features with a higher cosine to those of the thing meant are "
-        "no distractors; 1 keeps all",
-        low=-1,
-        high=1,
     )
     normalise: str = option(
         "minmax",

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from refseg_ros.language import ReferringExpression, head_noun, is_abstract
@@ -80,18 +79,3 @@ def _landmarks(phrase: NounPhrase) -> Iterator[NounPhrase]:
         for landmark in relation.landmarks:
             yield landmark
             yield from _landmarks(landmark)
-
-
-def unlike(
-    rows: NDArray[np.int64], features: torch.Tensor, target: torch.Tensor, cosine: float
-) -> NDArray[np.int64]:
-    """Those of some phrases whose text is not too close to the target's.
-
-    Args:
-        rows: Of ``features``.
-        features: (M, D) L2-normalised text features of the phrases.
-        target: (D,) L2-normalised, of the target's phrase in the same prompt.
-        cosine: Phrases with a higher one are left out.
-    """
-    close = (features[rows] @ target).numpy() > cosine
-    return rows[~close]

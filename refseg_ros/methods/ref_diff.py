@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -25,7 +25,7 @@ from refseg_ros.backbones.diffusion import Attended
 from refseg_ros.config.methods import DiffusionConfig, RefDiffConfig
 from refseg_ros.errors import ConfigError
 from refseg_ros.language import Direction, ReferringExpression, lemma
-from refseg_ros.language.tas.tools import LanguageTools, plain
+from refseg_ros.language.tas.tools import plain
 from refseg_ros.methods.global_local import GLOBAL, LOCAL, mix
 from refseg_ros.methods.scoring import ATTENTION, SceneFeatures, ScoreTable, TextEncoder
 from refseg_ros.results import BoolMasks, Proposals
@@ -231,11 +231,9 @@ class RefDiff:
 
     Attributes:
         config: Weights and variant.
-        language: Unused words and the like are the same for all methods.
     """
 
     config: RefDiffConfig
-    language: LanguageTools = field(default_factory=LanguageTools)
 
     def score(
         self, features: SceneFeatures, expression: ReferringExpression, encoder: TextEncoder

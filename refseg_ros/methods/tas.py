@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional
 
 from refseg_ros.config import ScoreConfig
 from refseg_ros.config.methods import CoherenceConfig
 from refseg_ros.language import ReferringExpression
 from refseg_ros.language.tas.tools import LanguageTools, plain
 from refseg_ros.methods.coherence import HEAT, coherence
-from refseg_ros.methods.corrections import averaged, distinctiveness, draw_to_mean, keep_top
-from refseg_ros.methods.distractors import proper_distractors, unlike
+from refseg_ros.methods.distractors import proper_distractors
 from refseg_ros.methods.global_local import mix
 from refseg_ros.methods.scoring import SceneFeatures, ScoreTable, TextEncoder
 
@@ -91,10 +91,10 @@ class Tas:
         for name, part in features.parts.items():
             terms[name] = (scale * part @ meant).double().numpy()
         if config.positive:
-            terms["P"] = self._positive(features, plainly, terms["V"])
+            terms["P"] = (scale * features.caption_features @ plainly).double().numpy()
             total += config.positive * terms["P"]
         if config.negative:
-            rows = self._rows(features, expression, encoder)
+            rows = self.distractors(features, expression)
             distractors = tuple(features.phrases[row] for row in rows)
             terms["N"] = _negative(features, rows)
             total -= config.negative * terms["N"]
@@ -125,27 +125,17 @@ class Tas:
         meant = averaged(encoded[: len(prompts)]) if config.templates else encoded[0]
         return meant, encoded[-1]
 
-    def _positive(
-        self, features: SceneFeatures, sentence: torch.Tensor, match: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        scale, captions = features.logit_scale, features.caption_features
-        positive: NDArray[np.float64] = (scale * captions @ sentence).double().numpy()
-        if self.config.distinctive:
-            weights = distinctiveness(captions, features.regions, scale)
-            positive = draw_to_mean(positive, weights)
-        return keep_top(positive, match, self.config.caption_top)
 
-    def _rows(
-        self, features: SceneFeatures, expression: ReferringExpression, encoder: TextEncoder
-    ) -> NDArray[np.int64]:
-        """Rows of the distractors that count."""
-        config = self.config
-        rows = self.distractors(features, expression)
-        if config.distractor_filter and config.distractor_cosine < 1 and rows.size:
-            prompt = config.negative_prompt.replace("{}", self.target(expression))
-            target = encoder.encode_texts([prompt])[0]
-            rows = unlike(rows, features.phrase_features, target, config.distractor_cosine)
-        return rows
+def averaged(features: torch.Tensor) -> torch.Tensor:
+    """The direction of the mean of text features, as for an ensemble of prompts.
+
+    Args:
+        features: (K, D) L2-normalised, K ≥ 1.
+
+    Returns:
+        (D,) L2-normalised.
+    """
+    return functional.normalize(features.mean(0), dim=-1)
 
 
 def _negative(features: SceneFeatures, rows: NDArray[np.int64]) -> NDArray[np.float64]:
