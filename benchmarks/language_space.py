@@ -31,7 +31,8 @@ from refseg_ros.language import parse
 from refseg_ros.language.expression import NounPhrase
 from refseg_ros.language.usable import has_look
 from refseg_ros.results import Proposals
-from refseg_ros.spatial import Layout, Look, looks_of, place
+from refseg_ros.spatial import Layout, looks_of, place
+from refseg_ros.spatial.likeness import Likeness
 
 SMALLEST = 60
 """Pixels below which an object is no candidate."""
@@ -41,14 +42,14 @@ HEADS = {name.split()[-1]: category for category, names in NAMES.items() for nam
 COLOURS = {name: colour for colour, names in COLOUR_NAMES.items() for name in names}
 
 
-def true_look(phrase: NounPhrase, objects: Sequence[ObjectSpec]) -> Look:
+def true_look(phrase: NounPhrase, objects: Sequence[ObjectSpec]) -> Likeness:
     """How objects look beside a phrase, by their true categories and colours."""
     head = HEADS.get(phrase.head, phrase.head)
     wanted = {COLOURS.get(word, word) for word in phrase.colours}
     kind = np.array([not head or item.category == head for item in objects], np.float64)
     hue = np.array([not wanted or wanted == {item.colour} for item in objects], np.float64)
     shares = np.exp(_CATEGORY_LOGITS * (kind - 1) + _COLOUR_LOGITS * (hue - 1))
-    return Look(shares / shares.sum(), kind * hue)
+    return Likeness(shares / shares.sum(), kind * hue)
 
 
 def answer(

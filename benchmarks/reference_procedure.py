@@ -58,7 +58,8 @@ from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.sam import load_sam
 from refseg_ros.config import ProposalConfig, SegmenterConfig
-from refseg_ros.language.tas.tools import LanguageTools, plain
+from refseg_ros.language.tas.tools import LanguageTools
+from refseg_ros.language.tokens import plain
 from refseg_ros.spatial.rectifier import rectify_released
 from refseg_ros.weights import resolve
 

@@ -46,6 +46,7 @@ from refseg_ros.scene import Scene
 from refseg_ros.spatial.space import check_inputs
 from refseg_ros.spatial.viewpoint import Viewpoint
 from refseg_ros.stopwatch import Stopwatch
+from refseg_ros.weights import bundled_vocabulary
 
 logger = logging.getLogger(__name__)
 
@@ -250,6 +251,11 @@ class Segmenter:
         """
         crops = region_images(image, proposals, crop=self.config.score.crop)
         return self.clip.encode_images(list(crops))
+
+    @property
+    def vocabulary(self) -> frozenset[str] | None:
+        """Nouns that the networks know; None when any may do."""
+        return bundled_vocabulary() if self.config.decision.known_words else None
 
     @property
     def proposer(self) -> Proposer:

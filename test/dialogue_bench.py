@@ -18,6 +18,7 @@ from refseg_ros.language import lemma
 from refseg_ros.methods.scoring import SceneFeatures
 from refseg_ros.methods.tas import Tas
 from refseg_ros.scene import Scene
+from refseg_ros.weights import bundled_vocabulary
 
 SCALE = 20.0
 CONFIG = SegmenterConfig(
@@ -78,15 +79,16 @@ def scene(
         phrase_features=torch.zeros(0, 64),
         logit_scale=SCALE,
     )
-    segmenter: Any = SimpleNamespace(
+    models: Any = SimpleNamespace(
         config=CONFIG,
         clip=encoder,
         matcher=Tas(CONFIG.score),
+        vocabulary=bundled_vocabulary(),
         device=SimpleNamespace(precision=nullcontext),
         description="bench",
     )
     image = np.zeros((size, size, 3), np.uint8)
-    return Scene(segmenter, image, proposals, features, {"total": 0.0})
+    return Scene(models, image, proposals, features, {"total": 0.0})
 
 
 MUGS = scene(["red mug", "red mug", "blue book"], around(20, 50), around(70, 50), around(45, 20))

@@ -13,7 +13,8 @@ from refseg_ros.decision.choice import decide, rank
 from refseg_ros.language import parse
 from refseg_ros.methods.scoring import ScoreTable, shares
 from refseg_ros.results import Proposals, Selection
-from refseg_ros.spatial import Layout, Look, looks_of, place
+from refseg_ros.spatial import Layout, looks_of, place
+from refseg_ros.spatial.likeness import Likeness
 
 V, P, N = np.array([12.0, 8.0, 3.0]), np.array([10.0, 20.0, 0.0]), np.array([5.0, 5.0, 10.0])
 TOTAL = np.array([9.5, 6.5, -4.0])
@@ -40,9 +41,9 @@ def answer(
 ) -> Selection:
     """What the stages after the matcher make of :data:`TABLE`; row 2 surely is any landmark."""
     expression = parse(text)
-    surely = Look(np.array([0.0, 0.0, 1.0]), np.array([0.0, 0.0, 1.0]))
+    surely = Likeness(np.array([0.0, 0.0, 1.0]), np.array([0.0, 0.0, 1.0]))
     looks = {item.look: surely for item, _ in looks_of(expression.target)}
-    look = Look(shares(TOTAL, "logits"), np.array([0.99, 0.8, 0.03]))
+    look = Likeness(shares(TOTAL, "logits"), np.array([0.99, 0.8, 0.03]))
     placed = place(look, expression, looks, where, absolute, closeness)
     candidates = rank(TABLE, placed, where.proposals, captions)
     return decide(expression, candidates, placed, where.proposals, config, {}, table=table)
@@ -55,7 +56,7 @@ def crowd(count: int) -> tuple[Selection, Proposals]:
     logits = np.linspace(10.0, 7.0, count)
     table = ScoreTable({"V": logits}, logits, text="mug")
     expression = parse("the rightmost mug")
-    look = Look(shares(logits, "logits"), np.ones(count))
+    look = Likeness(shares(logits, "logits"), np.ones(count))
     placed = place(look, expression, {}, where, "extreme")
     candidates = rank(table, placed, where.proposals, ("a thing",) * count)
     config = DecisionConfig()

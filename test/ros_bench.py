@@ -48,9 +48,9 @@ class LeftHalf:
             proposals=proposals,
             seconds={"proposals": 0.25, "total": 0.5},
             select=lambda text: self.select(proposals, text),
-            candidates_for=lambda expression: scene,
+            resolve=lambda said, context=None: self.select(proposals, said.text),
             is_redrawn=False,
-            segmenter=SimpleNamespace(config=SimpleNamespace(name=self.description)),
+            models=SimpleNamespace(config=SimpleNamespace(name=self.description)),
         )
 
         def measured(depth: Any, intrinsics: Any, viewpoint: Any) -> Any:

@@ -21,6 +21,7 @@ from refseg_ros.cli.main import app
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import ImageError, WeightsError
 from refseg_ros.image_io import read_image
+from refseg_ros.language import ReferringExpression
 from refseg_ros.results import Candidate, Proposals, Selection, Status, boxes_from_masks
 
 runner = CliRunner()
@@ -34,7 +35,10 @@ class TinyScene:
         self.image = image
         masks = np.ones((3, *image.shape[:2]), bool)
         self.proposals = Proposals(masks, np.ones(3, np.float32))
-        self.is_redrawn, self.candidates_for = False, lambda expression: self
+        self.is_redrawn = False
+
+    def resolve(self, said: ReferringExpression) -> Selection:
+        return self.select(said.text)
 
     def select(self, text: str) -> Selection:
         if "absent" in text:

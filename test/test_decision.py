@@ -11,8 +11,9 @@ import pytest
 
 from refseg_ros.config import DecisionConfig
 from refseg_ros.decision.choice import confidence, decide, rank
-from refseg_ros.decision.refusal import Unused, refusal, unused
-from refseg_ros.language import parse
+from refseg_ros.decision.refusal import NOTHING_SEEN, refusal, unknown_noun
+from refseg_ros.language import ReferringExpression, parse
+from refseg_ros.language.reading import Unused, read, unused
 from refseg_ros.methods.scoring import ScoreTable
 from refseg_ros.results import Proposals, Selection, Status
 from refseg_ros.results.explanation import Weighing
@@ -33,6 +34,14 @@ def _decide(text: str, placed: Placing, config: DecisionConfig) -> Selection:
     return decide(parse(text), candidates, placed, PROPOSALS, config, {"total": 1.0})
 
 
+def _refused(
+    expression: ReferringExpression, count: int, words: set[str] | None
+) -> tuple[Status, str] | None:
+    """Why a sentence is refused among so many candidates, by models that know some nouns."""
+    reading = read(expression, words)
+    return refusal(reading) or (unknown_noun(reading) if count else NOTHING_SEEN)
+
+
 @pytest.mark.parametrize(
     ("text", "count", "words", "status", "said"),
     [
@@ -47,7 +56,7 @@ def _decide(text: str, placed: Placing, config: DecisionConfig) -> Selection:
 def test_refusals(
     text: str, count: int, words: set[str] | None, status: Status, said: str
 ) -> None:
-    refused = refusal(parse(text), count, words)
+    refused = _refused(parse(text), count, words)
     assert refused is not None
     assert refused[0] is status
     assert said in refused[1]
@@ -55,7 +64,7 @@ def test_refusals(
 
 @pytest.mark.parametrize("text", ["the mug", "the mugs", "the leftmost thing", "the red one"])
 def test_what_can_be_asked_is_not_refused(text: str) -> None:
-    assert refusal(parse(text), 3, {"mug"}) is None
+    assert _refused(parse(text), 3, {"mug"}) is None
 
 
 def test_ruled_out_candidates_come_last_with_nothing() -> None:
@@ -158,7 +167,7 @@ def test_exclusions_of_unknown_things_are_left_aside() -> None:
     assert unused(expression, {"mug", "helicopter"}).negated == ()
     placed = parse("the mug that is not next to the helicopter")
     assert unused(placed, {"mug"}).negated
-    assert refusal(placed, 3, {"mug"}, unused(placed, {"mug"})) is None
+    assert _refused(placed, 3, {"mug"}) is None
 
 
 def _set(weights: list[float], chosen: tuple[int, ...], said: str = "") -> Placing:
@@ -223,7 +232,7 @@ def test_what_does_not_hold_is_not_found(
 
 @pytest.mark.parametrize("text", ["it", "the other one", "that one"])
 def test_what_points_back_needs_something_meant_before(text: str) -> None:
-    refused = refusal(parse(text), 3, None)
+    refused = _refused(parse(text), 3, None)
     assert refused is not None
     assert refused[0] is Status.ERROR
     assert "before" in refused[1]
@@ -248,7 +257,7 @@ def test_words_left_aside_are_said_and_do_not_make_the_answer_unsure() -> None:
 )
 def test_a_sentence_of_which_nothing_is_used_is_no_question(text: str, said: str) -> None:
     expression = parse(text)
-    refused = refusal(expression, 3, {"mug"}, unused(expression))
+    refused = _refused(expression, 3, {"mug"})
     assert refused is not None
     assert refused[0] is Status.ERROR
     assert said in refused[1]
@@ -275,9 +284,9 @@ def test_a_second_mask_of_the_chosen_thing_is_no_rival() -> None:
 
 def test_of_what_everything_stands_on_no_look_is_asked() -> None:
     for text in ("the mug directly on the table", "the mug on the table"):
-        assert refusal(parse(text), 3, {"mug"}) is None
+        assert _refused(parse(text), 3, {"mug"}) is None
     # What stands there must still be known.
-    refused = refusal(parse("the pot directly on the table"), 3, {"mug"})
+    refused = _refused(parse("the pot directly on the table"), 3, {"mug"})
     assert refused is not None
     assert refused[0] is Status.NOT_FOUND
     assert "'pot'" in refused[1]

@@ -138,10 +138,10 @@ def test_6_no_proposals_are_answered() -> None:
 def test_6_crops_lose_no_pixel_and_a_line_is_a_box() -> None:
     line: tuple[str, Box] = ("red", (30, 5, 31, 95))
     scene = _observed(line, ("green", (100, 50, 140, 90)))
-    assert scene.segmenter.clip.shapes == [(90, 90, 3), (40, 40, 3)]
+    assert scene.models.clip.shapes == [(90, 90, 3), (40, 40, 3)]
     assert scene.select("the red block").index == 0
     (crop, _) = crops.region_images(
-        scene.image, scene.proposals, crop=scene.segmenter.config.score.crop
+        scene.image, scene.proposals, crop=scene.models.config.score.crop
     )
     assert (crop > 0).any(2).sum() == 90
 

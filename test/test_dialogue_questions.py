@@ -178,7 +178,7 @@ def test_what_was_found_is_found_again_in_a_noisy_image(
     seen, _ = observed[0]
     noise = np.random.default_rng(0).normal(0.0, 3.0, seen.image.shape)
     image = np.clip(np.roll(seen.image, 4, axis=1) * 0.95 + noise, 0, 255).astype(np.uint8)
-    later = seen.segmenter.observe(image)
+    later = seen.models.observe(image)
     conversation = Conversation()
     first = conversation.ask(seen, f"the {seen.captions[0].removeprefix('a ')}")
     assert first.index is not None

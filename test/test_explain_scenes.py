@@ -39,7 +39,7 @@ def explained(selection: Selection) -> Explanation:
 def test_every_total_is_the_sum_of_its_weighted_terms(
     answers: list[Selection], scene: Scene
 ) -> None:
-    score = scene.segmenter.config.score
+    score = scene.models.config.score
     for selection in answers:
         explanation = explained(selection)
         terms = {term.name: term for term in explanation.terms}

@@ -18,7 +18,8 @@ from refseg_ros.errors import ConfigError
 from refseg_ros.language.tas.entities import MAX_WORDS, Entity, find_entity, head_phrase
 from refseg_ros.language.tas.sentences import OwnParser, Sentence, sketch
 from refseg_ros.language.tas.spacy_parser import SpacyParser, sentence_of
-from refseg_ros.language.tas.tools import LanguageTools, plain
+from refseg_ros.language.tas.tools import LanguageTools
+from refseg_ros.language.tokens import plain
 from refseg_ros.spatial.rectifier import said_part
 
 VOCAB = spacy.blank("en").vocab

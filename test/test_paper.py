@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from refseg_ros.backbones.device import Device
 from refseg_ros.config import ScoreConfig, SegmenterConfig
 from refseg_ros.language import parse
-from refseg_ros.language.tas.tools import plain
+from refseg_ros.language.tokens import plain
 from refseg_ros.methods.crops import blur, pad_evenly, region_images
 from refseg_ros.methods.scoring import SceneFeatures, shares
 from refseg_ros.methods.tas import Tas
@@ -255,4 +255,4 @@ def test_the_paper_preset_takes_negatives_from_the_whole_images_caption() -> Non
     assert scene.features.caption == "a red block"
     assert scene.features.phrases == ("a red block",)
     # Crops are SAM's boxes: 29 by 29 pixels, and 39 by 29 with 5 pixels above and below.
-    assert scene.segmenter.clip.shapes == [(29, 29, 3), (29, 29, 3), (39, 39, 3)]
+    assert scene.models.clip.shapes == [(29, 29, 3), (29, 29, 3), (39, 39, 3)]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from refseg_ros.config import SegmenterConfig
-from refseg_ros.ros.sharing import SharedModels, Turn
+from refseg_ros.ros.sharing import FairLock, SharedModels
 
 CONFIG = SegmenterConfig.from_preset("tabletop")
 
@@ -69,7 +69,7 @@ def test_a_failure_to_load_is_told_and_tried_again() -> None:
 
 
 def test_turns_go_round_in_the_order_of_asking() -> None:
-    turn = Turn()
+    turn = FairLock()
     order: list[str] = []
     queued = threading.Event()
 
@@ -97,7 +97,7 @@ def test_turns_go_round_in_the_order_of_asking() -> None:
 
 
 def test_a_turn_that_fails_goes_on() -> None:
-    turn = Turn()
+    turn = FairLock()
     with pytest.raises(ValueError, match="a mishap"), turn:
         raise ValueError("a mishap")
     with turn:

@@ -8,7 +8,8 @@ import pytest
 
 from refseg_ros.language import parse
 from refseg_ros.results import Proposals
-from refseg_ros.spatial import Layout, Look, Placing, place
+from refseg_ros.spatial import Layout, Placing, place
+from refseg_ros.spatial.likeness import Likeness
 from refseg_ros.spatial.space import Space
 
 Box = tuple[int, int, int, int]
@@ -28,7 +29,9 @@ def overlapping(*boxes: Box, names: tuple[str, ...] = (), level: bool = False) -
 
 def of(text: str, shares: list[float], where: Layout) -> Placing:
     """What a sentence means among candidates that all look like it, more or less."""
-    return place(Look(np.array(shares), np.ones(len(shares))), parse(text), {}, where, "extreme")
+    return place(
+        Likeness(np.array(shares), np.ones(len(shares))), parse(text), {}, where, "extreme"
+    )
 
 
 # 20 x 10 pixels each, the second moved by so many columns: (20 - d) / (20 + d) is shared.
@@ -141,7 +144,7 @@ def test_of_several_masks_of_the_chosen_thing_the_best_is_the_answer() -> None:
     masks = overlapping((10, 10, 30, 40), (10, 20, 30, 40), (60, 20, 80, 40)).proposals.masks
     where = Layout(Proposals(masks, np.array([0.9, 0.8, 0.9], np.float32)))
     assert where.copies.tolist()[0] == [True, True, False]
-    look, text = Look(np.array([0.45, 0.5, 0.05]), np.ones(3)), parse("the mug")
+    look, text = Likeness(np.array([0.45, 0.5, 0.05]), np.ones(3)), parse("the mug")
     assert place(look, text, {}, where, "extreme").chosen == (1,)
     found = place(look, text, {}, where, "extreme", best_copy=True)
     # 0.45 * 0.9^4 = 0.295 and 0.5 * 0.8^4 = 0.205; the two change places.
@@ -154,6 +157,6 @@ def test_of_several_masks_of_the_chosen_thing_the_best_is_the_answer() -> None:
 def test_the_best_copy_is_never_answered_twice() -> None:
     masks = overlapping((10, 10, 30, 40), (10, 18, 30, 40), (60, 20, 80, 40)).proposals.masks
     where = Layout(Proposals(masks, np.array([0.9, 0.9, 0.5], np.float32)))
-    look = Look(np.array([0.4, 0.3, 0.3]), np.ones(3))
+    look = Likeness(np.array([0.4, 0.3, 0.3]), np.ones(3))
     found = place(look, parse("the two mugs"), {}, where, "extreme", best_copy=True)
     assert sorted(found.chosen) == [0, 2]

@@ -14,7 +14,8 @@ from refseg_ros import Segmenter, Viewpoint
 from refseg_ros.errors import ImageError
 from refseg_ros.language import RelationKind, parse
 from refseg_ros.results import Proposals
-from refseg_ros.spatial import Layout, Look, place
+from refseg_ros.spatial import Layout, place
+from refseg_ros.spatial.likeness import Likeness
 from refseg_ros.spatial.relations import relation_support
 from refseg_ros.spatial.space import check_inputs, measure
 
@@ -35,7 +36,7 @@ def frame(degrees: float, name: str = "base_link") -> Viewpoint:
 def told(text: str, layout: Layout) -> int:
     """Which of candidates that all look like it a sentence means."""
     count = len(layout)
-    look = Look(np.full(count, 1 / count), np.ones(count))
+    look = Likeness(np.full(count, 1 / count), np.ones(count))
     return place(look, parse(text), {}, layout, "extreme").index
 
 

@@ -11,19 +11,20 @@ from spatial_layouts import around, layout
 
 from refseg_ros.language import parse
 from refseg_ros.results import Proposals
-from refseg_ros.spatial import Layout, Look, Placing, looks_of, place
+from refseg_ros.spatial import Layout, Placing, looks_of, place
+from refseg_ros.spatial.likeness import Likeness
 from refseg_ros.spatial.weighing import Weigher
 
 KINDS = ("mug", "bowl", "book", "ball", "cube")
 
 
-def looks_like(phrase: object, names: list[str]) -> Look:
+def looks_like(phrase: object, names: list[str]) -> Likeness:
     """Shares of e^-5 for each word that is missing: a blue mug lacks one of "red mug"."""
     head, colours = getattr(phrase, "head", ""), getattr(phrase, "colours", ())
     wanted = [word for word in (head, *colours) if word]
     lacking = np.array([sum(word not in name.split() for word in wanted) for name in names])
     shares = np.exp(-5.0 * lacking)
-    return Look(shares / shares.sum(), (lacking == 0) * 1.0)
+    return Likeness(shares / shares.sum(), (lacking == 0) * 1.0)
 
 
 def choose(
@@ -121,10 +122,10 @@ def test_an_order_sets_apart_by_distance() -> None:
 def test_exclusion_takes_its_fit_away() -> None:
     expression = parse("the mug that is not red")
     where = layout(around(20, 50), around(60, 50))
-    excluded = Look(np.array([0.9, 0.1]), np.array([0.8, 0.25]))
+    excluded = Likeness(np.array([0.9, 0.1]), np.array([0.8, 0.25]))
     wanted = {item.look: excluded for item, _ in looks_of(expression.target)}
     assert list(wanted) == ["red mug"]
-    found = place(Look(np.full(2, 0.5), np.ones(2)), expression, wanted, where, "extreme")
+    found = place(Likeness(np.full(2, 0.5), np.ones(2)), expression, wanted, where, "extreme")
     # Halves times (1 - 0.8)^3 = 0.2^3 and (1 - 0.25)^3 = 0.75^3.
     total = 0.008 + 0.421875
     assert found.weights == pytest.approx([0.008 / total, 0.421875 / total])
@@ -155,9 +156,9 @@ def test_a_landmark_that_something_comes_near_to_is_there(
     fit: float, missing: tuple[str, ...]
 ) -> None:
     expression = parse("the mug left of the cube")
-    wanted = {"cube": Look(np.array([0.1, 0.9]), np.array([0.01, fit]))}
+    wanted = {"cube": Likeness(np.array([0.1, 0.9]), np.array([0.01, fit]))}
     where = layout(around(20, 50), around(60, 50))
-    found = place(Look(np.full(2, 0.5), np.ones(2)), expression, wanted, where, "extreme")
+    found = place(Likeness(np.full(2, 0.5), np.ones(2)), expression, wanted, where, "extreme")
     assert found.chosen == (0,)
     assert found.missing == missing
 
@@ -209,7 +210,7 @@ def test_sizes_without_depth_say_so() -> None:
 
 def test_the_rectifier_is_the_papers_and_changes_no_weight() -> None:
     shares = np.array([0.1, 0.2, 0.3, 0.15, 0.15, 0.1])
-    target = Look(shares, np.ones(6))
+    target = Likeness(shares, np.ones(6))
     for text in ("the mug on the left", "the biggest mugs on the left that are not red"):
         found = place(target, parse(text), {}, SCENE, "rectifier", relations=False)
         assert found.weights == pytest.approx(shares)
@@ -228,12 +229,16 @@ def test_off_leaves_the_best_share() -> None:
 
 
 def test_what_cannot_be_placed_is_refused() -> None:
-    target = Look(np.ones(6) / 6, np.ones(6))
+    target = Likeness(np.ones(6) / 6, np.ones(6))
     with pytest.raises(ValueError, match="absolute"):
         place(target, parse("mug"), {}, SCENE, "up")
     with pytest.raises(ValueError, match="at least one"):
         place(
-            Look(np.zeros(0), np.zeros(0)), parse("mug"), {}, Layout(Proposals.empty(5, 5)), "off"
+            Likeness(np.zeros(0), np.zeros(0)),
+            parse("mug"),
+            {},
+            Layout(Proposals.empty(5, 5)),
+            "off",
         )
 
 

@@ -14,7 +14,7 @@ import pytest
 from refseg_ros.errors import ImageError
 from refseg_ros.ros import worker
 from refseg_ros.ros.keyframes import Observer, change, thumbnail
-from refseg_ros.ros.worker import MAX_CALLS, Call, Clear, Expired, Inbox, Look
+from refseg_ros.ros.worker import MAX_CALLS, Call, Clear, Expired, Inbox, LookJob
 
 
 class Answered:
@@ -37,7 +37,7 @@ def test_newest_frame_and_command_win() -> None:
     assert inbox.put_command("second") == "first"
     for frame in "abc":
         inbox.put_frame(frame)
-    assert inbox.take() == Look("c")
+    assert inbox.take() == LookJob("c")
     assert (inbox.received, inbox.dropped) == (3, 2)
     # Until it is popped a newer command can take its place.
     assert inbox.put_command("third") == "second"
@@ -52,7 +52,7 @@ def test_a_command_waits_for_a_frame_and_a_call_does_not() -> None:
     inbox.put_call(asked)
     assert inbox.take() is asked
     inbox.put_frame("frame")
-    assert inbox.take() == Look("frame")
+    assert inbox.take() == LookJob("frame")
 
 
 def test_a_command_comes_before_calls_and_clearing_before_all() -> None:
@@ -60,7 +60,7 @@ def test_a_command_comes_before_calls_and_clearing_before_all() -> None:
     inbox.put_frame("frame")
     inbox.put_call(call())
     inbox.put_command("the mug")
-    assert inbox.take() == Look("frame")
+    assert inbox.take() == LookJob("frame")
     assert inbox.put_command(" ") == "the mug"
     assert inbox.take() == Clear(" ", "frame")
     assert inbox.pending is None
@@ -82,7 +82,7 @@ def test_only_in_continuous_mode_a_frame_is_work() -> None:
     assert thread.is_alive()
     inbox.set_continuous(True)
     thread.join(5.0)
-    assert taken == [Look("frame")]
+    assert taken == [LookJob("frame")]
 
 
 def test_stop_wakes_the_waiting() -> None:
@@ -103,7 +103,7 @@ def test_frames_from_a_fast_camera_are_all_counted() -> None:
 
     def work() -> None:
         while (item := inbox.take()) is not None:
-            assert isinstance(item, Look)
+            assert isinstance(item, LookJob)
             seen.append(item.frame)
             time.sleep(0.002)
 
@@ -150,7 +150,7 @@ def test_an_old_frame_is_not_looked_at_and_the_command_expires() -> None:
     assert inbox.pending is None
     inbox.put_command("the mug")
     inbox.put_frame("another")
-    assert inbox.take() == Look("another")
+    assert inbox.take() == LookJob("another")
 
 
 def test_a_patient_command_and_one_of_a_patient_node_wait_for_ever() -> None:
@@ -165,7 +165,7 @@ def test_a_patient_command_and_one_of_a_patient_node_wait_for_ever() -> None:
         assert taken == []
         inbox.put_frame("frame")
         thread.join(5.0)
-        assert taken == [Look("frame")]
+        assert taken == [LookJob("frame")]
 
 
 def test_an_expired_command_does_not_hold_up_calls() -> None:
@@ -278,7 +278,7 @@ def streaming(monkeypatch: pytest.MonkeyPatch, work: float) -> tuple[Inbox, Cloc
     clock = Clock(monkeypatch, inbox)
     clock.arrivals = [(100.1 + 0.1 * k, f"frame {k}") for k in range(100)]
     clock.until(101.0)
-    assert inbox.take() == Look("frame 9")
+    assert inbox.take() == LookJob("frame 9")
     clock.until(101.0 + work)
     return inbox, clock
 
@@ -286,34 +286,34 @@ def streaming(monkeypatch: pytest.MonkeyPatch, work: float) -> tuple[Inbox, Cloc
 def test_an_old_frame_is_passed_over_for_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
     # Frame 19 came at 102.0: 0.08 s ago; the next is due in 0.02 s, the models took 1.08 s.
     inbox, clock = streaming(monkeypatch, 1.08)
-    assert inbox.take() == Look("frame 20")
+    assert inbox.take() == LookJob("frame 20")
     assert clock.now == pytest.approx(102.1)
 
 
 def test_a_young_frame_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     inbox, clock = streaming(monkeypatch, 1.04)
-    assert inbox.take() == Look("frame 19")
+    assert inbox.take() == LookJob("frame 19")
     assert not clock.waits
 
 
 def test_quick_models_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     # 0.04 s is more than a tenth of the 0.18 s that they took.
     inbox, clock = streaming(monkeypatch, 0.18)
-    assert inbox.take() == Look("frame 10")
+    assert inbox.take() == LookJob("frame 10")
     assert not clock.waits
 
 
 def test_a_camera_that_stopped_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     inbox, clock = streaming(monkeypatch, 1.08)
     clock.arrivals.clear()
-    assert inbox.take() == Look("frame 19")
+    assert inbox.take() == LookJob("frame 19")
     assert clock.now == pytest.approx(102.125)  # a quarter of an interval late
 
 
 def test_a_command_does_not_wait_for_a_nearer_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     inbox, clock = streaming(monkeypatch, 1.08)
     inbox.put_command("the mug")
-    assert inbox.take() == Look("frame 19")
+    assert inbox.take() == LookJob("frame 19")
     assert not clock.waits
 
 
@@ -326,9 +326,9 @@ def test_after_a_wait_the_newest_frame_is_looked_at() -> None:
     inbox.put_frame("old")
     taken = inbox.take()
     assert taken is not None
-    assert inbox.renewed(taken) == Look("old")
+    assert inbox.renewed(taken) == LookJob("old")
     inbox.put_frame("new")
-    assert inbox.renewed(taken) == Look("new")
+    assert inbox.renewed(taken) == LookJob("new")
     asked = call()
     assert inbox.renewed(asked) is asked
     inbox.stop()

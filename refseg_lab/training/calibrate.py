@@ -105,7 +105,7 @@ def evaluate(
     """Answer all cases: kind to (hit, V logit of the best, margin)."""
     rows: dict[str, list[tuple[bool, float, float]]] = defaultdict(list)
     for case in cases:
-        selection = dataclasses.replace(case.scene, segmenter=segmenter).select(case.text)
+        selection = dataclasses.replace(case.scene, models=segmenter).select(case.text)
         if not selection.candidates:
             rows[case.kind].append((not case.truth.any(), -99.0, 0.0))
             continue

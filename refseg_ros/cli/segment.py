@@ -178,11 +178,10 @@ def run_segment(
         write_image(outputs.overlay, draw_overlay(pixels, selection))
     if outputs.explanation:
         from refseg_ros.explain.picture import draw_explanation
-        from refseg_ros.language import parse
         from refseg_ros.methods.crops import region_images
 
         see = functools.partial(region_images, crop=segmenter.config.score.crop)
-        chosen_from = scene.candidates_for(parse(selection.expression)).proposals
+        chosen_from = selection.proposals or scene.proposals
         picture = draw_explanation(pixels, chosen_from, selection, see=see)
         write_image(outputs.explanation, picture)
     return selection

@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from refseg_ros.config import DecisionConfig
 from refseg_ros.decision.explaining import explain
-from refseg_ros.decision.refusal import NOTHING_ASIDE, Unused, says_how_it_looks
 from refseg_ros.language import ReferringExpression
+from refseg_ros.language.reading import NOTHING_ASIDE, Unused
+from refseg_ros.language.usable import has_look
 from refseg_ros.methods.likeness import match
 from refseg_ros.methods.scoring import ScoreTable
 from refseg_ros.results import Candidate, Proposals, Selection, Status, boxes_from_masks
@@ -236,7 +237,7 @@ def _checks(
     least = min(item.score for item in chosen) if len(chosen) > 1 else 1.0
     seen = match(chosen[0].terms)
     return (
-        Check("min_match", seen, config.min_match, says_how_it_looks(expression)),
+        Check("min_match", seen, config.min_match, has_look(expression.target)),
         Check("min_truth", placed.truth, config.min_truth),
         Check("min_margin", margin, config.min_margin * least, not expression.target.is_any),
     )

@@ -23,8 +23,9 @@ from refseg_ros.language.expression import NounPhrase
 from refseg_ros.language.replies import as_quality
 from refseg_ros.language.spoken_names import called, counted, fits_name
 from refseg_ros.results import Selection
-from refseg_ros.spatial import Layout, Look, Placing, place
+from refseg_ros.spatial import Layout, Placing, place
 from refseg_ros.spatial.context import Context
+from refseg_ros.spatial.likeness import Likeness
 
 if TYPE_CHECKING:
     from refseg_ros.scene import Scene
@@ -176,7 +177,7 @@ class Asker:
             found = [k for k in self.tied if fits_name(quality, self.names[k])]
             return found[0] if len(found) == 1 else None
         count = len(self.layout)
-        look = Context(self.tied, level=True).confine(Look(np.ones(count), np.ones(count)))
+        look = Context(self.tied, level=True).confine(Likeness(np.ones(count), np.ones(count)))
         placed = place(look, answering(self.expression, said), {}, self.layout, "extreme")
         first, second = np.sort(placed.weights[list(self.tied)])[::-1][:2]
         clear = first - second >= self.min_margin + LEAD and not placed.open
@@ -284,13 +285,13 @@ def with_question(
     """
 
     def matches(texts: Sequence[str]) -> Logits:
-        with torch.inference_mode(), scene.segmenter.device.precision():
-            encoded = scene.segmenter.clip.encode_texts(list(texts))
+        with torch.inference_mode(), scene.models.device.precision():
+            encoded = scene.models.clip.encode_texts(list(texts))
         scale = scene.features.logit_scale
         table: Logits = (scale * encoded @ scene.features.regions.T).double().numpy()
         return table
 
-    config = scene.segmenter.config.decision
+    config = scene.models.config.decision
     tied = rivals(expression, selection, placed, scene.layout.copies, config)
     asker = Asker(expression, tied, scene.names, scene.layout, matches, config.min_margin)
     question = asker.ask()

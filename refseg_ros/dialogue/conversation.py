@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refseg_ros.dialogue.finding import found_again
-from refseg_ros.dialogue.follow_up import Reading, Turn, again, lost_answer
+from refseg_ros.dialogue.follow_up import FollowUp, Turn, again, lost_answer
 from refseg_ros.language import parse
 from refseg_ros.language.replies import Kind, read_reply
 from refseg_ros.results import Selection, Status
@@ -55,9 +55,10 @@ class Conversation:
         started = time.perf_counter()
         # Candidates that each sentence makes anew are none to come back to.
         before = None if scene.is_redrawn else self._before
-        turn = None if before is None else Reading(before, scene, text).turn()
+        said = parse(text)
+        turn = None if before is None else FollowUp(before, scene, said).turn()
         if turn is None:
-            turn = Turn(text, scene, parse(text), scene.select(text))
+            turn = Turn(text, scene, said, scene.resolve(said))
         else:
             turn = replace(turn, selection=_timed(turn.selection, started))
         self._last = turn

@@ -76,18 +76,18 @@ def again(last: Turn, scene: Scene, found: tuple[int, ...]) -> Selection:
     return replace(selection, reason=f"found again: {selection.reason}")
 
 
-class Reading:
+class FollowUp:
     """Reads one sentence after another turn.
 
     Args:
         before: What it may lean on.
         scene: What it is about.
-        text: Not blank.
+        said: The sentence, taken apart; not blank.
     """
 
-    def __init__(self, before: Turn, scene: Scene, text: str) -> None:
-        self.before, self.scene, self.text = before, scene, text
-        self.said = parse(text)
+    def __init__(self, before: Turn, scene: Scene, said: ReferringExpression) -> None:
+        self.before, self.scene, self.said = before, scene, said
+        self.text = said.text
 
     @cached_property
     def _found(self) -> tuple[int, ...] | None:
@@ -301,7 +301,7 @@ class Reading:
     def _alike(self, selection: Selection) -> bool:
         """Whether what was found looks like it about as much as what was meant before."""
         seen = {item.index: looks(item.terms) for item in selection.candidates}
-        closeness = max(self.scene.segmenter.config.spatial.closeness, 1e-9)
+        closeness = max(self.scene.models.config.spatial.closeness, 1e-9)
         known = max(seen[index] for index in self.target)
         return seen[selection.indices[0]] >= known + math.log(closeness)
 

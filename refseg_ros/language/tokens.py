@@ -91,6 +91,11 @@ def normalise(text: str) -> tuple[str, bool]:
     return "".join(kept), truncated or len(folded) > MAX_CHARS
 
 
+def plain(text: str) -> str:
+    """A sentence in lower case and single spaces, without characters that are not to be seen."""
+    return " ".join(normalise(text)[0].split())
+
+
 def tokenise(text: str) -> list[str]:
     """Words, :data:`COMMA` and :data:`CLAUSE_END` of a normalised text.
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from refseg_ros.language.caption_names import agreements
 from refseg_ros.language.expression import NounPhrase
 from refseg_ros.methods.scoring import ATTENTION, SceneFeatures, TextEncoder, shares
-from refseg_ros.spatial.likeness import Look
+from refseg_ros.spatial.likeness import Likeness
 from refseg_ros.spatial.relations import logistic
 
 BASIC_COLOURS: Final = (
@@ -64,7 +64,7 @@ def score_looks(
     encoder: TextEncoder,
     min_match: float,
     caption_match: float = 0.0,
-) -> Mapping[str, Look]:
+) -> Mapping[str, Likeness]:
     """Compare the candidates with phrases by V; whether they fit at all, with captions too.
 
     Args:
@@ -105,7 +105,7 @@ def score_looks(
             fits = fits * np.exp(own - columns.max(0)) / np.exp(columns - columns.max(0)).sum(0)
         elif denied:
             fits = fits * np.exp(own - own.max())
-        looks[look] = Look(shares(own, "logits"), fits)
+        looks[look] = Likeness(shares(own, "logits"), fits)
     return looks
 
 

@@ -25,7 +25,7 @@ from refseg_ros.backbones.diffusion import Attended
 from refseg_ros.config.methods import DiffusionConfig, RefDiffConfig
 from refseg_ros.errors import ConfigError
 from refseg_ros.language import Direction, ReferringExpression, lemma
-from refseg_ros.language.tas.tools import plain
+from refseg_ros.language.tokens import plain
 from refseg_ros.methods.global_local import GLOBAL, LOCAL, mix
 from refseg_ros.methods.scoring import ATTENTION, SceneFeatures, ScoreTable, TextEncoder
 from refseg_ros.results import BoolMasks, Proposals

@@ -19,7 +19,8 @@ from torch.nn import functional
 from refseg_ros.config import ScoreConfig
 from refseg_ros.config.methods import CoherenceConfig
 from refseg_ros.language import ReferringExpression
-from refseg_ros.language.tas.tools import LanguageTools, plain
+from refseg_ros.language.tas.tools import LanguageTools
+from refseg_ros.language.tokens import plain
 from refseg_ros.methods.coherence import HEAT, coherence
 from refseg_ros.methods.distractors import proper_distractors
 from refseg_ros.methods.global_local import mix

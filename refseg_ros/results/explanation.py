@@ -10,8 +10,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from refseg_ros.language.expression import ReferringExpression
+if TYPE_CHECKING:
+    from refseg_ros.language.expression import ReferringExpression
 
 Column = tuple[float, ...]
 

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from refseg_ros.results.explanation import Explanation
-from refseg_ros.results.proposals import FloatArray
+from refseg_ros.results.proposals import FloatArray, Proposals
+
+if TYPE_CHECKING:
+    from refseg_ros.language.reading import Reading
 
 
 class Status(enum.IntEnum):
@@ -89,6 +92,8 @@ class Selection:
         options: Follow-ups that answer :attr:`question`, in its order; () if none are offered.
         tied: Of an AMBIGUOUS answer the candidates' indices that fit about as well, best first,
             copies of one thing counted once; the chosen ones alone if other doubts made it so.
+        proposals: What all indices are rows of; None where no scene was asked.
+        reading: How the sentence was read; None likewise.
     """
 
     expression: str
@@ -107,6 +112,8 @@ class Selection:
     question: str = ""
     options: tuple[str, ...] = ()
     tied: tuple[int, ...] = ()
+    proposals: Proposals | None = field(default=None, repr=False)
+    reading: Reading | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.index is not None and not self.indices:

@@ -27,9 +27,9 @@ from refseg_ros.ros.looking import Looking
 from refseg_ros.ros.messages import Answer, to_segmentation
 from refseg_ros.ros.outputs import Outputs
 from refseg_ros.ros.parameters import Parameters
-from refseg_ros.ros.sharing import Turn
+from refseg_ros.ros.sharing import FairLock
 from refseg_ros.ros.space import Place, Places
-from refseg_ros.ros.worker import Again, Call, Clear, Expired, Inbox, Look, Work
+from refseg_ros.ros.worker import Again, Call, Clear, Expired, Inbox, LookJob, Work
 from refseg_ros.srv import Segment
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Answering:
         """Duration of the last observation."""
         return self._looking.seconds
 
-    def run(self, load: Callable[[], Segmenter], turn: Turn) -> None:
+    def run(self, load: Callable[[], Segmenter], turn: FairLock) -> None:
         """Load the models and work until the inbox is stopped.
 
         Args:
@@ -143,7 +143,7 @@ class Answering:
         else:
             self._turn(work)
 
-    def _turn(self, work: Look) -> None:
+    def _turn(self, work: LookJob) -> None:
         """Look at a frame; answer the command that waits, or else the last one once a view."""
         if self._inbox.pending is None and self._follower.following:
             return  # the last one is answered on every picture, and observed when that needs it
@@ -259,7 +259,7 @@ class Answering:
             place = self._places.of(selection.mask, header)
         self.depth_problem = place.problem
         scene = observation.scene
-        method = scene.segmenter.config.name
+        method = scene.models.config.name
         return Answer(header, selection, scene, reused, place, scene.image, method)
 
     def _serve(self, call: Call) -> None:
@@ -284,7 +284,7 @@ class Answering:
         call.tell("selecting")
         selection = self._refusal(expression) or scene.select(expression)
         if observation is None:
-            answer = Answer(image.header, selection, scene, method=scene.segmenter.config.name)
+            answer = Answer(image.header, selection, scene, method=scene.models.config.name)
         else:
             answer = self._answer(observation, selection, reused)
         call.answer(to_response(answer))
@@ -310,7 +310,7 @@ class Answering:
         command: str | None = None
         if isinstance(work, Call):
             work.answer(to_response(self._failed(work.request.expression, text)))
-        elif isinstance(work, Look):
+        elif isinstance(work, LookJob):
             command = self._command_failed()
         elif isinstance(work, Again):
             self._follower.learn(work, None)

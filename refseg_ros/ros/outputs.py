@@ -15,7 +15,6 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
-from refseg_ros.language import parse
 from refseg_ros.msg import Segmentation
 from refseg_ros.ros import qos
 from refseg_ros.ros.cloud import to_cloud
@@ -59,7 +58,7 @@ class Outputs:
         if selection.mask.size:
             self._mask.publish(to_mask(selection.mask, header))
         if scene is not None:
-            chosen_from = scene.candidates_for(parse(selection.expression)).proposals
+            chosen_from = selection.proposals or scene.proposals
             self._publish_labels(chosen_from.masks, header)
         if answer.image is not None:
             self._publish_drawn(answer, answer.image)

@@ -45,7 +45,7 @@ from refseg_ros.ros.parameters import Parameters
 from refseg_ros.ros.process import run
 from refseg_ros.ros.reporting import figures
 from refseg_ros.ros.segmenter_parameters import SEGMENTER_PARAMETERS
-from refseg_ros.ros.sharing import Turn
+from refseg_ros.ros.sharing import FairLock
 from refseg_ros.ros.space import Places
 from refseg_ros.ros.worker import Inbox
 
@@ -89,14 +89,14 @@ class SegmenterNode(LifecycleNode):
         self,
         load: Callable[[SegmenterConfig, str], Segmenter] = load_segmenter,
         transforms: Callable[[Node], Transforms] = Tf2Transforms,
-        turn: Turn | None = None,
+        turn: FairLock | None = None,
         **options: Any,
     ) -> None:
         super().__init__(NAME, **options)
         survive_wrong_transitions(self)
         self.exit_code: int | None = None
         self._load = load
-        self._turn = turn or Turn()
+        self._turn = turn or FairLock()
         self._health = Health()
         self._values = Parameters(self, SEGMENTER_PARAMETERS, self._on_parameter)
         self._depth = DepthStore()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from refseg_ros.segmenter import Segmenter
 
 
-class Turn:
+class FairLock:
     """A lock that goes round in the order of asking: a busy camera does not starve a quiet one.
 
     A context manager, not reentrant. ``threading.Lock`` may be taken again and again by the
@@ -55,7 +55,7 @@ class SharedModels:
     """
 
     def __init__(self, load: Callable[[SegmenterConfig, str], Segmenter]) -> None:
-        self.turn = Turn()
+        self.turn = FairLock()
         self._load = load
         self._loading = threading.Lock()
         # Weakly: the models are freed when the last node has cleaned up.

@@ -53,7 +53,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Look:
+class LookJob:
     """Work: look at a frame and answer what is asked.
 
     Attributes:
@@ -106,7 +106,7 @@ class Again:
     target: Any
 
 
-Work = Clear | Look | Call | Expired | Again
+Work = Clear | LookJob | Call | Expired | Again
 
 
 class Inbox:
@@ -273,7 +273,7 @@ class Inbox:
         with self._changed:
             if self._stopped:
                 return None
-            return self._look() if isinstance(work, Look) and self._fresh else work
+            return self._look() if isinstance(work, LookJob) and self._fresh else work
 
     def _next(self) -> Work | None:
         command = self._command
@@ -321,6 +321,6 @@ class Inbox:
         affordable = wait <= _MOST_WAITED * (now - self._last_look)
         return wait if age > interval / 2 and wait > 0 and affordable else 0.0
 
-    def _look(self) -> Look:
+    def _look(self) -> LookJob:
         self._fresh, self._last_look = False, time.monotonic()
-        return Look(self._frame, self._last_frame_time)
+        return LookJob(self._frame, self._last_frame_time)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from refseg_ros.language.usable import looks_of, usable_relations
 from refseg_ros.spatial.layout import Layout
-from refseg_ros.spatial.likeness import Look
+from refseg_ros.spatial.likeness import Likeness
 from refseg_ros.spatial.placing import Placing, place
 from refseg_ros.spatial.position import position_prior, size_prior
 from refseg_ros.spatial.rectifier import Rectification, rectify, rectify_released
@@ -14,7 +14,7 @@ from refseg_ros.spatial.weighing import Weigher
 
 __all__ = [
     "Layout",
-    "Look",
+    "Likeness",
     "Placing",
     "Rectification",
     "Weigher",

@@ -9,7 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from refseg_ros.spatial import Look, Placing
+from refseg_ros.spatial import Placing
+from refseg_ros.spatial.likeness import Likeness
 
 _STEP: Final = 1e-6
 """Lead of each candidate over the next where all are equally it: only the order is kept."""
@@ -34,7 +35,7 @@ class Context:
         """Whether it is known already what the thing meant looks like."""
         return self.level and self.within is not None
 
-    def confine(self, look: Look) -> Look:
+    def confine(self, look: Likeness) -> Likeness:
         """The look of N candidates, nothing left for those that cannot be meant."""
         if self.within is None:
             return look
@@ -62,13 +63,13 @@ class Context:
         # Nothing of what was said holds for any of them.
         return replace(placed, eligible=inside, chosen=self.within[:1], truth=0.0)
 
-    def landmarks(self, count: int) -> dict[str, Look]:
+    def landmarks(self, count: int) -> dict[str, Likeness]:
         """The looks of the known landmarks among ``count`` candidates."""
         looks = {}
         for look, indices in self.pinned.items():
             marks = np.zeros(count)
             marks[list(indices)] = 1.0
-            looks[look] = Look(marks / marks.sum(), marks)
+            looks[look] = Likeness(marks / marks.sum(), marks)
         return looks
 
 

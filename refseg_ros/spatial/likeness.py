@@ -16,7 +16,7 @@ LEAST: Final = 1e-300
 
 
 @dataclass(frozen=True)
-class Look:
+class Likeness:
     """How the candidates look beside what a phrase says of looks.
 
     Attributes:

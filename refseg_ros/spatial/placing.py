@@ -15,7 +15,7 @@ from refseg_ros.language.expression import NounPhrase
 from refseg_ros.language.tas.entities import Entity
 from refseg_ros.results.explanation import Condition, ConditionKind, Weighing
 from refseg_ros.spatial.layout import Layout
-from refseg_ros.spatial.likeness import Look, share_out
+from refseg_ros.spatial.likeness import Likeness, share_out
 from refseg_ros.spatial.position import CLOSENESS
 from refseg_ros.spatial.rectifier import Rectification, rectify, rectify_released
 from refseg_ros.spatial.weighed import Weighed
@@ -62,9 +62,9 @@ class Placing:
 
 
 def place(
-    target: Look,
+    target: Likeness,
     expression: ReferringExpression,
-    looks: Mapping[str, Look],
+    looks: Mapping[str, Likeness],
     layout: Layout,
     absolute: str,
     closeness: float = CLOSENESS,
@@ -141,7 +141,7 @@ def place(
     )
 
 
-def _with_best_copies(found: Weighed, look: Look, layout: Layout) -> Weighed:
+def _with_best_copies(found: Weighed, look: Likeness, layout: Layout) -> Weighed:
     """The same things by the masks of them that look most like it and are best outlined."""
     worth = look.shares * layout.proposals.quality.astype(np.float64) ** OUTLINED
     weights, chosen = found.weights.copy(), list(found.chosen)
@@ -160,7 +160,7 @@ def _with_best_copies(found: Weighed, look: Look, layout: Layout) -> Weighed:
     )
 
 
-def _weighing(look: Look, found: Weighed, layout: Layout) -> Weighing:
+def _weighing(look: Likeness, found: Weighed, layout: Layout) -> Weighing:
     twins: list[list[int]] = [[] for _ in range(len(layout))]
     for first, second in zip(*(rows.tolist() for rows in np.nonzero(layout.copies)), strict=True):
         if first != second:

@@ -34,7 +34,7 @@ from refseg_ros.language.usable import (
 )
 from refseg_ros.results.explanation import Condition, ConditionKind, Landmark
 from refseg_ros.spatial.layout import Layout, Vector
-from refseg_ros.spatial.likeness import LEAST, Look, share_out
+from refseg_ros.spatial.likeness import LEAST, Likeness, share_out
 from refseg_ros.spatial.orders import Order, by_direction, by_measure
 from refseg_ros.spatial.position import CLOSENESS, PRIOR_SCALE, position_prior, size_prior
 from refseg_ros.spatial.relations import distances, on_the_table, relation_support
@@ -65,7 +65,7 @@ class Weigher:
     """
 
     layout: Layout
-    looks: Mapping[str, Look]
+    looks: Mapping[str, Likeness]
     plain: Vector
     closeness: float = CLOSENESS
     relations: bool = True
@@ -74,7 +74,7 @@ class Weigher:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_everything", np.ones(len(self.layout)))
 
-    def weigh(self, phrase: NounPhrase, look: Look | None = None, depth: int = 0) -> Weighed:
+    def weigh(self, phrase: NounPhrase, look: Likeness | None = None, depth: int = 0) -> Weighed:
         """The candidates that a phrase means.
 
         Args:
@@ -124,11 +124,11 @@ class Weigher:
             for landmark in relation.landmarks
         )
 
-    def _look(self, phrase: NounPhrase) -> Look:
+    def _look(self, phrase: NounPhrase) -> Likeness:
         known = self.looks.get(phrase.look) if has_look(phrase) else None
-        return known or Look(self.plain, self._everything)
+        return known or Likeness(self.plain, self._everything)
 
-    def _graded(self, phrase: NounPhrase, look: Look, conditions: list[Condition]) -> Vector:
+    def _graded(self, phrase: NounPhrase, look: Likeness, conditions: list[Condition]) -> Vector:
         """How far plain sizes and positions fit, beside those that compete."""
         truth = self._everything.copy()
         signs = {SIZES[word] for word in phrase.sizes if word in SIZES}
@@ -334,7 +334,7 @@ class Weigher:
     def _several(
         self,
         phrase: NounPhrase,
-        look: Look,
+        look: Likeness,
         truth: Vector,
         members: NDArray[np.intp],
         orders: list[Order],

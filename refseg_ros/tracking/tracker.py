@@ -211,7 +211,7 @@ class Tracker:
 
     def _known(self, scene: Scene, index: int) -> None:
         self._scene, self._index = scene, index
-        self._outliner = outliner_of(scene.segmenter.proposer)
+        self._outliner = outliner_of(scene.models.proposer)
 
     def _found(self, before: _Past, image: Image, shades: Grey) -> tuple[_Past, float, str]:
         """The thing in a later picture, the confidence, and the weakest point of it in words."""
@@ -263,7 +263,7 @@ class Tracker:
         """Cosine of what a mask shows and what was last recognised."""
         scene = self._started()
         shown = Proposals(mask[None], np.ones(1, np.float32))
-        feature = scene.segmenter.region_features(image, shown)[0]
+        feature = scene.models.region_features(image, shown)[0]
         return float(feature @ scene.features.regions[self._index])
 
     def _recognised(self, before: Scene, mask: Mask, after: Scene) -> int | None:

@@ -11,7 +11,7 @@ from refseg_ros.language.tas.entities import Entity, find_entity, head_phrase
 from refseg_ros.language.tas.sentences import OwnParser, SentenceParser
 from refseg_ros.language.tas.spacy_parser import SpacyParser
 from refseg_ros.language.tas.wordnet import WordNet, WordNetRule
-from refseg_ros.language.tokens import normalise
+from refseg_ros.language.tokens import plain
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,3 @@ class LanguageTools:
         """
         sentence = plain(text)
         return find_entity(sentence, self.parser.sentence(sentence))
-
-
-def plain(text: str) -> str:
-    """A sentence in lower case and single spaces, without characters that are not to be seen."""
-    return " ".join(normalise(text)[0].split())

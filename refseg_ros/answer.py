@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way of a sentence, top to bottom: read, refuse, score, place, decide.
+
+Everything here is cheap and is done once a sentence, on a scene that was observed once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from refseg_ros.decision.choice import decide, rank
+from refseg_ros.decision.questions import with_question
+from refseg_ros.decision.refusal import NOTHING_SEEN, refusal, unknown_noun
+from refseg_ros.language.caption_names import agreements
+from refseg_ros.language.expression import ReferringExpression
+from refseg_ros.language.reading import Reading, read
+from refseg_ros.methods.likeness import match, plausible, score_looks
+from refseg_ros.methods.scoring import ScoreTable, shares
+from refseg_ros.results import Explanation, Selection, Status
+from refseg_ros.spatial.context import NOTHING_SAID, Context
+from refseg_ros.spatial.likeness import Likeness
+from refseg_ros.spatial.placing import Placing, place
+from refseg_ros.stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    from refseg_ros.scene import Models, Scene
+
+
+def answer(
+    scene: Scene, expression: ReferringExpression, context: Context = NOTHING_SAID
+) -> Selection:
+    """Answer a sentence about a scene.
+
+    Args:
+        scene: What was observed, with the models that answer.
+        expression: What was said, references to earlier sentences resolved.
+        context: What earlier sentences settled; see :class:`refseg_ros.Conversation`.
+
+    Returns:
+        The selection; its status and reason say what happened when there is no mask. Its indices
+        are rows of its own proposals.
+    """
+    models, watch, told = scene.models, Stopwatch(), context.settles_look
+    reading = _read(expression, models, context)
+    if refused := refusal(reading, told=told):
+        return _refused(scene, reading, refused, watch)
+    with torch.inference_mode(), models.device.precision():
+        with watch.stage("candidates"):
+            scene = scene.candidates_for(expression)
+        refused = unknown_noun(reading, told=told) if len(scene.proposals) else NOTHING_SEEN
+        if refused:
+            return _refused(scene, reading, refused, watch)
+        with watch.stage("match"):
+            table = _score(scene, expression)
+        with watch.stage("spatial"):
+            placed = _place(scene, reading, table, context)
+    selection = _decide(scene, reading, table, placed, context, watch)
+    return _told(selection, scene, reading)
+
+
+def _read(expression: ReferringExpression, models: Models, context: Context) -> Reading:
+    """The sentence in the light of what the models know."""
+    config, vocabulary = models.config, models.vocabulary
+    if vocabulary is not None and context.pinned:
+        vocabulary = vocabulary | context.pinned.keys()
+    return read(
+        expression,
+        vocabulary,
+        phrases=config.score.text == "phrase",
+        sets=config.spatial.absolute == "extreme",
+    )
+
+
+def _refused(
+    scene: Scene, reading: Reading, refused: tuple[Status, str], watch: Stopwatch
+) -> Selection:
+    """No answer, and why."""
+    expression = reading.expression
+    none = Selection.none(expression.text, *refused, scene.size, seconds=watch.total())
+    none = replace(none, explanation=Explanation(expression, objections=(refused[1],)))
+    return _told(none, scene, reading)
+
+
+def _told(selection: Selection, scene: Scene, reading: Reading) -> Selection:
+    """The answer with what it chose from, how it was read, and what the models never learnt."""
+    unknown = scene.models.clip.unknown_words(reading.expression.content_words)
+    warnings = tuple(f"the word {word!r} is not known to the bundled model" for word in unknown)
+    return replace(selection, warnings=warnings, proposals=scene.proposals, reading=reading)
+
+
+def _score(scene: Scene, expression: ReferringExpression) -> ScoreTable:
+    """The method's scores, and beside them what captions add to the match or take from it."""
+    models, captioned = scene.models, scene.features.captioned
+    matcher = models.matcher if captioned else models.early_matcher
+    table = matcher.score(scene.features, expression, models.clip)
+    weight = models.config.decision.caption_match
+    if not weight or not captioned:
+        return table
+    named = weight * agreements(scene.features.named, expression.target)
+    return replace(table, terms={**table.terms, "C": named}, weights={**table.weights, "C": 0.0})
+
+
+def _place(scene: Scene, reading: Reading, table: ScoreTable, context: Context) -> Placing:
+    """Turn logits into shares and apply what the sentence says of place."""
+    models, expression = scene.models, reading.expression
+    config = models.config
+    weights = shares(table.total, config.score.normalise, config.score.temperature)
+    decision = config.decision
+    fits = plausible(match(table.terms), decision.min_match)
+    # What leans on earlier sentences is resolved by the whole logic under any preset.
+    leans = context != NOTHING_SAID
+    absolute = "extreme" if leans else config.spatial.absolute
+    matched = True
+    if absolute == "extreme" and not reading.says_how_it_looks:
+        # "the leftmost thing": what a matcher makes of "thing" is noise.
+        weights = scene.proposals.quality.clip(1e-3).astype(np.float64)
+        fits = np.ones(len(weights))
+        matched = False
+    resolved = config.spatial.relations or absolute == "extreme"
+    named = reading.looks if resolved else ()
+    looks = score_looks(
+        [item for item in named if item[0].look not in context.pinned],
+        scene.features,
+        models.clip,
+        decision.min_match,
+        decision.caption_match,
+    )
+    placed = place(
+        context.confine(Likeness(weights, fits, matched)),
+        expression,
+        {**looks, **context.landmarks(len(weights))},
+        scene.layout,
+        absolute,
+        config.spatial.closeness,
+        config.spatial.relations or leans,
+        models.language.entity(expression.text) if absolute == "released" else None,
+        config.spatial.best_copy and context.within is None,
+    )
+    return context.restrict(placed)
+
+
+def _decide(
+    scene: Scene,
+    reading: Reading,
+    table: ScoreTable,
+    placed: Placing,
+    context: Context,
+    watch: Stopwatch,
+) -> Selection:
+    """One, several, nearly two (and the question that would settle it), or none."""
+    decision = scene.models.config.decision
+    candidates = rank(table, placed, scene.proposals, scene.captions)
+    selection = decide(
+        reading.expression,
+        candidates,
+        placed,
+        scene.proposals,
+        # What earlier answers settled need not look like it anew.
+        replace(decision, min_match=-math.inf) if context.settles_look else decision,
+        watch.total(),
+        reading.unused,
+        table,
+    )
+    if selection.status is not Status.AMBIGUOUS:
+        return selection
+    with watch.stage("question"):
+        asked = with_question(selection, scene, reading.expression, placed)
+    return replace(asked, seconds=watch.total())

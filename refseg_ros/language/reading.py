@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A sentence as a scene is asked it: read once, with what of it can be used and what cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from refseg_ros.language.expression import Anaphora, NounPhrase, ReferringExpression
+from refseg_ros.language.tokens import lemma, plain
+from refseg_ros.language.usable import (
+    MAX_DEPTH,
+    has_look,
+    looks_of,
+    usable,
+    usable_exclusion,
+    usable_relations,
+)
+
+
+@dataclass(frozen=True)
+class Unused:
+    """What of a sentence an answer to it leaves aside.
+
+    Attributes:
+        words: Words of things and qualities that nothing was compared with, and those that could
+            not be read.
+        negated: What the thing meant is said not to be, where that could not be told.
+        plural: The head as said, when several things are asked for and one is answered.
+        things: Those of ``words`` that name a thing which the models know.
+        before: Words that point to what was meant before, which is not known here.
+    """
+
+    words: tuple[str, ...] = ()
+    negated: tuple[str, ...] = ()
+    plural: str = ""
+    things: tuple[str, ...] = ()
+    before: str = ""
+
+    @property
+    def matters(self) -> bool:
+        """Whether what was found may well not be what was asked for."""
+        return bool(self.negated or self.plural or self.things or self.before)
+
+    def __str__(self) -> str:
+        parts = [f"'not {phrase}' was not used" for phrase in self.negated]
+        parts += [f"'{word}' was not used" for word in self.words]
+        parts += [f"'{self.plural}' are several, and one is looked for"] if self.plural else []
+        parts += [f"{self.before}, and nothing was meant before"] if self.before else []
+        return "; ".join(parts)
+
+
+NOTHING_ASIDE: Final = Unused()
+"""All of the sentence was used."""
+
+
+def unused(
+    expression: ReferringExpression,
+    vocabulary: Collection[str] | None = None,
+    *,
+    sets: bool = True,
+) -> Unused:
+    """What of a sentence is left aside when only its noun phrases are matched.
+
+    Args:
+        expression: The parsed sentence.
+        vocabulary: Nouns that the models know; None when that is not known.
+        sets: Whether several things are found where several are asked for.
+    """
+    target = expression.target
+    used = _forms(" ".join(_said(target, vocabulary)))
+    denied = _forms(" ".join(expression.negated))
+    words = [word for word in expression.content_words if word not in used | denied]
+    words += [word for word in expression.unread if word not in (*words, *denied)]
+    told = [usable_exclusion(item, target, vocabulary) for item in target.excluded]
+    told += [False] * (len(expression.negated) - len(told))
+    return Unused(
+        words=tuple(words),
+        negated=tuple(
+            phrase
+            for phrase, resolved in zip(expression.negated, told, strict=False)
+            if not resolved
+        ),
+        plural=target.text if target.is_plural and not sets else "",
+        things=tuple(word for word in words if word in (vocabulary or ())),
+        before=_before(target),
+    )
+
+
+def _before(target: NounPhrase) -> str:
+    """What a phrase takes from what was meant before, in words; "" if nothing."""
+    if target.anaphora in _BEFORE:
+        return _BEFORE[target.anaphora]
+    pointed = (
+        landmark.text
+        for relation in target.relations
+        for landmark in relation.landmarks
+        if landmark.anaphora is Anaphora.SAME and not has_look(landmark)
+    )
+    text = next(pointed, "")
+    return f"'{text}' is to be the thing meant before" if text else ""
+
+
+_BEFORE = {
+    Anaphora.OTHER: "it is to be another than before",
+    Anaphora.SAME: "it is to be the same as before",
+}
+"""ONE ("the left one") needs nothing from before."""
+
+
+def _forms(text: str) -> set[str]:
+    return {form for word in text.split() for form in (word, lemma(word))}
+
+
+def _said(phrase: NounPhrase, vocabulary: Collection[str] | None, depth: int = 0) -> Iterator[str]:
+    """The words of a phrase that are matched or weighed, landmarks' too."""
+    yield from phrase.size_words
+    yield from (item.word for item in phrase.superlatives)
+    if has_look(phrase):
+        yield from (phrase.text, phrase.look)
+    for relation in phrase.relations:
+        if usable(relation, vocabulary):
+            for landmark in relation.landmarks:
+                yield landmark.text
+                if depth < MAX_DEPTH:
+                    yield from _said(landmark, vocabulary, depth + 1)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A sentence in the light of what the models know.
+
+    Attributes:
+        expression: The sentence, taken apart.
+        vocabulary: Nouns that the models know; None when that is not known.
+        any_words: Whether any words will do, as where whole sentences are compared with crops.
+        unused: What of it an answer leaves aside.
+        looks: Landmarks and exclusions that need a look, and whether each must not be.
+    """
+
+    expression: ReferringExpression
+    vocabulary: Collection[str] | None = None
+    any_words: bool = False
+    unused: Unused = NOTHING_ASIDE
+    looks: tuple[tuple[NounPhrase, bool], ...] = ()
+
+    @property
+    def says_how_it_looks(self) -> bool:
+        """Whether there is a look to match: false for "the leftmost thing", "the biggest one"."""
+        return has_look(self.expression.target)
+
+    @cached_property
+    def placed(self) -> bool:
+        """Whether anything but a look tells the thing meant from others."""
+        target = self.expression.target
+        excluded = (usable_exclusion(item, target, self.vocabulary) for item in target.excluded)
+        return bool(
+            target.directions
+            or target.superlatives
+            or target.ordinal
+            or target.sizes
+            or any(excluded)
+            or usable_relations(self.expression, self.vocabulary)
+        )
+
+
+def read(
+    expression: ReferringExpression,
+    vocabulary: Collection[str] | None = None,
+    *,
+    phrases: bool = True,
+    sets: bool = True,
+) -> Reading:
+    """What of a parsed sentence can be asked of a scene.
+
+    Args:
+        expression: The parsed sentence.
+        vocabulary: Nouns that the models know; None when that is not known.
+        phrases: Whether noun phrases are compared; else whole sentences, of which any words do.
+        sets: Whether several things are found where several are asked for.
+    """
+    return Reading(
+        expression,
+        vocabulary,
+        any_words=not phrases and bool(plain(expression.text)),
+        unused=unused(expression, vocabulary, sets=sets) if phrases else NOTHING_ASIDE,
+        looks=tuple(looks_of(expression.target, vocabulary)),
+    )
