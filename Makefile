@@ -60,9 +60,10 @@ test: $(INTERFACES) lint types  ## lint, types and the tests
 faults: $(INTERFACES)  ## inject every fault into real nodes; WRITE=1: renew docs/reliability.md
 	PYTHONPATH=test $(BIN)/python -m faults $(if $(WRITE),--write docs/reliability.md)
 
-lint: $(SETUP)  ## ruff: rules and format
+lint: $(SETUP)  ## ruff: rules and format; the layers of the house
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/lint-imports
 
 types: $(SETUP)  ## mypy
 	$(BIN)/mypy

@@ -18,6 +18,7 @@ from refseg_ros.backbones.sam3 import load_concepts
 from refseg_ros.backbones.sam_family import FamilyNetwork, load_family, read_settings
 from refseg_ros.config import CaptionConfig, ClipConfig, ProposalConfig, SegmenterConfig
 from refseg_ros.config.methods import DiffusionConfig
+from refseg_ros.config.uses import uses_captions, uses_diffusion, uses_proposals
 from refseg_ros.errors import ConfigError
 from refseg_ros.proposals import Proposer
 from refseg_ros.proposals.factory import make_proposer
@@ -27,22 +28,6 @@ from refseg_ros.weights import resolve
 
 if TYPE_CHECKING:
     from segment_anything.modeling import Sam
-
-
-def uses_captions(config: SegmenterConfig) -> bool:
-    """Whether any score or decision of a configuration needs a captioner."""
-    score = config.score
-    return bool(score.positive or score.negative or config.decision.caption_match)
-
-
-def uses_diffusion(config: SegmenterConfig) -> bool:
-    """Whether the method of a configuration asks a diffusion network."""
-    return config.score.matcher == "ref_diff"
-
-
-def uses_proposals(config: SegmenterConfig) -> bool:
-    """Whether candidates come from a network for masks, and not from attention."""
-    return not (uses_diffusion(config) and config.ref_diff.free)
 
 
 class NoProposals:

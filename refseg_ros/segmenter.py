@@ -23,6 +23,7 @@ from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.diffusion import Diffusion
 from refseg_ros.config import SegmenterConfig
+from refseg_ros.config.uses import uses_captions, uses_diffusion, uses_proposals
 from refseg_ros.errors import ImageError
 from refseg_ros.language.tas.tools import LanguageTools
 from refseg_ros.methods.catalogue import with_method
@@ -33,13 +34,7 @@ from refseg_ros.methods.pictured import Pictured
 from refseg_ros.methods.ref_diff import RefDiff
 from refseg_ros.methods.scoring import Matcher, SceneFeatures
 from refseg_ros.methods.tas import Tas
-from refseg_ros.networks import (
-    Networks,
-    NoProposals,
-    uses_captions,
-    uses_diffusion,
-    uses_proposals,
-)
+from refseg_ros.networks import Networks, NoProposals
 from refseg_ros.proposals import Proposer
 from refseg_ros.results import Proposals
 from refseg_ros.scene import Scene

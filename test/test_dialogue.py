@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from spatial_layouts import around
 
 from refseg_ros import Conversation, Status
-from refseg_ros.language.replies import Kind, read_reply
+from refseg_ros.language.replies import ReplyKind, read_reply
 
 
 @pytest.mark.parametrize(
@@ -237,18 +237,18 @@ def test_a_plain_command_is_asked_anew_on_each_image() -> None:
 @pytest.mark.parametrize(
     ("text", "kind", "number"),
     [
-        ("Yes!", Kind.YES, 0),
-        ("ok", Kind.YES, 0),
-        ("that's right", Kind.YES, 0),
-        ("No, thanks.", Kind.NO, 0),
-        ("None of them", Kind.NO, 0),
-        ("number 12", Kind.NUMBER, 12),
-        ("Candidate one", Kind.NUMBER, 1),
-        ("#3", Kind.NUMBER, 3),
-        ("no, number 3 please", Kind.NUMBER, 3),
+        ("Yes!", ReplyKind.YES, 0),
+        ("ok", ReplyKind.YES, 0),
+        ("that's right", ReplyKind.YES, 0),
+        ("No, thanks.", ReplyKind.NO, 0),
+        ("None of them", ReplyKind.NO, 0),
+        ("number 12", ReplyKind.NUMBER, 12),
+        ("Candidate one", ReplyKind.NUMBER, 1),
+        ("#3", ReplyKind.NUMBER, 3),
+        ("no, number 3 please", ReplyKind.NUMBER, 3),
     ],
 )
-def test_replies_that_name_nothing(text: str, kind: Kind, number: int) -> None:
+def test_replies_that_name_nothing(text: str, kind: ReplyKind, number: int) -> None:
     reply = read_reply(text)
     assert reply is not None
     assert (reply.kind, reply.number) == (kind, number)

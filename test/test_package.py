@@ -95,6 +95,17 @@ def imported(path: Path) -> set[str]:
     return names
 
 
+def test_no_two_public_names_of_the_robots_package_are_the_same() -> None:
+    homes: dict[str, list[str]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
+    del homes["main"]  # what a program starts with
+    assert len(homes) > 500
+    assert {name: paths for name, paths in homes.items() if len(paths) > 1} == {}
+
+
 def test_the_robot_owes_the_lab_nothing() -> None:
     owing = [
         str(path.relative_to(ROOT))

@@ -248,6 +248,10 @@ def test_without_a_segmentor_each_sentence_has_candidates_of_its_own(folder: Pat
             for item in selection.candidates
         }
         assert max(totals, key=totals.__getitem__) == selection.index
+        # Its index is a row of its own proposals; the scene has none.
+        assert selection.proposals is not None
+        assert selection.index is not None
+        assert np.array_equal(selection.proposals.masks[selection.index], selection.mask)
     assert not np.array_equal(found[0].mask, found[1].mask)
     assert scene.select("  ").status.name == "ERROR"
     assert "ref_diff_free" in made.description

@@ -17,7 +17,15 @@ from refseg_ros.errors import ConfigError, ImageError
 from refseg_ros.results import Selection, Status, boxes_from_masks
 from refseg_ros.scene import Scene
 from refseg_ros.tracking import State, Tracked, Tracker, TrackingConfig
-from refseg_ros.tracking.motion import corners, followed, grey, motion, moved, shift, similarity
+from refseg_ros.tracking.motion import (
+    corner_points,
+    followed,
+    grey,
+    motion,
+    moved,
+    shift,
+    similarity,
+)
 from refseg_ros.tracking.outline import fresh, overlap, part_around
 
 Block = tuple[str, tuple[int, int, int, int]]
@@ -203,7 +211,7 @@ def test_nothing_moves_where_nothing_is_seen() -> None:
     black = np.zeros((60, 80), np.uint8)
     mask = np.ones(black.shape, np.bool_)
     assert motion(black, black, mask, 40, 1.0) is None
-    none = corners(black, mask, 40)
+    none = corner_points(black, mask, 40)
     assert none.shape == (0, 2)
     assert len(followed(black, black, none, 1.0)[0]) == 0
     assert similarity(none, none, 2) is None

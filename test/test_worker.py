@@ -13,7 +13,7 @@ import pytest
 
 from refseg_ros.errors import ImageError
 from refseg_ros.ros import worker
-from refseg_ros.ros.keyframes import Observer, change, thumbnail
+from refseg_ros.ros.keyframes import KeyframeObserver, change, thumbnail
 from refseg_ros.ros.worker import MAX_CALLS, Call, Clear, Expired, Inbox, LookJob
 
 
@@ -227,7 +227,7 @@ class Counting:
 
 
 def test_observer_recalls_what_it_saw() -> None:
-    observer = Observer(Counting())  # type: ignore[arg-type]
+    observer = KeyframeObserver(Counting())  # type: ignore[arg-type]
     assert observer.recall(GREY, 6.0, 0.0) is None
     first = observer.observe(GREY, "header")
     assert first.size == (48, 64)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from refseg_lab.bench.recording import Row
 from refseg_lab.bench.stages import WARM_UP, Table, timed
-from refseg_ros.networks import uses_captions
+from refseg_ros.config.uses import uses_captions
 from refseg_ros.results import Proposals
 from refseg_ros.segmenter import Segmenter
 

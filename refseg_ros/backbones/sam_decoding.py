@@ -75,7 +75,7 @@ def cut(maps: Tensor, which: Tensor, first: Tensor, size: tuple[int, int]) -> Te
     return chosen.permute(0, 3, 1, 2)
 
 
-def answer(
+def answer_points(
     sam: Sam, embedding: Tensor, positions: Tensor, prompts: Tensor
 ) -> tuple[Tensor, Tensor]:
     """What the decoder makes of prompts, before any mask is drawn.
@@ -152,7 +152,7 @@ def decode(
     Returns:
         (N, M, 4 h, 4 w) logits, the first for clear prompts, and (N, M) predicted IoUs.
     """
-    answers, cells = answer(sam, embedding, positions, prompts)
+    answers, cells = answer_points(sam, embedding, positions, prompts)
     quality = predicted(sam, answers)
     every = torch.arange(quality.numel(), device=quality.device)
     count = quality.shape[1]

@@ -52,7 +52,7 @@ HALF = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 @dataclass(frozen=True)
-class Kind:
+class FamilyKind:
     """What a ``model_type`` of a saved configuration stands for.
 
     Attributes:
@@ -68,15 +68,15 @@ class Kind:
     part: str = ""
 
 
-KINDS: Mapping[str, Kind] = {
-    "sam": Kind("Sam", True, IMAGENET),
-    "sam_hq": Kind("SamHQ", True, IMAGENET),
-    "sam2": Kind("Sam2", False, IMAGENET),
-    "sam2_video": Kind("Sam2", False, IMAGENET),
-    "edgetam": Kind("EdgeTam", False, IMAGENET),
-    "edgetam_video": Kind("EdgeTam", False, IMAGENET),
-    "sam3_tracker": Kind("Sam3Tracker", False, HALF),
-    "sam3_video": Kind("Sam3Tracker", False, HALF, "tracker_config"),
+KINDS: Mapping[str, FamilyKind] = {
+    "sam": FamilyKind("Sam", True, IMAGENET),
+    "sam_hq": FamilyKind("SamHQ", True, IMAGENET),
+    "sam2": FamilyKind("Sam2", False, IMAGENET),
+    "sam2_video": FamilyKind("Sam2", False, IMAGENET),
+    "edgetam": FamilyKind("EdgeTam", False, IMAGENET),
+    "edgetam_video": FamilyKind("EdgeTam", False, IMAGENET),
+    "sam3_tracker": FamilyKind("Sam3Tracker", False, HALF),
+    "sam3_video": FamilyKind("Sam3Tracker", False, HALF, "tracker_config"),
 }
 """By ``model_type``. Published SAM 2.1, EdgeTAM and SAM 3 are the video ones, which hold more."""
 
@@ -84,7 +84,7 @@ KINDS: Mapping[str, Kind] = {
 class FamilyNetwork:
     """See :class:`refseg_ros.proposals.network.ProposalNetwork`."""
 
-    def __init__(self, model: Any, kind: Kind, colours: Normalisation) -> None:
+    def __init__(self, model: Any, kind: FamilyKind, colours: Normalisation) -> None:
         """Wrap a loaded network; most callers want :func:`load_family`.
 
         Args:

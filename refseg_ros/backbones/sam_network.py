@@ -13,7 +13,7 @@ from torch import Tensor
 from refseg_ros.backbones.conv_pyramid import ConvPyramid
 from refseg_ros.backbones.letterbox import Encoded, Frame
 from refseg_ros.backbones.mobile_sam import TinyVitEncoder
-from refseg_ros.backbones.sam_decoding import answer, at_once, draw, predicted
+from refseg_ros.backbones.sam_decoding import answer_points, at_once, draw, predicted
 
 if TYPE_CHECKING:
     from segment_anything.modeling import Sam
@@ -71,7 +71,7 @@ class SamNetwork:
         size = (embedding.shape[2], embedding.shape[3])
         parts = []
         for some in prompts.split(at_once(embedding)):
-            answers, cells = answer(sam, embedding, codes, some)
+            answers, cells = answer_points(sam, embedding, codes, some)
             # The first mask is for clear prompts, which one point is not.
             quality = predicted(sam, answers)[:, 1:]
             wanted = quality > least if least else torch.ones_like(quality, dtype=torch.bool)

@@ -64,8 +64,8 @@ def list_weights() -> None:
     console.print(table)
 
 
-@weights_app.command()
-def download(
+@weights_app.command("download")
+def download_weights(
     names: Names,
     workers: Annotated[int, typer.Option(min=1, max=16, help="Files at a time.")] = 4,
 ) -> None:
@@ -94,8 +94,8 @@ def download(
         typer.echo(f"nothing to download for {', '.join(names)}: all is there")
 
 
-@weights_app.command()
-def verify(names: Names) -> None:
+@weights_app.command("verify")
+def verify_weights(names: Names) -> None:
     """Compare files with their checksums; needs no network."""
     from refseg_ros.weights import cache_folder
     from refseg_ros.weights.downloading import verify as check

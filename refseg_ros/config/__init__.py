@@ -2,6 +2,7 @@
 """Typed configuration: one frozen dataclass a stage, checked before any model is loaded."""
 
 from refseg_ros.config.segmenter import (
+    CLOSENESS,
     SAM_ARCHITECTURES,
     CaptionConfig,
     ClipConfig,
@@ -15,6 +16,7 @@ from refseg_ros.config.segmenter import (
 )
 
 __all__ = [
+    "CLOSENESS",
     "SAM_ARCHITECTURES",
     "CaptionConfig",
     "ClipConfig",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from refseg_ros.dialogue.finding import found_again
 from refseg_ros.dialogue.follow_up import FollowUp, Turn, again, lost_answer
 from refseg_ros.language import parse
-from refseg_ros.language.replies import Kind, read_reply
+from refseg_ros.language.replies import ReplyKind, read_reply
 from refseg_ros.results import Selection, Status
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Conversation:
 def _ends(turn: Turn) -> bool:
     """Whether an answer says that nothing of what was spoken of is meant."""
     reply = read_reply(turn.text)
-    return reply is not None and reply.kind is Kind.NO
+    return reply is not None and reply.kind is ReplyKind.NO
 
 
 def _timed(selection: Selection, started: float) -> Selection:

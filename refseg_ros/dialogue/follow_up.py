@@ -19,7 +19,7 @@ from refseg_ros.language.combining import (
     look_only,
     pinned,
 )
-from refseg_ros.language.replies import Kind, Reply, as_quality, rank_of, read_reply, rejects
+from refseg_ros.language.replies import Reply, ReplyKind, as_quality, rank_of, read_reply, rejects
 from refseg_ros.language.spoken_names import fits_name
 from refseg_ros.methods.likeness import looks
 from refseg_ros.results import Selection, Status
@@ -150,15 +150,15 @@ class FollowUp:
     def _reply(self, reply: Reply) -> Turn | None:
         """Yes, no or a number."""
         tied = self.before.tied
-        if reply.kind is Kind.NUMBER and not tied:
+        if reply.kind is ReplyKind.NUMBER and not tied:
             return None
         if self.lost:
             return self._not_seen()
-        if reply.kind is Kind.NO:
+        if reply.kind is ReplyKind.NO:
             what = f"none of the {len(tied)} asked about" if len(tied) > 1 else "not that one"
             reason = f"{what}, as was said; say in other words what is meant"
             return self._refused(Status.NOT_FOUND, reason)
-        if reply.kind is Kind.YES:
+        if reply.kind is ReplyKind.YES:
             if len(tied) > 1 and self.before.selection.question:
                 return self._repeat()
             return self._pick(self.target, "as was said")

@@ -100,7 +100,7 @@ class Cards:
         canvas.text((caption + 14, y + 12), note, _SMALL, ink, x + width - 12 - caption - 14)
         top = y + 38
         for place, picture in enumerate((crop, self._outlined(item, colour))):
-            thumb = fitted(picture, _THUMB)
+            thumb = fitted_square(picture, _THUMB)
             left = x + 12 + place * (_THUMB + 8)
             canvas.paste(thumb, (left, top))
         self._bars(item, x + 12 + 2 * (_THUMB + 8) + 8, top, x + width - 12)
@@ -127,8 +127,8 @@ class Cards:
         part, inside = self.image[window], mask[window].astype(np.uint8)
         scale = _THUMB / max(part.shape[:2])
         size = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
-        picture = resized(part, size)
-        draw_outline(picture, resized(inside, size, nearest=True) > 0, colour)
+        picture = resized_picture(part, size)
+        draw_outline(picture, resized_picture(inside, size, nearest=True) > 0, colour)
         return picture
 
     def _bars(self, item: Candidate, left: int, top: int, right: int) -> None:
@@ -205,18 +205,20 @@ _TERM_COLOURS: dict[str, Colour] = {
 }
 
 
-def fitted(picture: RgbImage, side: int) -> RgbImage:
+def fitted_square(picture: RgbImage, side: int) -> RgbImage:
     """A picture in the middle of a black square."""
     scale = side / max(picture.shape[:2])
     width = max(1, round(picture.shape[1] * scale))
     height = max(1, round(picture.shape[0] * scale))
     square = np.zeros((side, side, 3), np.uint8)
     top, left = (side - height) // 2, (side - width) // 2
-    square[top : top + height, left : left + width] = resized(picture, (width, height))
+    square[top : top + height, left : left + width] = resized_picture(picture, (width, height))
     return square
 
 
-def resized(picture: RgbImage, size: tuple[int, int], *, nearest: bool = False) -> RgbImage:
+def resized_picture(
+    picture: RgbImage, size: tuple[int, int], *, nearest: bool = False
+) -> RgbImage:
     """A picture of another size = (width, height) in pixels; a new array."""
     shrinks = size[0] < picture.shape[1]
     how = cv2.INTER_NEAREST if nearest else cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC

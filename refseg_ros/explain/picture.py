@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refseg_ros.errors import ImageError
-from refseg_ros.explain.candidate_cards import Cards, colour_of, resized
+from refseg_ros.explain.candidate_cards import Cards, colour_of, resized_picture
 from refseg_ros.explain.canvas import FAIR, GOOD, INK, POOR, QUIET, Canvas, Colour, RgbImage, step
 from refseg_ros.explain.wording import (
     best_first,
@@ -147,7 +147,7 @@ def _frame(
     """The whole image with the outlines of all candidates, those that are spoken of numbered."""
     scale = min(_FRAME[0] / image.shape[1], _FRAME[1] / image.shape[0])
     size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-    picture = resized(image, size)
+    picture = resized_picture(image, size)
     spoken = {item.index for item in shown} | set(selection.indices)
     if selection.explanation is not None:
         spoken |= set(_landmarks(selection.explanation.weighing.conditions))
@@ -158,7 +158,7 @@ def _frame(
     chosen = [index for index in ranked if index in selection.indices]
     between = [index for index in ranked if index in spoken and index not in chosen]
     for index in (*rest, *between, *chosen):
-        mask = resized(proposals.masks[index].astype(np.uint8), size, nearest=True) > 0
+        mask = resized_picture(proposals.masks[index].astype(np.uint8), size, nearest=True) > 0
         if not mask.any():
             continue
         if index in chosen:

@@ -24,7 +24,7 @@ _BACK = {
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadingInWords:
     """How a sentence was read; each field in words, empty where nothing was said of it.
 
     Attributes:
@@ -58,12 +58,12 @@ class Reading:
     corrections: tuple[str, ...] = ()
 
 
-def reading(expression: ReferringExpression) -> Reading:
+def reading(expression: ReferringExpression) -> ReadingInWords:
     """How a sentence was read."""
     target = expression.target
     corrections = [f"{said!r} as {read!r}" for said, read in expression.corrections]
     corrections += ["only the beginning, as it is too long"] if expression.truncated else []
-    return Reading(
+    return ReadingInWords(
         referring=expression.referring,
         head=target.head,
         attributes=target.attributes,

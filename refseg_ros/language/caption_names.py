@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refseg_ros.language import NounPhrase, parse
-from refseg_ros.language.chunks import kinds
+from refseg_ros.language.chunks import kinds_of
 from refseg_ros.language.lexicon import SUPPORTS
 from refseg_ros.language.synonyms import COLOUR_OF
 
@@ -48,8 +48,7 @@ class Naming:
     def of_phrase(cls, phrase: NounPhrase) -> Naming:
         """What a phrase calls the thing that it is about."""
         colours = (COLOUR_OF[word] for word in phrase.colours if word in COLOUR_OF)
-        known = kinds(phrase.text) if phrase.head else frozenset()
-        return cls(known, frozenset(colours), phrase)
+        return cls(kinds_of(phrase), frozenset(colours), phrase)
 
     @classmethod
     def of_caption(cls, caption: str) -> Naming:

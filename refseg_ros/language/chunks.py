@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from refseg_ros.language import lexicon
+from refseg_ros.language.expression import NounPhrase
 from refseg_ros.language.grammar import Item, Kind, scan
 from refseg_ros.language.nouns import head_noun, is_adjective, unique
 from refseg_ros.language.synonyms import GROUP_OF
@@ -42,10 +44,18 @@ def kinds(phrase: str) -> frozenset[str]:
     Returns:
         Its lemma, its group, or its two-word group; nothing for a phrase without a head noun.
     """
-    head = head_noun(phrase)
+    return _kinds(head_noun(phrase), tokenise(normalise(phrase)[0]))
+
+
+def kinds_of(phrase: NounPhrase) -> frozenset[str]:
+    """The same of a phrase that was taken apart already."""
+    return _kinds(phrase.head, phrase.text.split())
+
+
+def _kinds(head: str, tokens: Sequence[str]) -> frozenset[str]:
     if not head:
         return frozenset()
-    words = [lemma(token) for token in tokenise(normalise(phrase)[0])]
+    words = [lemma(token) for token in tokens]
     pair = words[words.index(head) - 1 : words.index(head) + 1] if head in words[1:] else []
     compound = GROUP_OF.get(" ".join(pair))
     return frozenset((compound,)) if compound else frozenset((GROUP_OF.get(head, head),))

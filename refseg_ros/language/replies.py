@@ -30,7 +30,7 @@ _NUMBER: Final = re.compile(r"(?:the )?(?:number|candidate|no|nr|option)? ?(\d{1
 _NUMBER_WORD: Final = re.compile(r"(?:the )?(?:number|candidate|option) (\w+)")
 
 
-class Kind(enum.Enum):
+class ReplyKind(enum.Enum):
     """What a reply does."""
 
     YES = enum.auto()
@@ -47,7 +47,7 @@ class Reply:
         number: Of ``NUMBER``: the candidate's.
     """
 
-    kind: Kind
+    kind: ReplyKind
     number: int = 0
 
 
@@ -57,15 +57,15 @@ def read_reply(text: str) -> Reply | None:
     tokens = tokenise(clean)
     words = " ".join(word for word in tokens if word not in _COURTESY)
     if words in _YES or (not words and {"ok", "okay"} & set(tokens)):
-        return Reply(Kind.YES)
+        return Reply(ReplyKind.YES)
     if words in _NO:
-        return Reply(Kind.NO)
+        return Reply(ReplyKind.NO)
     said = words.removeprefix("no ").removeprefix("yes ").removeprefix("i mean ")
     if found := _NUMBER.fullmatch(said):
-        return Reply(Kind.NUMBER, int(found[1]))
+        return Reply(ReplyKind.NUMBER, int(found[1]))
     if found := _NUMBER_WORD.fullmatch(said):
         number = 1 if found[1] == "one" else NUMBERS.get(found[1], 0)
-        return Reply(Kind.NUMBER, number) if number else None
+        return Reply(ReplyKind.NUMBER, number) if number else None
     return None
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from refseg_ros.language import ReferringExpression, head_noun, is_abstract
 from refseg_ros.language import parse as read
-from refseg_ros.language.chunks import kinds
+from refseg_ros.language.chunks import kinds, kinds_of
 from refseg_ros.language.expression import NounPhrase
 
 
@@ -59,7 +59,7 @@ def proper_distractors(
     target = expression.target
     if not target.head and not (target.colours or target.materials):
         return np.zeros(0, np.int64)
-    named = [kinds(phrase.text) for phrase in (target, *_landmarks(target)) if phrase.head]
+    named = [kinds_of(phrase) for phrase in (target, *_landmarks(target))]
     spoken_of = frozenset[str]().union(*named)
     rows, seen = [], set()
     for row, phrase in enumerate(phrases):

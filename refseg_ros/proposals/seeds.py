@@ -25,7 +25,7 @@ from refseg_ros.backbones.conv_pyramid import SEED_STRIDE, STRIDE, ConvPyramid
 from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.sam_decoding import (
     FINER,
-    answer,
+    answer_points,
     at_once,
     corners,
     cut,
@@ -247,7 +247,7 @@ class SeedProposer:
         for some in rows.split(at_once(embedding[..., : size[0], : size[1]])):
             same = torch.zeros(len(some), dtype=torch.int64, device=some.device)
             with self._device.precision():
-                answers, cells = answer(
+                answers, cells = answer_points(
                     self._sam,
                     cut(embedding, same, first[some], size),
                     cut(self._codes, same, first[some], size),

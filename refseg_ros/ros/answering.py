@@ -24,7 +24,7 @@ from refseg_ros.ros.frames import ReferenceFrame
 from refseg_ros.ros.health import Health, free_gpu_memory
 from refseg_ros.ros.keyframes import Observation
 from refseg_ros.ros.looking import Looking
-from refseg_ros.ros.messages import Answer, to_segmentation
+from refseg_ros.ros.messages import StampedAnswer, to_segmentation
 from refseg_ros.ros.outputs import Outputs
 from refseg_ros.ros.parameters import Parameters
 from refseg_ros.ros.sharing import FairLock
@@ -190,7 +190,7 @@ class Answering:
             self._publish(replace(answer, is_final=False))
         return self._looking.complete()
 
-    def _publish(self, answer: Answer) -> None:
+    def _publish(self, answer: StampedAnswer) -> None:
         """Publish an answer, unless the node was deactivated while it was made."""
         self._follower.stop()
         if not self._inbox.active:
@@ -198,7 +198,7 @@ class Answering:
         self._outputs.publish(answer)
         self._count(answer)
 
-    def _count(self, answer: Answer) -> None:
+    def _count(self, answer: StampedAnswer) -> None:
         if answer.selection.status is Status.ERROR:
             self._health.failed(answer.selection.reason)
         else:
@@ -243,7 +243,7 @@ class Answering:
     def _publish_idle(self, command: str, header: Header, size: tuple[int, int]) -> None:
         reason = "the command is empty: there is no target"
         selection = Selection.none(command, Status.IDLE, reason, size)
-        self._publish(Answer(header, selection))
+        self._publish(StampedAnswer(header, selection))
 
     def _observe_again(self, work: Again) -> None:
         """Observe a picture for the tracker, unless it has gone on to something else."""
@@ -251,7 +251,9 @@ class Answering:
             observation, _ = self._looking.look(work.frame, anew=work.in_doubt)
             self._follower.learn(work, observation.scene)
 
-    def _answer(self, observation: Observation, selection: Selection, reused: bool) -> Answer:
+    def _answer(
+        self, observation: Observation, selection: Selection, reused: bool
+    ) -> StampedAnswer:
         self.select_seconds = selection.seconds["total"]
         self._health.took({"select": self.select_seconds})
         place, header = Place(), observation.header
@@ -260,7 +262,7 @@ class Answering:
         self.depth_problem = place.problem
         scene = observation.scene
         method = scene.models.config.name
-        return Answer(header, selection, scene, reused, place, scene.image, method)
+        return StampedAnswer(header, selection, scene, reused, place, scene.image, method)
 
     def _serve(self, call: Call) -> None:
         """Answer a call of the service or a goal of the action."""
@@ -284,15 +286,15 @@ class Answering:
         call.tell("selecting")
         selection = self._refusal(expression) or scene.select(expression)
         if observation is None:
-            answer = Answer(image.header, selection, scene, method=scene.models.config.name)
+            answer = StampedAnswer(image.header, selection, scene, method=scene.models.config.name)
         else:
             answer = self._answer(observation, selection, reused)
         call.answer(to_response(answer))
         self._count(answer)
 
-    def _failed(self, command: str, reason: str) -> Answer:
+    def _failed(self, command: str, reason: str) -> StampedAnswer:
         selection = Selection.none(command, Status.ERROR, reason, self._looking.size)
-        return Answer(self._looking.header, selection)
+        return StampedAnswer(self._looking.header, selection)
 
     def _report(self, work: Work, error: Exception) -> None:
         """Say what went wrong to whoever asked, and in the log."""
@@ -335,7 +337,7 @@ class Answering:
         return self.command or waiting
 
 
-def to_response(answer: Answer) -> Segment.Response:
+def to_response(answer: StampedAnswer) -> Segment.Response:
     """Make the response of the service of an answer."""
     selection = answer.selection
     return Segment.Response(

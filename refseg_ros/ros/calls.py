@@ -16,7 +16,7 @@ from refseg_ros.action import SegmentExpression
 from refseg_ros.results import Status
 from refseg_ros.ros import qos
 from refseg_ros.ros.answering import to_response
-from refseg_ros.ros.messages import Answer
+from refseg_ros.ros.messages import StampedAnswer
 from refseg_ros.ros.parameters import Parameters
 from refseg_ros.ros.worker import Call, Inbox
 from refseg_ros.srv import Segment
@@ -80,12 +80,12 @@ class Calls:
         reason = "the models are still being loaded" if loading else "the models are too busy"
         for call in self._waiting:
             if call.deadline < now:
-                call.answer(refusal(call.request, f"no answer in time: {reason}"))
+                call.answer(call_refusal(call.request, f"no answer in time: {reason}"))
 
     def refuse(self, calls: list[Call]) -> None:
         """Tell calls that the node was deactivated before their turn."""
         for call in calls:
-            call.answer(refusal(call.request, self._inactive))
+            call.answer(call_refusal(call.request, self._inactive))
 
     async def _on_call(self, request: Any, response: Any) -> Segment.Response:
         return await self._answer(request)
@@ -95,11 +95,11 @@ class Calls:
     ) -> Segment.Response:
         inbox = self._inbox()
         if inbox is None:
-            return refusal(request, self._inactive)
+            return call_refusal(request, self._inactive)
         deadline = time.monotonic() + self._values["service_timeout"]
         call = Call(request, Future(), deadline, tell)
         if not inbox.put_call(call):
-            return refusal(request, _BUSY)
+            return call_refusal(request, _BUSY)
         self._waiting.append(call)
         if key:
             self._goals[key] = call
@@ -127,7 +127,7 @@ class Calls:
             goal.publish_feedback(SegmentExpression.Feedback(stage=stage))
 
         if goal.is_cancel_requested:  # before its turn in the executor
-            answer = refusal(goal.request, _CANCELLED)
+            answer = call_refusal(goal.request, _CANCELLED)
         else:
             tell("loading" if self._loading() else "waiting")
             answer = await self._answer(goal.request, tell, bytes(goal.goal_id.uuid))
@@ -147,11 +147,11 @@ class Calls:
     def _on_cancel(self, goal: Any) -> CancelResponse:
         """Let go of a goal at once; the observation that is made for it goes on unseen."""
         call = self._goals.get(bytes(goal.goal_id.uuid))
-        if call is None or call.answer(refusal(call.request, _CANCELLED)):
+        if call is None or call.answer(call_refusal(call.request, _CANCELLED)):
             return CancelResponse.ACCEPT
         return CancelResponse.REJECT
 
 
-def refusal(request: Any, reason: str) -> Segment.Response:
+def call_refusal(request: Any, reason: str) -> Segment.Response:
     """The response of a call that no image was looked at for."""
-    return to_response(Answer.without_image(request.expression, Status.ERROR, reason))
+    return to_response(StampedAnswer.without_image(request.expression, Status.ERROR, reason))

@@ -10,7 +10,7 @@ from std_msgs.msg import String
 
 from refseg_ros.results import Status
 from refseg_ros.ros.following import Follower
-from refseg_ros.ros.messages import Answer
+from refseg_ros.ros.messages import StampedAnswer
 from refseg_ros.ros.outputs import Outputs
 from refseg_ros.ros.parameters import Parameters
 from refseg_ros.ros.worker import Inbox
@@ -64,4 +64,4 @@ class Commands:
         self._say(command, Status.IDLE, reason)
 
     def _say(self, command: str, status: Status, reason: str) -> None:
-        self._outputs.publish_result(Answer.without_image(command, status, reason))
+        self._outputs.publish_result(StampedAnswer.without_image(command, status, reason))

@@ -26,7 +26,7 @@ from refseg_ros.results import Selection, Status
 from refseg_ros.ros.backlog import Backlog, Picture
 from refseg_ros.ros.conversions import read_rgb
 from refseg_ros.ros.health import Health
-from refseg_ros.ros.messages import Answer
+from refseg_ros.ros.messages import StampedAnswer
 from refseg_ros.ros.outputs import Outputs
 from refseg_ros.ros.parameters import Parameters
 from refseg_ros.ros.space import Place, Places
@@ -56,7 +56,7 @@ class _Target:
         ask: Asks the worker for an observation.
     """
 
-    answer: Answer
+    answer: StampedAnswer
     scene: Scene
     time: float
     ask: Callable[[Again], None]
@@ -126,7 +126,7 @@ class Follower:
                 self._fresh = picture
                 self._changed.notify()
 
-    def start(self, answer: Answer, came: float, ask: Callable[[Again], None]) -> None:
+    def start(self, answer: StampedAnswer, came: float, ask: Callable[[Again], None]) -> None:
         """Follow the target of an answer, if the parameter ``track`` is set and it has one.
 
         Args:
@@ -271,7 +271,7 @@ class Follower:
         place = Place()
         if tracked.state.status.has_target:
             place = self._places.of(tracked.mask, header)
-        answer = Answer(
+        answer = StampedAnswer(
             header,
             selection,
             place=place,
@@ -293,7 +293,7 @@ class Follower:
         self._asked = Again(picture.message, self._number, in_doubt, target)
         target.ask(self._asked)
 
-    def _publish(self, target: _Target, answer: Answer, state: str = "lost") -> bool:
+    def _publish(self, target: _Target, answer: StampedAnswer, state: str = "lost") -> bool:
         """Publish, unless something else is followed by now."""
         with self._publishing:
             if self._target is not target:
@@ -305,9 +305,9 @@ class Follower:
             return True
 
 
-def _unseen(target: _Target, status: Status, reason: str, header: Header) -> Answer:
+def _unseen(target: _Target, status: Status, reason: str, header: Header) -> StampedAnswer:
     command = target.answer.selection.expression
-    answer = Answer.without_image(command, status, reason, header)
+    answer = StampedAnswer.without_image(command, status, reason, header)
     return replace(answer, tracked=0.0, method=target.answer.method)
 
 

@@ -62,7 +62,7 @@ class Observation:
     viewpoint: Viewpoint | None = None
 
 
-class Observer:
+class KeyframeObserver:
     """Observes what is new and remembers the last scene; for one thread.
 
     Args:

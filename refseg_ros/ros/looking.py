@@ -13,7 +13,7 @@ from refseg_ros.ros.conversions import read_rgb
 from refseg_ros.ros.depth import DepthStore
 from refseg_ros.ros.frames import ReferenceFrame
 from refseg_ros.ros.health import Health
-from refseg_ros.ros.keyframes import Observation, Observer
+from refseg_ros.ros.keyframes import KeyframeObserver, Observation
 from refseg_ros.ros.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Looking:
 
     def use(self, segmenter: Segmenter) -> None:
         """Look with these models from now on."""
-        self._segmenter, self._observer = segmenter, Observer(segmenter)
+        self._segmenter, self._observer = segmenter, KeyframeObserver(segmenter)
 
     def begin(self) -> None:
         """Forget the image at work."""

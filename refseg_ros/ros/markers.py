@@ -13,7 +13,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from refseg_ros.geometry import Pose
 from refseg_ros.results import Status
-from refseg_ros.ros.messages import Answer
+from refseg_ros.ros.messages import StampedAnswer
 from refseg_ros.ros.space import to_pose
 
 _TEXT_HEIGHT: Final = 0.025  # metres, as all lengths here
@@ -26,7 +26,7 @@ _COLOURS: Final = {Status.SELECTED: (0.1, 0.8, 0.2), Status.AMBIGUOUS: (1.0, 0.7
 _AXES: Final = ((1.0, 0.2, 0.2), (0.2, 1.0, 0.2), (0.3, 0.4, 1.0))
 
 
-def to_markers(answer: Answer) -> MarkerArray:
+def to_markers(answer: StampedAnswer) -> MarkerArray:
     """Draw a target in the frame of its image, or remove what was drawn if none has a place.
 
     Without a pose only the point is marked. What an earlier answer drew is removed.

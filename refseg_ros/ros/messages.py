@@ -27,7 +27,7 @@ _NOWHERE = Place()
 
 
 @dataclass(frozen=True)
-class Answer:
+class StampedAnswer:
     """What is published for one command.
 
     Attributes:
@@ -55,12 +55,12 @@ class Answer:
     @classmethod
     def without_image(
         cls, command: str, status: Status, reason: str, header: Header | None = None
-    ) -> Answer:
+    ) -> StampedAnswer:
         """An answer for which no image could be looked at."""
         return cls(header or Header(), Selection.none(command, status, reason, (0, 0)))
 
 
-def to_segmentation(answer: Answer) -> Segmentation:
+def to_segmentation(answer: StampedAnswer) -> Segmentation:
     """Make the message ``refseg_ros/Segmentation`` of an answer."""
     selection, scene = answer.selection, answer.scene
     stages = {} if scene is None else dict(scene.seconds)

@@ -21,7 +21,7 @@ from refseg_ros.ros.cloud import to_cloud
 from refseg_ros.ros.conversions import label_image, to_image, to_mask
 from refseg_ros.ros.keyframes import Observation
 from refseg_ros.ros.markers import to_markers
-from refseg_ros.ros.messages import Answer, to_segmentation
+from refseg_ros.ros.messages import StampedAnswer, to_segmentation
 from refseg_ros.viewer.overlay import draw_overlay
 
 
@@ -52,7 +52,7 @@ class Outputs:
         self._cloud = publisher(PointCloud2, "target_cloud")
         self._result = publisher(Segmentation, "result", qos.ANSWER)
 
-    def publish(self, answer: Answer) -> None:
+    def publish(self, answer: StampedAnswer) -> None:
         """Publish an answer: the images first, so that whoever gets the result has them."""
         header, selection, scene = answer.header, answer.selection, answer.scene
         if selection.mask.size:
@@ -68,7 +68,7 @@ class Outputs:
             self._markers.publish(to_markers(answer))
         self.publish_result(answer)
 
-    def _publish_drawn(self, answer: Answer, image: NDArray[np.uint8]) -> None:
+    def _publish_drawn(self, answer: StampedAnswer, image: NDArray[np.uint8]) -> None:
         """What is made of the colour image, for those who listen."""
         header, selection, measured = answer.header, answer.selection, answer.place.measured
         if self._overlay.get_subscription_count():
@@ -77,7 +77,7 @@ class Outputs:
         if measured is not None and self._cloud.get_subscription_count():
             self._cloud.publish(to_cloud(selection.mask, measured, image, header))
 
-    def publish_result(self, answer: Answer) -> None:
+    def publish_result(self, answer: StampedAnswer) -> None:
         """Publish the message alone: for what says nothing of the target in force."""
         self._result.publish(to_segmentation(answer))
 

@@ -10,13 +10,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from refseg_ros.config import CLOSENESS
 from refseg_ros.language import ReferringExpression
 from refseg_ros.language.expression import NounPhrase
 from refseg_ros.language.tas.entities import Entity
 from refseg_ros.results.explanation import Condition, ConditionKind, Weighing
 from refseg_ros.spatial.layout import Layout
 from refseg_ros.spatial.likeness import Likeness, share_out
-from refseg_ros.spatial.position import CLOSENESS
 from refseg_ros.spatial.rectifier import Rectification, rectify, rectify_released
 from refseg_ros.spatial.weighed import Weighed
 from refseg_ros.spatial.weighing import Weigher

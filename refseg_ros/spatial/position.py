@@ -13,16 +13,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from refseg_ros.config import CLOSENESS
 from refseg_ros.language import Direction
 from refseg_ros.spatial.rectifier import check_candidates
 
 PRIOR_SCALE: Final = 0.12
 """Softness of the position prior, as a share of the image's width or height."""
-CLOSENESS: Final = 0.1
-"""Share of the best weight from which a candidate competes for "the leftmost".
-
-e^-2.3 = 0.1: two things of one kind may differ by 2.3 logits. Best of 0.03 to 0.35 on the bundled
-scenes, with true classes as scores and Gaussian noise of 0.3, 0.6 and 1 logit."""
 MIDDLE_ASPECT: Final = 2.0
 """How much more candidates must spread down than across for "middle" to go by rows."""
 SIZE_SCALE: Final = 0.35

@@ -20,6 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from refseg_ros.config import CLOSENESS
 from refseg_ros.language import Direction, Relation, RelationKind
 from refseg_ros.language.expression import NounPhrase
 from refseg_ros.language.lexicon import SIZES
@@ -36,7 +37,7 @@ from refseg_ros.results.explanation import Condition, ConditionKind, Landmark
 from refseg_ros.spatial.layout import Layout, Vector
 from refseg_ros.spatial.likeness import LEAST, Likeness, share_out
 from refseg_ros.spatial.orders import Order, by_direction, by_measure
-from refseg_ros.spatial.position import CLOSENESS, PRIOR_SCALE, position_prior, size_prior
+from refseg_ros.spatial.position import PRIOR_SCALE, position_prior, size_prior
 from refseg_ros.spatial.relations import distances, on_the_table, relation_support
 from refseg_ros.spatial.weighed import Weighed, ordered, ruled_out, taken, weighed_by
 

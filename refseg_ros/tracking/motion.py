@@ -30,7 +30,7 @@ def grey(image: NDArray[np.uint8]) -> Grey:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def corners(image: Grey, where: Mask, most: int) -> Points:
+def corner_points(image: Grey, where: Mask, most: int) -> Points:
     """(N, 2) float32 x, y of up to so many corners where a mask is true."""
     found = cv2.goodFeaturesToTrack(
         image, most, _QUALITY, _APART, mask=where.astype(np.uint8), useHarrisDetector=False
@@ -123,7 +123,7 @@ def motion(
     Returns:
         (2, 3) similarity from pixels of the one to those of the other; None if nothing agrees.
     """
-    own = followed(before, after, corners(before, _near(mask), most), consistent)
+    own = followed(before, after, corner_points(before, _near(mask), most), consistent)
     found = similarity(*own, max(_OWN, len(own[0]) // 3))
     if found is None:
         found = shift(before, after, mask)
@@ -136,7 +136,7 @@ def around(
     before: Grey, after: Grey, mask: Mask, most: int, consistent: float
 ) -> NDArray[np.float64] | None:
     """How all but a mask moves; as :func:`motion`."""
-    points = corners(before, ~_near(mask), most)
+    points = corner_points(before, ~_near(mask), most)
     return similarity(*followed(before, after, points, consistent), _ALL)
 
 

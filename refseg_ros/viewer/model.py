@@ -33,7 +33,7 @@ _JPEG_QUALITY = 85
 
 
 @dataclass(frozen=True)
-class Answer:
+class ShownAnswer:
     """One answer with the frame that it is about.
 
     Attributes:
@@ -121,7 +121,7 @@ class ViewerModel:
         self._frame_count = 0
         self._live: RgbImage | None = None
         self._numbers = itertools.count(1)
-        self._history: deque[Answer] = deque(maxlen=_HISTORY)
+        self._history: deque[ShownAnswer] = deque(maxlen=_HISTORY)
         self._revision = 0
         self._pending: tuple[str, float] | None = None
         self._scene = ""
@@ -165,7 +165,9 @@ class ViewerModel:
                 waited = (time.monotonic() - self._pending[1]) * 1000
                 self._pending = None
             number = next(self._numbers)
-            answer = Answer(number, stamp, selection, image, observe_ms, select_ms, waited, labels)
+            answer = ShownAnswer(
+                number, stamp, selection, image, observe_ms, select_ms, waited, labels
+            )
             last = self._history[-1] if self._history else None
             if last is not None and waited is None and _repeats(last, answer, followed):
                 self._history[-1] = replace(answer, waited_ms=last.waited_ms)
@@ -210,12 +212,12 @@ class ViewerModel:
         """Expressions that could be asked now."""
         return self._suggestions
 
-    def history(self) -> list[Answer]:
+    def history(self) -> list[ShownAnswer]:
         """The answers, newest first."""
         with self._lock:
             return list(reversed(self._history))
 
-    def answer(self, number: int | None = None) -> Answer | None:
+    def answer(self, number: int | None = None) -> ShownAnswer | None:
         """The answer with that number, or the newest one; None if there is none (any more)."""
         with self._lock:
             if number is None:
@@ -286,7 +288,7 @@ class ViewerModel:
         self,
         key: tuple[object, ...],
         image: RgbImage,
-        answer: Answer | None,
+        answer: ShownAnswer | None,
         numbered: bool,
         small: bool = False,
     ) -> bytes:
@@ -310,7 +312,7 @@ def _fitted(selection: Selection, image: RgbImage | None) -> Selection:
     return replace(selection, mask=np.zeros(image.shape[:2], np.bool_))
 
 
-def _repeats(last: Answer, new: Answer, followed: bool) -> bool:
+def _repeats(last: ShownAnswer, new: ShownAnswer, followed: bool) -> bool:
     """Whether the new answer is only the last one, given again for the next frame."""
     if last.selection.expression != new.selection.expression:
         return False
@@ -321,7 +323,7 @@ def _repeats(last: Answer, new: Answer, followed: bool) -> bool:
     return same_view(last.image, new.image)
 
 
-def _drawn(image: RgbImage, answer: Answer | None, numbered: bool, small: bool) -> RgbImage:
+def _drawn(image: RgbImage, answer: ShownAnswer | None, numbered: bool, small: bool) -> RgbImage:
     if answer is None or answer.selection.mask.shape != image.shape[:2]:
         picture = image
     elif numbered and answer.labels is not None:

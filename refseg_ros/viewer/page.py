@@ -13,8 +13,8 @@ from nicegui import ui
 from refseg_ros.results import Selection, Status
 from refseg_ros.viewer.model import (
     MAX_COMMAND,
-    Answer,
     GraphStatus,
+    ShownAnswer,
     ViewerModel,
     clean_command,
 )
@@ -241,7 +241,7 @@ class Page:
         self._update_mode(status.current, newest)
         self._update_answer(newest, status)
 
-    def _update_mode(self, current: int, answer: Answer | None) -> None:
+    def _update_mode(self, current: int, answer: ShownAnswer | None) -> None:
         self.live_button.set_visibility(self.frozen is not None)
         if self.frozen is not None:
             text = f"Answer {self.frozen}, as it was seen"
@@ -259,7 +259,7 @@ class Page:
                     text, on_click=lambda _, t=text: self._use_suggestion(t), color=None
                 ).props("dense flat no-caps").classes("suggestion")
 
-    def _update_answer(self, answer: Answer | None, graph: GraphStatus) -> None:
+    def _update_answer(self, answer: ShownAnswer | None, graph: GraphStatus) -> None:
         if self.frozen is None and graph.pending is not None:
             late = graph.pending_seconds > _PATIENCE
             self._show_badge("No answer yet" if late else "Looking…", Status.IDLE)
@@ -314,7 +314,7 @@ class Page:
             for answer in self.model.history():
                 self._add_history_item(answer)
 
-    def _add_history_item(self, answer: Answer) -> None:
+    def _add_history_item(self, answer: ShownAnswer) -> None:
         red, green, blue = STATUS_COLOURS[answer.selection.status]
         number = answer.number
         with (
@@ -365,7 +365,7 @@ def _words(status: Status) -> str:
     return status.name.replace("_", " ").capitalize()
 
 
-def _figures(answer: Answer) -> str:
+def _figures(answer: ShownAnswer) -> str:
     """Score, margin and times in one line."""
     selection, parts = answer.selection, []
     if selection.status.has_target:

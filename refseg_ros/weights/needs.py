@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from refseg_ros.config import SegmenterConfig, preset_names
+from refseg_ros.config.uses import uses_captions, uses_diffusion, uses_proposals
 from refseg_ros.errors import WeightsError
-from refseg_ros.networks import uses_captions, uses_diffusion, uses_proposals
 from refseg_ros.weights.catalogue import CATALOGUE, Published, find
 
 
