@@ -14,7 +14,7 @@ from eval_bench import QUESTIONS, ByWord, Hand
 from PIL import Image
 from typer.testing import CliRunner
 
-from refseg_lab.evaluation import pictures, tabletop
+from refseg_lab.evaluation import pictures, tabletop, tabletop_ablation
 from refseg_lab.evaluation.bootstrap import Figure
 from refseg_lab.evaluation.records import ABSENT
 from refseg_lab.evaluation.refusal import OFFSETS
@@ -374,3 +374,38 @@ def test_what_methods_cannot_use_is_refused(arguments: tuple[str, ...], said: st
     code, _, err = run(*arguments)
     assert code == 2
     assert said in " ".join(re.sub(r"[│╭╮╰╯─]", " ", err).split())
+
+
+def evaluation(*arguments: object) -> tuple[int, str]:
+    """Exit code and standard error of ``refseg eval …``."""
+    result = runner.invoke(app, ["eval", *map(str, arguments)])
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result.exit_code, " ".join(re.sub(r"[│╭╮╰╯─]", " ", result.stderr).split())
+
+
+def test_rows_and_methods_have_commands_of_their_own_and_the_older_spelling_leads_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked = []
+    monkeypatch.setattr(tabletop_ablation, "evaluate_ablation", lambda *what: asked.append(what))
+    rows = tmp_path / "rows.yaml"
+    rows.write_text(
+        "base: tabletop\nrows: [{name: a, what: as it is}, "
+        "{name: b, what: less sure, changes: {decision: {min_margin: 0.2}}}]\n"
+    )
+    options = ("--workers", 1, "--split", "val", "--scenes", 3, "--depth")
+    pairs = [
+        (("ablation", rows, *options), ("tabletop", rows, "--ablation", *options)),
+        (("methods", "tas", "robust", *options), ("tabletop", "--method", "tas,robust", *options)),
+    ]
+    for new, old in pairs:
+        code, said = evaluation(*new)
+        assert (code, said) == (0, "")
+        code, said = evaluation(*old)
+        assert code == 0
+        assert f"this is now `refseg eval {new[0]}`" in said
+        assert asked[-1] == asked[-2]
+    assert [len(what[1].rows) for what in asked] == [2] * 4
+    code, said = evaluation("methods", "tas")
+    assert code == 2
+    assert "name two methods or more" in said

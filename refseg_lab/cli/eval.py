@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 import enum
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from refseg_lab.cli.refer import add_commands
 from refseg_ros.cli.console import one_line_errors, set_up_logging
-from refseg_ros.cli.options import DeviceOption, PresetOption, VerboseOption
+from refseg_ros.cli.options import DeviceOption, MethodOption, PresetOption, VerboseOption
+
+if TYPE_CHECKING:
+    from refseg_lab.evaluation.tabletop_source import TabletopOptions
 
 eval_app = typer.Typer(
     help="Measure a preset on a benchmark.",
@@ -29,9 +33,11 @@ _EXAMPLES = """
 
   refseg eval tabletop --split test --scenes 50 --preset my.yaml
 
-  refseg eval tabletop --split test --ablation --markdown ablation.md
+  refseg eval ablation --split test --markdown ablation.md
 
-  refseg eval tabletop --ablation my_rows.yaml
+  refseg eval ablation my_rows.yaml
+
+  refseg eval methods tas global_local robust
 """
 
 
@@ -51,41 +57,63 @@ def _options() -> None:
     """Measure a preset on a benchmark."""
 
 
+SplitOption = Annotated[
+    list[SplitChoice] | None,
+    typer.Option(
+        help="What to answer; repeat it for several. slice ships with the package, the others "
+        "are rendered when they are missing. [default: slice]",
+        show_default=False,
+    ),
+]
+DepthOption = Annotated[
+    bool, typer.Option("--depth", help="Let the segmenter see the depth images as well.")
+]
+ScenesOption = Annotated[
+    int | None, typer.Option(min=1, help="Only so many scenes of each split, the first ones.")
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of the rendered splits. [default: tabletop in REFSEG_CACHE or "
+        "~/.cache/refseg_ros]",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[
+    Path | None, typer.Option("--json", help="Write every figure and every answer to this file.")
+]
+MarkdownOption = Annotated[
+    Path | None, typer.Option(help="Write the tables in Markdown to this file.")
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Processes, each with one thread. [default: one a core]", show_default=False
+    ),
+]
+SeedOption = Annotated[
+    int, typer.Option(min=0, help="Of the bootstrap and of the random pictures.")
+]
+RowsArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="FILE",
+        help="A YAML file of rows; without it the bundled ones, from SAM+CLIP to the preset "
+        "tabletop.",
+        show_default=False,
+    ),
+]
+
+
 @eval_app.command(epilog=_EXAMPLES)
 def tabletop(
     context: typer.Context,
-    rows: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="FILE",
-            help="With --ablation: a YAML file of rows; without it the bundled ones, from "
-            "SAM+CLIP to the preset tabletop.",
-            show_default=False,
-        ),
-    ] = None,
-    split: Annotated[
-        list[SplitChoice] | None,
-        typer.Option(
-            help="What to answer; repeat it for several. slice ships with the package, the "
-            "others are rendered when they are missing. [default: slice]",
-            show_default=False,
-        ),
-    ] = None,
+    rows: Annotated[Path | None, typer.Argument(metavar="FILE", hidden=True)] = None,
+    split: SplitOption = None,
     preset: PresetOption = "tabletop",
-    method: Annotated[
-        str,
-        typer.Option(
-            help="A method in place of the preset's own, or several with commas between, which "
-            "are measured side by side (see `refseg methods`)."
-        ),
-    ] = "",
+    method: MethodOption = "",
     ablation: Annotated[
-        bool,
-        typer.Option(
-            "--ablation",
-            help="Measure configurations side by side, each a step from the one before, in one "
-            "run and one table.",
-        ),
+        bool, typer.Option("--ablation", help="`refseg eval ablation`.", hidden=True)
     ] = False,
     curve: Annotated[
         bool,
@@ -93,83 +121,138 @@ def tabletop(
             "--curve", help="Also false accepts against false rejects as the threshold moves."
         ),
     ] = False,
-    depth: Annotated[
-        bool, typer.Option("--depth", help="Let the segmenter see the depth images as well.")
-    ] = False,
-    scenes: Annotated[
-        int | None, typer.Option(min=1, help="Only so many scenes of each split, the first ones.")
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of the rendered splits. [default: tabletop in REFSEG_CACHE or "
-            "~/.cache/refseg_ros]",
-            show_default=False,
-        ),
-    ] = None,
-    json_file: Annotated[
-        Path | None,
-        typer.Option("--json", help="Write every figure and every answer to this file."),
-    ] = None,
+    depth: DepthOption = False,
+    scenes: ScenesOption = None,
+    data: DataOption = None,
+    json_file: JsonOption = None,
     pictures: Annotated[
         Path | None,
         typer.Option(help="Write a page with the best, worst and random answers to this folder."),
     ] = None,
-    markdown: Annotated[
-        Path | None,
-        typer.Option(help="With --ablation: write the tables in Markdown to this file."),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Processes, each with one thread. [default: one a core]",
-            show_default=False,
-        ),
-    ] = None,
+    markdown: Annotated[Path | None, typer.Option(hidden=True)] = None,
+    workers: WorkersOption = None,
     device: DeviceOption = "auto",
-    seed: Annotated[
-        int, typer.Option(min=0, help="Of the bootstrap and of the random pictures.")
-    ] = 0,
+    seed: SeedOption = 0,
     verbose: VerboseOption = False,
 ) -> None:
     """RefTabletop: rendered table scenes with expressions of thirteen phenomena."""
     names = [name.strip() for name in method.split(",")] if method else []
     _check_use(context, ablation, len(names) > 1)
+    from refseg_lab.evaluation.tabletop import evaluate
+
+    set_up_logging(verbose)
+    options = _options_of(
+        split, preset, scenes, data, json_file, markdown, depth, workers, device, seed
+    )
+    with one_line_errors():
+        if ablation:
+            _older_spelling("refseg eval ablation")
+            _evaluate_rows(options, rows)
+        elif len(names) > 1:
+            _older_spelling("refseg eval methods")
+            _evaluate_methods(options, names)
+        else:
+            evaluate(replace(options, method="".join(names), pictures=pictures, curve=curve))
+
+
+@eval_app.command()
+def ablation(
+    rows: RowsArgument = None,
+    split: SplitOption = None,
+    depth: DepthOption = False,
+    scenes: ScenesOption = None,
+    data: DataOption = None,
+    json_file: JsonOption = None,
+    markdown: MarkdownOption = None,
+    workers: WorkersOption = None,
+    device: DeviceOption = "auto",
+    seed: SeedOption = 0,
+    verbose: VerboseOption = False,
+) -> None:
+    """RefTabletop by configurations side by side, each a step from the one before."""
+    set_up_logging(verbose)
+    options = _options_of(
+        split, "tabletop", scenes, data, json_file, markdown, depth, workers, device, seed
+    )
+    with one_line_errors():
+        _evaluate_rows(options, rows)
+
+
+@eval_app.command()
+def methods(
+    names: Annotated[
+        list[str], typer.Argument(metavar="METHOD...", help="Two or more of `refseg methods`.")
+    ],
+    split: SplitOption = None,
+    preset: PresetOption = "tabletop",
+    depth: DepthOption = False,
+    scenes: ScenesOption = None,
+    data: DataOption = None,
+    json_file: JsonOption = None,
+    markdown: MarkdownOption = None,
+    workers: WorkersOption = None,
+    device: DeviceOption = "auto",
+    seed: SeedOption = 0,
+    verbose: VerboseOption = False,
+) -> None:
+    """RefTabletop by methods side by side on the networks of one preset."""
+    if len(names) < 2:
+        raise typer.BadParameter(f"{names[0]}: name two methods or more to set them side by side")
+    set_up_logging(verbose)
+    options = _options_of(
+        split, preset, scenes, data, json_file, markdown, depth, workers, device, seed
+    )
+    with one_line_errors():
+        _evaluate_methods(options, names)
+
+
+def _options_of(
+    split: list[SplitChoice] | None,
+    preset: str,
+    scenes: int | None,
+    data: Path | None,
+    json_file: Path | None,
+    markdown: Path | None,
+    depth: bool,
+    workers: int | None,
+    device: str,
+    seed: int,
+) -> TabletopOptions:
+    """What the three commands have in common."""
     from refseg_lab.evaluation.tabletop_source import TabletopOptions
     from refseg_lab.evaluation.timing import cores
 
-    set_up_logging(verbose)
-    options = TabletopOptions(
+    return TabletopOptions(
         splits=_splits(split or [SplitChoice.SLICE]),
         preset=preset,
-        method=names[0] if len(names) == 1 else "",
         scenes=scenes,
         data=data,
         json_file=json_file,
-        pictures=pictures,
         markdown=markdown,
-        curve=curve,
         depth=depth,
         workers=workers or cores(),
         device=device,
         seed=seed,
     )
-    with one_line_errors():
-        if ablation:
-            from refseg_lab.evaluation.ablation import read_ablation
-            from refseg_lab.evaluation.tabletop_ablation import evaluate_ablation
 
-            evaluate_ablation(options, read_ablation(rows))
-        elif len(names) > 1:
-            from refseg_lab.evaluation.ablation import compare_methods
-            from refseg_lab.evaluation.tabletop_ablation import evaluate_ablation
 
-            evaluate_ablation(options, compare_methods(preset, names))
-        else:
-            from refseg_lab.evaluation.tabletop import evaluate
+def _evaluate_rows(options: TabletopOptions, rows: Path | None) -> None:
+    from refseg_lab.evaluation.ablation import read_ablation
+    from refseg_lab.evaluation.tabletop_ablation import evaluate_ablation
 
-            evaluate(options)
+    evaluate_ablation(options, read_ablation(rows))
+
+
+def _evaluate_methods(options: TabletopOptions, names: list[str]) -> None:
+    from refseg_lab.evaluation.ablation import compare_methods
+    from refseg_lab.evaluation.tabletop_ablation import evaluate_ablation
+
+    evaluate_ablation(options, compare_methods(options.preset, names))
+
+
+def _older_spelling(command: str) -> None:
+    """Name the command that does the same; the older spelling goes with the next release."""
+    typer.echo(f"refseg: this is now `{command}`; the older spelling still works", err=True)
 
 
 add_commands(eval_app)

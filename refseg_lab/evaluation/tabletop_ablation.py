@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``refseg eval tabletop --ablation``: configurations side by side, in one run over the scenes."""
+"""``refseg eval ablation``: configurations side by side, in one run over the scenes."""
 
 from __future__ import annotations
 
