@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from refseg_ros.answer import answer
 from refseg_ros.language import NounPhrase, ReferringExpression, parse
-from refseg_ros.language.tokens import plain
-from refseg_ros.methods.ref_diff import cut_proposals, root_end
 from refseg_ros.methods.scoring import SceneFeatures
 from refseg_ros.results import Proposals, Selection
 from refseg_ros.spatial import Layout
@@ -171,30 +169,16 @@ class Scene:
     @property
     def is_redrawn(self) -> bool:
         """Whether each sentence brings candidates of its own (``ref_diff.free``)."""
-        pictured = self.features.pictured
-        return pictured is not None and pictured.method.free
+        return self.models.matcher.brings_candidates
 
     def candidates_for(self, expression: ReferringExpression) -> Scene:
-        """The scene from whose candidates a sentence chooses.
+        """The scene from whose candidates a sentence chooses; itself unless :attr:`is_redrawn`.
 
         Args:
             expression: What was said.
-
-        Returns:
-            This one; or if :attr:`is_redrawn`, the same with the attention of that sentence, cut
-            at 19 heights, as candidates.
         """
-        text = plain(expression.text)
-        if self.features.pictured is None or not self.is_redrawn or not text:
+        matcher = self.models.matcher
+        proposals, features = matcher.candidates(self.proposals, self.features, expression)
+        if proposals is self.proposals:
             return self
-        with torch.inference_mode(), self.models.device.precision():
-            end = root_end(text, expression.head)
-            proposals = cut_proposals(self.features.pictured.attention(text, end))
-            pictured = self.features.pictured.of(proposals)
-            features = replace(
-                self.features,
-                regions=pictured.crops(),
-                captions=("",) * len(proposals),
-                pictured=pictured,
-            )
         return replace(self, proposals=proposals, features=features)

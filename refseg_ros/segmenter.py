@@ -83,7 +83,7 @@ class Segmenter:
             self.matcher = Tas(
                 config.score, self.language, config.global_local.sentence, config.coherence
             )
-        self.early_matcher = self._without_captions()
+        self.early_matcher: Matcher = self.matcher.without_captions()
         self._diffusion = diffusion
         self._proposer = proposer
         self._captioner = captioner
@@ -290,14 +290,6 @@ class Segmenter:
             seconds[name] = seconds.get(name, 0.0) + taken
         features = replace(features, pictured=before.pictured)
         return replace(scene, features=features, seconds=seconds)
-
-    def _without_captions(self) -> Matcher:
-        """The method less what it asks of the captions of candidates."""
-        score = self.config.score
-        if not isinstance(self.matcher, Tas):
-            return self.matcher
-        negative = score.negative if score.distractors == "caption" else 0.0
-        return replace(self.matcher, config=replace(score, positive=0.0, negative=negative))
 
     def image_caption(self, image: Image) -> str:
         """Caption of a whole image; empty without a captioner.

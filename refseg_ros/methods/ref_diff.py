@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -234,6 +234,32 @@ class RefDiff:
     """
 
     config: RefDiffConfig
+
+    @property
+    def brings_candidates(self) -> bool:
+        """Whether candidates are the attention of each sentence, cut at 19 heights."""
+        return self.config.free
+
+    def candidates(
+        self, proposals: Proposals, features: SceneFeatures, expression: ReferringExpression
+    ) -> tuple[Proposals, SceneFeatures]:
+        """The scene's; or the attention that a sentence draws, cut at 19 heights.
+
+        Args:
+            proposals: The scene's.
+            features: Theirs, pictured.
+            expression: What was said; without any words the scene's are returned.
+        """
+        text, pictured = plain(expression.text), features.pictured
+        if not self.brings_candidates or pictured is None or not text:
+            return proposals, features
+        cut = cut_proposals(pictured.attention(text, root_end(text, expression.head)))
+        own = pictured.of(cut)
+        return cut, replace(features, regions=own.crops(), captions=("",) * len(cut), pictured=own)
+
+    def without_captions(self) -> RefDiff:
+        """The method itself, which asks nothing of captions."""
+        return self
 
     def score(
         self, features: SceneFeatures, expression: ReferringExpression, encoder: TextEncoder

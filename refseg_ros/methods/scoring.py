@@ -21,6 +21,7 @@ from refseg_ros.language import ReferringExpression
 from refseg_ros.language.caption_names import Naming
 from refseg_ros.methods.coherence import Dense
 from refseg_ros.methods.distractors import Spoken
+from refseg_ros.results import Proposals
 
 if TYPE_CHECKING:
     from refseg_ros.methods.pictured import Pictured
@@ -112,6 +113,33 @@ class Matcher(Protocol):
         self, features: SceneFeatures, expression: ReferringExpression, encoder: TextEncoder
     ) -> ScoreTable:
         """Score the proposals; pure, never NaN."""
+
+    @property
+    def brings_candidates(self) -> bool:
+        """Whether each sentence brings candidates of its own; else they are the scene's."""
+
+    def candidates(
+        self, proposals: Proposals, features: SceneFeatures, expression: ReferringExpression
+    ) -> tuple[Proposals, SceneFeatures]:
+        """What a sentence chooses from: the scene's proposals, or its own."""
+
+    def without_captions(self) -> Matcher:
+        """The method less what it asks of the captions of candidates."""
+
+
+class OnProposals:
+    """What methods share whose candidates are the scene's."""
+
+    @property
+    def brings_candidates(self) -> bool:
+        """No: they are the scene's."""
+        return False
+
+    def candidates(
+        self, proposals: Proposals, features: SceneFeatures, expression: ReferringExpression
+    ) -> tuple[Proposals, SceneFeatures]:
+        """The scene's, whatever is said."""
+        return proposals, features
 
 
 def shares(

@@ -9,7 +9,7 @@ whole image's caption names. What departs from the released code is a switch of
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -24,11 +24,11 @@ from refseg_ros.language.tokens import plain
 from refseg_ros.methods.coherence import HEAT, coherence
 from refseg_ros.methods.distractors import proper_distractors
 from refseg_ros.methods.global_local import mix
-from refseg_ros.methods.scoring import SceneFeatures, ScoreTable, TextEncoder
+from refseg_ros.methods.scoring import OnProposals, SceneFeatures, ScoreTable, TextEncoder
 
 
 @dataclass(frozen=True)
-class Tas:
+class Tas(OnProposals):
     """The TAS scores under a configuration.
 
     Attributes:
@@ -42,6 +42,11 @@ class Tas:
     language: LanguageTools = field(default_factory=LanguageTools)
     sentence: float = 0.5
     heat: CoherenceConfig = field(default_factory=CoherenceConfig)
+
+    def without_captions(self) -> Tas:
+        """The method less P, and less N where captions of regions name the distractors."""
+        negative = self.config.negative if self.config.distractors == "caption" else 0.0
+        return replace(self, config=replace(self.config, positive=0.0, negative=negative))
 
     def text(self, expression: ReferringExpression) -> str:
         """What is compared with crops and captions.
