@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 PREFIX := $(CURDIR)/$(VENV)
 SETUP := $(VENV)/.stamp-setup
 INTERFACES := $(VENV)/.stamp-interfaces
+MINUTES ?= 10
 INTERFACE_FILES := $(wildcard msg/*.msg srv/*.srv action/*.action)
 CHECKED := refseg_ros refseg_lab test scripts launch setup.py $(wildcard benchmarks)
 
@@ -17,7 +18,7 @@ export VIRTUAL_ENV := $(PREFIX)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup interfaces demo test faults lint types clean distclean
+.PHONY: help setup interfaces demo test fuzz faults lint types clean distclean
 
 help:  ## show this list
 	@echo "usage: make TARGET [PYTHON=python3.12] [HEADLESS=1] [PICK=1]"
@@ -56,6 +57,12 @@ demo: $(INTERFACES)  ## camera, segmenter and viewer; HEADLESS=1: scripted comma
 
 test: $(INTERFACES) lint types  ## lint, types and the tests
 	$(BIN)/python -m pytest
+
+fuzz: $(INTERFACES)  ## the property tests with fresh seeds for ten minutes; MINUTES=1: for one
+	@end=$$(( $$(date +%s) + 60 * $(MINUTES) )); \
+	while [ $$(date +%s) -lt $$end ]; do \
+	  REFSEG_FUZZ=1 $(BIN)/python -m pytest -q -x -m "hypothesis and not slow" || exit 1; \
+	done
 
 faults: $(INTERFACES)  ## inject every fault into real nodes; WRITE=1: renew docs/reliability.md
 	PYTHONPATH=test $(BIN)/python -m faults $(if $(WRITE),--write docs/reliability.md)

@@ -3,14 +3,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from ros_bench import Bench, LeftHalf
     from ros_peer import Peer
+
+
+# The same verdict every time in `make test`; chance is for `make fuzz`.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("fuzz", derandomize=False, deadline=None, print_blob=True)
+settings.load_profile("fuzz" if os.environ.get("REFSEG_FUZZ") else "same")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ Every text has a reading, if only an empty one; the same text always has the sam
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from refseg_ros.language import lexicon
 from refseg_ros.language.commands import destination, names_picture, split_clauses, strip_command
@@ -87,15 +87,32 @@ def _read(text: str, clause: Sequence[str]) -> ReferringExpression:
     tokens = command.tokens[: items[-1].stop if items else 0]
     reader = Reader(tokens, items)
     reader.read()
+    target = reader.target.finished()
+    unread = reader.unread_words()
     return ReferringExpression(
         text=text,
         referring=" ".join(tokens).replace(f" {COMMA}", COMMA),
-        target=reader.target.finished(),
+        target=target,
         negated=unique(reader.negated),
         content_words=_content_words(items),
         destination=" ".join([*goal, *command.rest]),
-        unread=tuple(reader.unread_words()),
+        unread=(*unread, *_lost(items, {*_kept(target), *unread})),
     )
+
+
+def _kept(phrase: NounPhrase) -> Iterator[str]:
+    """Words by which a phrase and all phrases within it are looked for."""
+    yield from phrase.text.split()
+    inner = (landmark for relation in phrase.relations for landmark in relation.landmarks)
+    for item in (*inner, *phrase.excluded):
+        yield from _kept(item)
+
+
+def _lost(items: Sequence[Item], kept: Collection[str]) -> tuple[str, ...]:
+    """Words that no phrase is looked for by, such as the mug in "most the mug one"."""
+    silent = lexicon.NOT_SAID | lexicon.ADJECTIVES | lexicon.PRONOUNS | lexicon.ARTICLES
+    words = (item.word for item in items if item.kind is Kind.WORD)
+    return unique(word for word in words if word not in silent and word not in kept)
 
 
 def _content_words(items: Sequence[Item]) -> tuple[str, ...]:
