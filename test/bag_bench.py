@@ -14,12 +14,12 @@ from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-import refseg_ros
+from refseg_lab.simulation.benchmark import SLICE_FOLDER
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 TOPIC = "/camera/image_raw"
-SLICE = Path(refseg_ros.__file__).parent / "simulation/slice/rgb"
+SLICE = SLICE_FOLDER / "rgb"
 
 
 def pictures(count: int) -> list[NDArray[np.uint8]]:

@@ -41,7 +41,7 @@ class Tower(LeftHalf):
     def observe(self, image: Any) -> Any:
         scene = super().observe(image)
         scene.proposals = Proposals(MASKS.masks[[TOWER, 0]], np.ones(2, np.float32))
-        scene.select = lambda text: self.select(scene.proposals, text)
+        scene.resolve = lambda said, context=None: self.select(scene.proposals, said.text)
         return scene
 
 
