@@ -9,7 +9,7 @@ SETUP := $(VENV)/.stamp-setup
 INTERFACES := $(VENV)/.stamp-interfaces
 MINUTES ?= 10
 INTERFACE_FILES := $(wildcard msg/*.msg srv/*.srv action/*.action)
-CHECKED := refseg_ros refseg_lab test scripts launch setup.py $(wildcard benchmarks)
+CHECKED := refseg_ros refseg_lab test scripts launch examples setup.py $(wildcard benchmarks)
 
 # Everything runs on .venv/: a sourced ROS workspace would put a second rclpy in front of it.
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH

@@ -54,7 +54,10 @@ def copy_of_source(tmp_path: Path) -> Path:
 
 
 def python_files() -> list[Path]:
-    folders = (*PACKAGES, *(ROOT / name for name in ("launch", "scripts", "test", "benchmarks")))
+    folders = (
+        *PACKAGES,
+        *(ROOT / name for name in ("launch", "scripts", "test", "benchmarks", "examples")),
+    )
     return sorted(path for folder in folders for path in folder.rglob("*.py"))
 
 
