@@ -177,11 +177,12 @@ def cores() -> int:
 
 
 def bundled_bytes() -> dict[str, int]:
-    """Bytes of the data that ships with the package, by folder."""
-    package = Path(str(resources.files("refseg_ros")))
+    """Bytes of the data that ships with both packages, by folder."""
     sizes: dict[str, int] = {}
-    for path in package.rglob("*"):
-        if path.is_file() and path.suffix not in _CODE:
-            place = "/".join(path.relative_to(package).parts[:-1][:3])
-            sizes[place] = sizes.get(place, 0) + path.stat().st_size
+    for name in ("refseg_ros", "refseg_lab"):
+        package = Path(str(resources.files(name)))
+        for path in package.rglob("*"):
+            if path.is_file() and path.suffix not in _CODE:
+                place = "/".join(path.relative_to(package).parts[:-1][:3])
+                sizes[place] = sizes.get(place, 0) + path.stat().st_size
     return sizes
