@@ -324,7 +324,7 @@ def test_of_two_mugs_the_one_that_looks_more_like_one_is_not_surely_meant() -> N
     selection = _named("the mug")
     assert selection.status is Status.AMBIGUOUS
     assert selection.index == 0
-    assert "another is called so too" in selection.reason
+    assert "another one has the same name" in selection.reason
     plain = decide(
         parse("the mug"), selection.candidates, _placed([0.9, 0.09, 0.01], 0), PROPOSALS,
         DecisionConfig(min_match=6.0, min_margin=0.1), {},
@@ -354,8 +354,8 @@ def test_two_masks_of_another_mug_are_one_other_mug() -> None:
     three = ScoreTable({"V": LOGITS, "C": np.array([2.0, 2.0, 2.0])}, LOGITS)
     config = DecisionConfig(min_match=-9.0, min_margin=0.1, namesakes=True)
     for copies, said in (
-        ((), "2 others are called so"),
-        (((), (2,), (1,)), "another is called so too"),
+        ((), "2 others have the same name"),
+        (((), (2,), (1,)), "another one has the same name"),
     ):
         placed = replace(_placed([0.9, 0.09, 0.01], 0), weighing=Weighing(copies=copies))
         candidates = rank(three, placed, PROPOSALS, ("a mug", "a mug", "a mug"))

@@ -68,7 +68,9 @@ class DiffusionConfig:
         2, "reverse steps that are done: noise is added up to the first of them (t)", low=1
     )
     guidance: float = option(
-        9.0, "what the noise made out with words counts over that without; 1 is with alone", low=1
+        9.0,
+        "how far the prediction with words outweighs the one without; 1 uses the words alone",
+        low=1,
     )
     level: int = option(
         4,
@@ -112,7 +114,7 @@ class RefDiffConfig:
         False, "candidates are the attention, cut at 5 % to 95 % of its height; no proposals"
     )
     largest: int = option(
-        0, "only the so many largest candidates are chosen from; 0 is all", low=0
+        0, "choose among this many of the largest candidates only; 0 is all", low=0
     )
     side: int = option(
         0,

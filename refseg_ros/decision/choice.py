@@ -83,7 +83,11 @@ def decide(
     refused = _mismatch(alike, truth, placed)
     close = lead.says_no
     more = len(namesakes(expression, candidates, placed, config))
-    shared = ("", "another is called so too")[more] if more < 2 else f"{more} others are called so"
+    shared = (
+        ("", "another one has the same name")[more]
+        if more < 2
+        else f"{more} others have the same name"
+    )
     notes = tuple(filter(None, (shared, placed.open, str(aside))))
     objections = (refused, "it only just leads" if close else "", *notes)
     explanation = explain(expression, table, placed.weighing, checks, objections)

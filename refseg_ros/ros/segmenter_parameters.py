@@ -122,7 +122,7 @@ SEGMENTER_PARAMETERS = (
     Rule(
         "service_timeout",
         60.0,
-        "Seconds after which a call of ~/segment that was not answered is told so.",
+        "Seconds after which a call of ~/segment that has no answer yet ends with an error.",
         low=0.1,
         high=3600.0,
         dynamic=True,
