@@ -8,7 +8,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -265,6 +265,7 @@ def test_half_precision_is_for_the_encoder_alone() -> None:
     st.tuples(*[st.integers(0, 9)] * 4),
     st.integers(1, 30),
 )
+@example(np.array([[0, 0, 1, 0, 0], [1, 0, 0, 0, 0]], np.bool_), (2, 0, 0, 0), 2)
 def test_masks_are_mended_as_by_segment_anything(
     small: NDArray[np.bool_], margins: tuple[int, int, int, int], area: int
 ) -> None:

@@ -261,6 +261,8 @@ def _surroundings(mask: NDArray[np.bool_], area: int) -> tuple[slice, slice]:
 
     That is the box of the mask, and on each side that is not at the picture's edge a strip of
     ``area`` pixels, which keeps the outside from being taken for a hole; else the whole picture.
+    It starts at even pixels: OpenCV numbers regions by blocks of 2 x 2, and of islands of a size
+    the one numbered first is kept.
     """
     spans = [np.flatnonzero(mask.any(axis))[[0, -1]] for axis in (1, 0)]
     margin = -(-area // int(min(last + 1 - first for first, last in spans)))
@@ -269,5 +271,6 @@ def _surroundings(mask: NDArray[np.bool_], area: int) -> tuple[slice, slice]:
         before, after = int(first), size - 1 - int(last)
         if 0 < before < margin or 0 < after < margin:
             return slice(None), slice(None)
-        part.append(slice(max(0, before - margin), min(size, int(last) + 1 + margin)))
+        start = max(0, before - margin) // 2 * 2
+        part.append(slice(start, min(size, int(last) + 1 + margin)))
     return part[0], part[1]
