@@ -1,17 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ask back and follow up: python examples/ask_back.py photo.jpg "the mug" "the left one" …."""
+"""A sentence that fits two things, the question about it, and the answer.
+
+python examples/ask_back.py
+"""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
+from refseg_lab.simulation.bundle import bundled_scenes
 from refseg_ros import Conversation, Segmenter
-from refseg_ros.image_io import read_image
 
-photo, *sentences = sys.argv[1:]
-scene = Segmenter.from_preset("tabletop").observe(read_image(Path(photo)))
-talk = Conversation()
-for sentence in sentences:
-    selection = talk.ask(scene, sentence)
-    print(f"> {sentence}\n{selection.status.name}: {selection.question or selection.reason}")
+
+def main() -> None:
+    """Ask for one of two teapots, answer the question, then go on with "the other one"."""
+    scene = Segmenter.from_preset("tabletop").observe(bundled_scenes()[5].frame.rgb)
+    conversation = Conversation()
+    unsure = conversation.ask(scene, "the teapot")
+    print(f"the teapot: {unsure.status.name}")
+    print(f"  asks: {unsure.question}  takes: {', '.join(unsure.options)}")
+    for sentence in (unsure.options[0], "the other one"):
+        answer = conversation.ask(scene, sentence)
+        print(f"{sentence}: {answer.status.name}, box {answer.box.tolist()}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,18 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Depth to pose, on a rendered scene: python examples/depth_to_pose.py "the red mug"."""
+"""From a mask and a depth image to the upright box of a thing, for a gripper.
+
+python examples/depth_to_pose.py
+"""
 
 from __future__ import annotations
-
-import sys
 
 from refseg_lab.simulation.bundle import bundled_scenes
 from refseg_ros import Segmenter
 from refseg_ros.geometry import pose_of
 
-frame = bundled_scenes()[0].frame  # colours, metres and camera matrix of one view
-scene = Segmenter.from_preset("tabletop").observe(frame.rgb, frame.depth, frame.intrinsics)
-selection = scene.select(sys.argv[1])
-print(selection.status.name, selection.reason)
-if selection.status.has_target:
-    pose, problem = pose_of(selection.mask, frame.depth, frame.intrinsics)
-    print(problem or pose)
+
+def main() -> None:
+    """Find a teapot in a bundled scene and print where it stands."""
+    frame = bundled_scenes()[5].frame
+    segmenter = Segmenter.from_preset("tabletop")
+    # With depth, "behind" and "the tallest" are measured; without, they are read from the picture.
+    scene = segmenter.observe(frame.rgb, frame.depth, frame.intrinsics)
+    selection = scene.select("the green teapot")
+    print(f"{selection.status.name}: {selection.reason}")
+    pose, why_not = pose_of(selection.mask, frame.depth, frame.intrinsics)
+    if pose is None:
+        print(f"no pose: {why_not}")
+        return
+    print("in metres, camera's optical frame (x right, y down, z forward)")
+    print(f"centre {pose.centre.round(3).tolist()}, size {pose.size.round(3).tolist()}")
+    print(f"quaternion x y z w {[round(part, 3) for part in pose.quaternion]}")
+
+
+if __name__ == "__main__":
+    main()
