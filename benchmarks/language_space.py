@@ -29,9 +29,9 @@ from refseg_lab.simulation.thing_names import COLOUR_NAMES, NAMES
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.language import parse
 from refseg_ros.language.expression import NounPhrase
-from refseg_ros.language.usable import has_look
+from refseg_ros.language.usable import has_look, looks_of
 from refseg_ros.results import Proposals
-from refseg_ros.spatial import Layout, looks_of, place
+from refseg_ros.spatial import Layout, place
 from refseg_ros.spatial.likeness import Likeness
 
 SMALLEST = 60

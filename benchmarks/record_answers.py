@@ -19,6 +19,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -187,16 +188,12 @@ def node_messages(_: None = None) -> list[tuple[str, Any]]:
     service = peer.create_client(Segment, "refseg/segment", qos_profile=qos.SERVICE)
 
     def wait(condition: Any, seconds: float = 120.0) -> None:
-        import time
-
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end
             executor.spin_once(timeout_sec=0.05)
 
     def settle(seconds: float) -> None:
-        import time
-
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             executor.spin_once(timeout_sec=0.05)

@@ -15,7 +15,7 @@ import torch
 
 from refseg_ros.decision.choice import decide, rank
 from refseg_ros.decision.questions import with_question
-from refseg_ros.decision.refusal import NOTHING_SEEN, refusal, unknown_noun
+from refseg_ros.decision.refusal import NOTHING_SEEN, Refusal, refusal, unknown_noun
 from refseg_ros.language.caption_names import agreements
 from refseg_ros.language.expression import ReferringExpression
 from refseg_ros.language.reading import Reading, read
@@ -76,9 +76,7 @@ def _read(expression: ReferringExpression, models: Models, context: Context) -> 
     )
 
 
-def _refused(
-    scene: Scene, reading: Reading, refused: tuple[Status, str], watch: Stopwatch
-) -> Selection:
+def _refused(scene: Scene, reading: Reading, refused: Refusal, watch: Stopwatch) -> Selection:
     """No answer, and why."""
     expression = reading.expression
     none = Selection.none(expression.text, *refused, scene.size, seconds=watch.total())
@@ -96,7 +94,7 @@ def _told(selection: Selection, scene: Scene, reading: Reading) -> Selection:
 def _score(scene: Scene, expression: ReferringExpression) -> ScoreTable:
     """The method's scores, and beside them what captions add to the match or take from it."""
     models, captioned = scene.models, scene.features.captioned
-    matcher = models.matcher if captioned else models.early_matcher
+    matcher = models.matcher if captioned else models.matcher.without_captions()
     table = matcher.score(scene.features, expression, models.clip)
     weight = models.config.decision.caption_match
     if not weight or not captioned:

@@ -41,7 +41,6 @@ class Models(Protocol):
     clip: ClipEncoder
     language: LanguageTools
     matcher: Matcher
-    early_matcher: Matcher
 
     @property
     def vocabulary(self) -> frozenset[str] | None:

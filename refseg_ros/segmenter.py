@@ -83,7 +83,6 @@ class Segmenter:
             self.matcher = Tas(
                 config.score, self.language, config.global_local.sentence, config.coherence
             )
-        self.early_matcher: Matcher = self.matcher.without_captions()
         self._diffusion = diffusion
         self._proposer = proposer
         self._captioner = captioner

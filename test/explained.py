@@ -11,9 +11,10 @@ from spatial_layouts import layout
 from refseg_ros.config import DecisionConfig
 from refseg_ros.decision.choice import decide, rank
 from refseg_ros.language import parse
+from refseg_ros.language.usable import looks_of
 from refseg_ros.methods.scoring import ScoreTable, shares
 from refseg_ros.results import Proposals, Selection
-from refseg_ros.spatial import Layout, looks_of, place
+from refseg_ros.spatial import Layout, place
 from refseg_ros.spatial.likeness import Likeness
 
 V, P, N = np.array([12.0, 8.0, 3.0]), np.array([10.0, 20.0, 0.0]), np.array([5.0, 5.0, 10.0])

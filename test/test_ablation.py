@@ -34,7 +34,7 @@ def read(path: Path, **plan: object) -> Ablation:
 def test_the_last_bundled_row_is_the_tabletop_preset() -> None:
     rows = read_ablation().rows
     missing = differences(rows[-1].config, SegmenterConfig.from_preset("tabletop"))
-    assert missing == {}, "fields of the preset that no row of presets/ablation adopts"
+    assert missing == {}, "fields of the preset that no row of the bundled ablation adopts"
 
 
 def test_the_bundled_rows_begin_with_v_alone_and_pass_the_paper() -> None:

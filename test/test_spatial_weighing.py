@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from spatial_layouts import around, layout
 
 from refseg_ros.language import parse
+from refseg_ros.language.usable import looks_of
 from refseg_ros.results import Proposals
-from refseg_ros.spatial import Layout, Placing, looks_of, place
+from refseg_ros.spatial import Layout, Placing, place
 from refseg_ros.spatial.likeness import Likeness
 from refseg_ros.spatial.weighing import Weigher
 

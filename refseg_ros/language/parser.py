@@ -8,6 +8,7 @@ Every text has a reading, if only an empty one; the same text always has the sam
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from typing import Final
 
 from refseg_ros.language import lexicon
 from refseg_ros.language.commands import destination, names_picture, split_clauses, strip_command
@@ -110,9 +111,11 @@ def _kept(phrase: NounPhrase) -> Iterator[str]:
 
 def _lost(items: Sequence[Item], kept: Collection[str]) -> tuple[str, ...]:
     """Words that no phrase is looked for by, such as the mug in "most the mug one"."""
-    silent = lexicon.NOT_SAID | lexicon.ADJECTIVES | lexicon.PRONOUNS | lexicon.ARTICLES
     words = (item.word for item in items if item.kind is Kind.WORD)
-    return unique(word for word in words if word not in silent and word not in kept)
+    return unique(word for word in words if word not in _NO_LOSS and word not in kept)
+
+
+_NO_LOSS: Final = lexicon.NOT_SAID | lexicon.ADJECTIVES | lexicon.PRONOUNS | lexicon.ARTICLES
 
 
 def _content_words(items: Sequence[Item]) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from refseg_ros.language.usable import looks_of, usable_relations
 from refseg_ros.spatial.layout import Layout
 from refseg_ros.spatial.likeness import Likeness
 from refseg_ros.spatial.placing import Placing, place
@@ -18,12 +17,10 @@ __all__ = [
     "Placing",
     "Rectification",
     "Weigher",
-    "looks_of",
     "place",
     "position_prior",
     "rectify",
     "rectify_released",
     "relation_support",
     "size_prior",
-    "usable_relations",
 ]

@@ -78,7 +78,8 @@ def place(
         target: How the N ≥ 1 candidates look beside the thing meant.
         expression: What was said.
         looks: By :attr:`NounPhrase.look`, how they look beside landmarks and exclusions, those of
-            :func:`phrases.looks_of`; a relation whose landmark is missing here changes nothing.
+            :func:`refseg_ros.language.usable.looks_of`; a relation whose landmark is missing here
+            changes nothing.
         layout: Of the N candidates.
         absolute: "released": the half or quadrant that the paper's code chooses for ``entity``,
             weights untouched, and else only relations. "rectifier": the same by the positions of
