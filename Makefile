@@ -65,7 +65,7 @@ fuzz: $(INTERFACES)  ## the property tests with fresh seeds for ten minutes; MIN
 	done
 
 faults: $(INTERFACES)  ## inject every fault into real nodes; WRITE=1: renew docs/reliability.md
-	PYTHONPATH=test $(BIN)/python -m faults $(if $(WRITE),--write docs/reliability.md)
+	PYTHONPATH=test/helpers $(BIN)/python -m faults $(if $(WRITE),--write docs/reliability.md)
 
 lint: $(SETUP)  ## ruff: rules and format; the layers of the house
 	$(BIN)/ruff check $(CHECKED)

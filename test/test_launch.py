@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import ROOT
 
-LAUNCH = Path(__file__).resolve().parents[1] / "launch"
+LAUNCH = ROOT / "launch"
 ARGUMENTS = {
     "preset",
     "method",

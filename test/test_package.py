@@ -17,10 +17,10 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
+from checkout import ROOT
 
 import refseg_ros
 
-ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "refseg_ros"
 LAB = ROOT / "refseg_lab"
 PACKAGES = (PACKAGE, LAB)

@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
+from checkout import DOCS, TESTS
 
-TESTS = Path(__file__).parent
-PAGE = (TESTS.parent / "docs" / "reliability.md").read_text(encoding="utf-8")
+PAGE = (DOCS / "reliability.md").read_text(encoding="utf-8")
 COMPLAINTS = re.findall(r"^\| (\d+) \|(.+)\|$", PAGE, flags=re.MULTILINE)
 
 
@@ -26,7 +25,7 @@ def test_the_tests_that_it_names_exist() -> None:
     missing = [
         f"{file}::{name}"
         for file, name in named
-        if f"def {name}(" not in (TESTS / file).read_text(encoding="utf-8")
+        if f"def {name}(" not in next(TESTS.rglob(file)).read_text(encoding="utf-8")
     ]
     assert missing == []
 
