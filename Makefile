@@ -56,7 +56,7 @@ demo: $(INTERFACES)  ## camera, segmenter and viewer; HEADLESS=1: scripted comma
 	$(BIN)/refseg demo $(if $(HEADLESS),--headless) $(if $(PICK),--pick)
 
 test: $(INTERFACES) lint types  ## lint, types and the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 fuzz: $(INTERFACES)  ## the property tests with fresh seeds for ten minutes; MINUTES=1: for one
 	@end=$$(( $$(date +%s) + 60 * $(MINUTES) )); \

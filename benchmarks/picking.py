@@ -33,7 +33,7 @@ from refseg_lab.demo.launcher import DemoOptions, run_demo
 from refseg_lab.evaluation.timing import machine
 from refseg_lab.picking import Box
 from refseg_lab.picking.cell import PickingCell
-from refseg_lab.picking.picking import judge, pick
+from refseg_lab.picking.picking import judge_pick, pick
 from refseg_lab.picking.trials import open_scenes
 from refseg_lab.simulation import ObjectSpec, SceneSpec
 from refseg_lab.simulation.catalogue import CATEGORIES, COLOURS, SIZES
@@ -78,7 +78,7 @@ def pick_alone(category: str, size: str, spec: SceneSpec, yaw: float) -> str:
         box = Box(pose.centre, pose.rotation, pose.size)
         cloud, rest = clouds
         attempt = pick(cell, cloud, box, frame.camera_pose, rest)
-        ok, verdict = judge(before, cell.places(), 0)
+        ok, verdict = judge_pick(before, cell.places(), 0)
         return "" if ok else attempt.reason if attempt.grasp is None else verdict
 
 

@@ -20,6 +20,26 @@ settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("fuzz", derandomize=False, deadline=None, print_blob=True)
 settings.load_profile("fuzz" if os.environ.get("REFSEG_FUZZ") else "same")
 
+# Workers side by side share the cores: more threads than cores only wait for one another.
+if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
+
+LONGEST = (
+    "test_package.py",
+    "test_node_process.py",
+    "test_proposal_networks.py",
+    "test_faults.py",
+    "test_methods.py",
+    "test_dialogue_questions.py",
+)
+"""Files that take longest, so that no worker is left with one of them at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the longest files first; the rest stays in its order."""
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
 
 @pytest.fixture(scope="module")
 def ros() -> Iterator[None]:

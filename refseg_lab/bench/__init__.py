@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What observing, answering, following and messages cost on this machine: ``refseg bench``."""
 
-from refseg_lab.bench.recording import Report, Row
+from refseg_lab.bench.recording import BenchReport, BenchRow
 from refseg_lab.bench.running import GROUPS, BenchOptions, run_bench
 
-__all__ = ["GROUPS", "BenchOptions", "Report", "Row", "run_bench"]
+__all__ = ["GROUPS", "BenchOptions", "BenchReport", "BenchRow", "run_bench"]

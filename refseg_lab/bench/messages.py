@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from refseg_lab.bench.recording import Row
+from refseg_lab.bench.recording import BenchRow
 from refseg_lab.bench.stages import Table, timed
 from refseg_ros.backbones.device import Device
 
@@ -19,19 +19,19 @@ _REPEATS = 5  # conversions are quick: so many for each run that was asked for
 _MASKS = 20
 
 
-def measure_messages(table: Table, runs: int) -> Iterator[Row]:
+def measure_messages(table: Table, runs: int) -> Iterator[BenchRow]:
     """Colour and depth in; mask, overlay and label image out."""
     missing = [name for name in ("sensor_msgs", "std_msgs") if not importlib.util.find_spec(name)]
     for label, size in HEIGHTS.items():
         if missing:
             note = f"not available: no {' and no '.join(missing)} here"
-            yield Row("messages", f"{label}: in and out", (), note)
+            yield BenchRow("messages", f"{label}: in and out", (), note)
             continue
         for name, work in _conversions(size):
             work()
             device = Device.from_name("cpu")
             seconds = tuple(timed(work, device)[0] for _ in range(_REPEATS * runs))
-            yield Row("messages", f"{label}: {name}", seconds)
+            yield BenchRow("messages", f"{label}: {name}", seconds)
 
 
 def _conversions(size: tuple[int, int]) -> Iterator[tuple[str, Callable[[], Any]]]:

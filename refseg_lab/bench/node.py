@@ -9,20 +9,20 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from refseg_lab.bench.recording import Row
+from refseg_lab.bench.recording import BenchRow
 
 _SCRIPT = Path(__file__).parents[2] / "benchmarks" / "node.py"
 _LINE = re.compile(r"^(?P<name>\S.*?)\s+median\s+(?P<median>[\d.]+) ms, (?P<rest>p5 .*)$")
 
 
-def measure_node(runs: int) -> Iterator[Row]:
+def measure_node(runs: int) -> Iterator[BenchRow]:
     """From an image on a topic to its mask on another, and what the node adds to the models.
 
     Yields:
         The medians of ``benchmarks/node.py overhead``, whose spread is in the note.
     """
     if not _SCRIPT.exists():
-        yield Row("node", "end to end", (), "not available: benchmarks/ is not installed")
+        yield BenchRow("node", "end to end", (), "not available: benchmarks/ is not installed")
         return
     command = [sys.executable, str(_SCRIPT), "overhead", "--frames", str(max(2, runs))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -30,7 +30,7 @@ def measure_node(runs: int) -> Iterator[Row]:
     rows = [match for match in found if match]
     if done.returncode or not rows:
         why = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
-        yield Row("node", "end to end", (), f"not available: {why[:200]}")
+        yield BenchRow("node", "end to end", (), f"not available: {why[:200]}")
         return
     for match in rows:
-        yield Row("node", match["name"], (float(match["median"]) / 1e3,), match["rest"])
+        yield BenchRow("node", match["name"], (float(match["median"]) / 1e3,), match["rest"])

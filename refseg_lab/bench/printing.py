@@ -7,11 +7,11 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from refseg_lab.bench.recording import Report, Row
+from refseg_lab.bench.recording import BenchReport, BenchRow
 from refseg_lab.evaluation.timing import machine
 
 
-def as_table(report: Report) -> RenderableType:
+def as_table(report: BenchReport) -> RenderableType:
     """Rows by group, and below them what they were measured on."""
     table = Table(box=None, header_style="bold")
     table.add_column("", no_wrap=True)
@@ -34,7 +34,7 @@ def as_table(report: Report) -> RenderableType:
     return Group(table, escape(below))
 
 
-def _figures(row: Row) -> tuple[str, str, str, str]:
+def _figures(row: BenchRow) -> tuple[str, str, str, str]:
     if not row.seconds:
         return "–", "", "", ""
     low, middle, high, late = (1e3 * row.quantile(share) for share in (0.1, 0.5, 0.9, 0.95))

@@ -22,7 +22,7 @@ _PACKAGES = ("torch", "numpy", "opencv-python-headless", "transformers", "open_c
 
 
 @dataclass(frozen=True)
-class Row:
+class BenchRow:
     """One thing that was measured.
 
     Attributes:
@@ -58,7 +58,7 @@ class Row:
 
 
 @dataclass
-class Report:
+class BenchReport:
     """All rows, and what they were measured on.
 
     Attributes:
@@ -74,7 +74,7 @@ class Report:
     preset: str
     device: Device
     threads: int
-    rows: list[Row] = field(default_factory=list)
+    rows: list[BenchRow] = field(default_factory=list)
     load_before: float = field(default_factory=lambda: os.getloadavg()[0])
     peaks: dict[str, float] = field(default_factory=dict)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from refseg_lab.bench.messages import measure_messages
 from refseg_lab.bench.node import measure_node
-from refseg_lab.bench.recording import Report, Row
+from refseg_lab.bench.recording import BenchReport, BenchRow
 from refseg_lab.bench.stages import Table, measure_answer, measure_tracking
 from refseg_lab.bench.sweeps import (
     sweep_cameras,
@@ -21,7 +21,7 @@ from refseg_ros.backbones.device import Device
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import ConfigError
 
-Measure = Callable[[Table, int], Iterator[Row]]
+Measure = Callable[[Table, int], Iterator[BenchRow]]
 
 GROUPS: dict[str, Measure] = {
     "answer": measure_answer,
@@ -66,7 +66,9 @@ class BenchOptions:
                 raise ConfigError(f"--only: no {name!r}; there are {', '.join(GROUPS)}")
 
 
-def run_bench(options: BenchOptions, said: Callable[[str], None] = lambda name: None) -> Report:
+def run_bench(
+    options: BenchOptions, said: Callable[[str], None] = lambda name: None
+) -> BenchReport:
     """Measure.
 
     Args:
@@ -78,7 +80,7 @@ def run_bench(options: BenchOptions, said: Callable[[str], None] = lambda name: 
         WeightsError: A checkpoint is missing.
     """
     device = Device.from_name(options.device)
-    report = Report(options.preset, device, options.threads)
+    report = BenchReport(options.preset, device, options.threads)
     with threads(options.threads):
         table = Table.load(SegmenterConfig.from_preset(options.preset), device)
         for name in options.groups or tuple(GROUPS):

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from refseg_lab.bench.recording import Row
+from refseg_lab.bench.recording import BenchRow
 from refseg_lab.evaluation.records import Sample
 from refseg_lab.evaluation.tabletop_source import TabletopSource
 from refseg_ros.backbones.device import Device
@@ -79,7 +79,7 @@ def timed(work: Callable[[], Made], device: Device) -> tuple[float, Made]:
     return time.perf_counter() - began, made
 
 
-def measure_answer(table: Table, runs: int) -> Iterator[Row]:
+def measure_answer(table: Table, runs: int) -> Iterator[BenchRow]:
     """First answers by stage, and further ones on a picture that was observed.
 
     Texts are forgotten before each picture: a robot that sees and hears the same for long is
@@ -105,17 +105,17 @@ def measure_answer(table: Table, runs: int) -> Iterator[Row]:
         stages["select, a new sentence"] += others
         stages["select, a sentence heard before"].append(again)
     for name, values in stages.items():
-        yield Row("answer", name, tuple(values))
+        yield BenchRow("answer", name, tuple(values))
 
 
-def measure_tracking(table: Table, runs: int) -> Iterator[Row]:
+def measure_tracking(table: Table, runs: int) -> Iterator[BenchRow]:
     """A step of the tracker on pictures that move by a few pixels."""
     image = table.picture(0)
     scene = table.segmenter.observe(image)
     named = (scene.select(text) for text in table.sentences(0, 8))
     selection = next((item for item in named if item.index is not None), None)
     if selection is None:
-        yield Row("tracking", "a step", (), "nothing was found that could be followed")
+        yield BenchRow("tracking", "a step", (), "nothing was found that could be followed")
         return
     tracker = Tracker()
     tracker.start(scene, selection)
@@ -125,4 +125,4 @@ def measure_tracking(table: Table, runs: int) -> Iterator[Row]:
         began = time.perf_counter()
         states.add(tracker.update(moved).state.value)
         seconds.append(time.perf_counter() - began)
-    yield Row("tracking", "a step", tuple(seconds[WARM_UP:]), ", ".join(sorted(states)))
+    yield BenchRow("tracking", "a step", tuple(seconds[WARM_UP:]), ", ".join(sorted(states)))

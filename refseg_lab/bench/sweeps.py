@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from refseg_lab.bench.recording import Row
+from refseg_lab.bench.recording import BenchRow
 from refseg_lab.bench.stages import WARM_UP, Table, timed
 from refseg_ros.config.uses import uses_captions
 from refseg_ros.results import Proposals
@@ -48,7 +48,7 @@ class Tiles:
         return Proposals(masks.astype(bool), np.linspace(1, 0.5, self._count, dtype=np.float32))
 
 
-def sweep_candidates(table: Table, runs: int) -> Iterator[Row]:
+def sweep_candidates(table: Table, runs: int) -> Iterator[BenchRow]:
     """Observing without proposing, and selecting, by the number of candidates."""
     networks, config = table.networks, table.config
     captioner = networks.captioner(config.captions) if uses_captions(config) else None
@@ -68,11 +68,13 @@ def sweep_candidates(table: Table, runs: int) -> Iterator[Row]:
     for count in CANDIDATES:
         warm = len(answers[count]) // len(looks[count]) * WARM_UP
         name = f"{count} candidates"
-        yield Row("candidates", f"{name}: crops and captions", tuple(looks[count][WARM_UP:]))
-        yield Row("candidates", f"{name}: select, a new sentence", tuple(answers[count][warm:]))
+        yield BenchRow("candidates", f"{name}: crops and captions", tuple(looks[count][WARM_UP:]))
+        yield BenchRow(
+            "candidates", f"{name}: select, a new sentence", tuple(answers[count][warm:])
+        )
 
 
-def sweep_sizes(table: Table, runs: int) -> Iterator[Row]:
+def sweep_sizes(table: Table, runs: int) -> Iterator[BenchRow]:
     """Observing by the size of the picture."""
     segmenter = table.segmenter
     seconds: Seconds = defaultdict(list)
@@ -87,10 +89,10 @@ def sweep_sizes(table: Table, runs: int) -> Iterator[Row]:
     for size in SIZES:
         note = f"{np.mean(found[size][WARM_UP:]):.1f} candidates"
         times = tuple(seconds[size][WARM_UP:])
-        yield Row("size", f"{size[0]}×{size[1]}: observe", times, note)
+        yield BenchRow("size", f"{size[0]}×{size[1]}: observe", times, note)
 
 
-def sweep_expressions(table: Table, runs: int) -> Iterator[Row]:
+def sweep_expressions(table: Table, runs: int) -> Iterator[BenchRow]:
     """One picture and several sentences about it, from the picture to the last answer."""
     segmenter = table.segmenter
 
@@ -105,10 +107,10 @@ def sweep_expressions(table: Table, runs: int) -> Iterator[Row]:
         segmenter.clip.forget()
         seconds[count].append(timed(partial(answer, number, count), segmenter.device)[0])
     for count in EXPRESSIONS:
-        yield Row("expressions", f"{count} on one picture", tuple(seconds[count][WARM_UP:]))
+        yield BenchRow("expressions", f"{count} on one picture", tuple(seconds[count][WARM_UP:]))
 
 
-def sweep_cameras(table: Table, runs: int) -> Iterator[Row]:
+def sweep_cameras(table: Table, runs: int) -> Iterator[BenchRow]:
     """A new picture of each of several cameras observed by one segmenter, one after the other."""
     segmenter = table.segmenter
 
@@ -123,7 +125,7 @@ def sweep_cameras(table: Table, runs: int) -> Iterator[Row]:
         seconds[count].append(timed(partial(look, images), segmenter.device)[0])
     for count in CAMERAS:
         name = f"{count} cameras: a picture of each"
-        yield Row("cameras", name, tuple(seconds[count][WARM_UP:]))
+        yield BenchRow("cameras", name, tuple(seconds[count][WARM_UP:]))
 
 
 def _turns(runs: int, values: Sequence[Value]) -> Iterator[tuple[int, Value]]:

@@ -138,7 +138,7 @@ def tabletop(
     """RefTabletop: rendered table scenes with expressions of thirteen phenomena."""
     names = [name.strip() for name in method.split(",")] if method else []
     _check_use(context, ablation, len(names) > 1)
-    from refseg_lab.evaluation.tabletop import evaluate
+    from refseg_lab.evaluation.tabletop import evaluate_tabletop
 
     set_up_logging(verbose)
     options = _options_of(
@@ -152,7 +152,9 @@ def tabletop(
             _older_spelling("refseg eval methods")
             _evaluate_methods(options, names)
         else:
-            evaluate(replace(options, method="".join(names), pictures=pictures, curve=curve))
+            evaluate_tabletop(
+                replace(options, method="".join(names), pictures=pictures, curve=curve)
+            )
 
 
 @eval_app.command()

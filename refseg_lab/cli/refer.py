@@ -69,7 +69,7 @@ def _evaluate(
     """Measure a preset on a split, gone on with where it was broken off."""
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from refseg_lab.evaluation.refer.figures import figures
+    from refseg_lab.evaluation.refer.figures import split_figures
     from refseg_lab.evaluation.refer.layout import locate
     from refseg_lab.evaluation.refer.report import (
         print_table,
@@ -77,7 +77,7 @@ def _evaluate(
         write_report,
         write_summary,
     )
-    from refseg_lab.evaluation.refer.running import ReferRun, run
+    from refseg_lab.evaluation.refer.running import ReferRun, run_split
 
     set_up_logging(verbose)
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
@@ -89,12 +89,12 @@ def _evaluate(
         log = out or Path("out/eval") / f"{stem}.jsonl"
         with Progress(*columns, console=Console(stderr=True)) as bar:
             task = bar.add_task(title(place), total=None)
-            listed, results = run(
+            listed, results = run_split(
                 asked,
                 log,
                 progress=lambda done, count: bar.update(task, completed=done, total=count),
             )
-        found = figures(results)
+        found = split_figures(results)
         name = " ".join(word for word in (preset, method) if word)
         print_table(place, name, found)
         written = [log, log.with_suffix(".json")]
@@ -114,7 +114,7 @@ def convert(
     ] = None,
 ) -> None:
     """Turn REFER's pickle into JSON, running nothing of it."""
-    from refseg_lab.evaluation.refer.pickles import convert as to_json
+    from refseg_lab.evaluation.refer.pickles import pickle_to_json as to_json
 
     out = output or pickled.with_suffix(".json")
     with one_line_errors():

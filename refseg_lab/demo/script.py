@@ -39,7 +39,7 @@ _GAP = 6  # pixels between the pictures
 
 
 @dataclass(frozen=True)
-class Referral:
+class DemoCommand:
     """An expression and the object that it means in a scene.
 
     Attributes:
@@ -65,7 +65,7 @@ class SceneFacts:
 
     number: int
     categories: frozenset[str]
-    referrals: tuple[Referral, ...]
+    referrals: tuple[DemoCommand, ...]
 
     @classmethod
     def from_json(cls, text: str) -> SceneFacts:
@@ -80,7 +80,7 @@ class SceneFacts:
                 int(data["scene"]),
                 frozenset(str(item["category"]) for item in data["objects"]),
                 tuple(
-                    Referral(str(item["expression"]), int(item["id"]), str(item["kind"]))
+                    DemoCommand(str(item["expression"]), int(item["id"]), str(item["kind"]))
                     for item in data["referrals"]
                 ),
             )
@@ -89,7 +89,7 @@ class SceneFacts:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CommandOutcome:
     """One command and what came of it.
 
     Attributes:
@@ -117,7 +117,7 @@ class Outcome:
     ok: bool
 
 
-def choose(facts: SceneFacts, turn: int, categories: Sequence[str]) -> list[Referral]:
+def choose_commands(facts: SceneFacts, turn: int, categories: Sequence[str]) -> list[DemoCommand]:
     """The commands of one scene.
 
     The kinds take turns from scene to scene; of a kind, the expression in the middle of the
@@ -130,7 +130,7 @@ def choose(facts: SceneFacts, turn: int, categories: Sequence[str]) -> list[Refe
         turn: Counts the scenes from 0.
         categories: All categories, in the order of the catalogue.
     """
-    chosen: list[Referral] = []
+    chosen: list[DemoCommand] = []
     for step in range(COMMANDS_A_SCENE):
         for shift in range(len(KINDS)):
             kind = KINDS[(turn * COMMANDS_A_SCENE + step + shift) % len(KINDS)]
@@ -139,20 +139,20 @@ def choose(facts: SceneFacts, turn: int, categories: Sequence[str]) -> list[Refe
                 chosen.append(known[len(known) // 2])
                 break
     if turn % 3 == 0:
-        chosen.append(Referral(UNKNOWN_THING, 0, "absent"))
+        chosen.append(DemoCommand(UNKNOWN_THING, 0, "absent"))
     if turn % 3 == 1:
         missing = next(c for c in categories if c not in facts.categories)
-        chosen.append(Referral(f"the {missing}", 0, "absent"))
+        chosen.append(DemoCommand(f"the {missing}", 0, "absent"))
     return chosen
 
 
-def judge(
+def judge_answer(
     scene: int,
-    referral: Referral,
+    referral: DemoCommand,
     selection: Selection,
     truth: NDArray[Any],
     times: tuple[float, float, float],
-) -> Outcome:
+) -> CommandOutcome:
     """Compares an answer with ground truth.
 
     Args:
@@ -167,7 +167,7 @@ def judge(
         ok = selection.status.has_target and overlap >= IOU_NEEDED
     else:
         overlap, ok = math.nan, selection.status is Status.NOT_FOUND
-    return Outcome(
+    return CommandOutcome(
         scene,
         referral.expression,
         referral.kind,
@@ -184,7 +184,7 @@ def needed(count: int) -> int:
     return math.ceil(SHARE_NEEDED * count)
 
 
-def table(outcomes: Sequence[Outcome]) -> Table:
+def answers_table(outcomes: Sequence[CommandOutcome]) -> Table:
     """The outcomes for a terminal."""
     shown = Table(title="refseg_ros demo", box=None, header_style="bold", pad_edge=False)
     for name in ("scene", "command", "status"):
@@ -207,7 +207,7 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     return shown
 
 
-def summary(outcomes: Sequence[Outcome]) -> list[str]:
+def answer_summary(outcomes: Sequence[CommandOutcome]) -> list[str]:
     """The figures below the table, one line each."""
     hits = sum(item.ok for item in outcomes)
     lines = [
@@ -243,7 +243,9 @@ def contact_sheet(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     return np.array(sheet)
 
 
-def save(out: Path, outcomes: Sequence[Outcome], pictures: Sequence[NDArray[np.uint8]]) -> None:
+def save_answers(
+    out: Path, outcomes: Sequence[CommandOutcome], pictures: Sequence[NDArray[np.uint8]]
+) -> None:
     """Writes ``results.json``, one PNG for each command and ``contact_sheet.png``.
 
     Args:

@@ -37,7 +37,7 @@ def least_area(height: int, width: int) -> float:
     return VISIBLE_AREA * (height * width) / (640.0 * 480.0)
 
 
-def measure(
+def measure_scene(
     observer: Observer, sample: Sample, components: Components | None = None
 ) -> SceneResult:
     """Observe once, ask every question.
@@ -88,16 +88,16 @@ def _ask(observed: Observed, sample: Sample, question: Question) -> Answer:
         )
         text = f"{type(error).__name__}: {error}"
         return _failed(sample, question, observed.proposals, text)
-    return judge(sample, question, observed.proposals, selection)
+    return judge_selection(sample, question, observed.proposals, selection)
 
 
 def _failed(sample: Sample, question: Question, proposals: Proposals, error: str) -> Answer:
     size = sample.image.shape[:2]
     none = Selection.none(question.expression, Status.ERROR, error, (size[0], size[1]))
-    return judge(sample, question, proposals, none, failed=True)
+    return judge_selection(sample, question, proposals, none, failed=True)
 
 
-def judge(
+def judge_selection(
     sample: Sample,
     question: Question,
     proposals: Proposals,

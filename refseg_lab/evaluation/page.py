@@ -12,8 +12,8 @@ from pathlib import Path
 from PIL import Image
 
 from refseg_lab.evaluation.pictures import (
+    answers_sheet,
     best_answers,
-    contact_sheet,
     draw_answer,
     random_answers,
     scaled,
@@ -22,7 +22,7 @@ from refseg_lab.evaluation.pictures import (
 )
 from refseg_lab.evaluation.records import Answer, Sample, SceneResult
 from refseg_lab.evaluation.reliability import STYLE, reliability_diagram
-from refseg_lab.evaluation.summary import Row, Summary
+from refseg_lab.evaluation.summary import PhenomenonRow, Summary
 from refseg_lab.evaluation.tables import number, number_interval, percent, percent_interval
 from refseg_ros.errors import RefsegError
 from refseg_ros.image_io import write_image
@@ -114,7 +114,7 @@ def write_page(
         )
         if random:
             sheet = folder / f"random_{name}.jpg"
-            write_image(sheet, contact_sheet([samples[rows[i.scene]] for i in random], random))
+            write_image(sheet, answers_sheet([samples[rows[i.scene]] for i in random], random))
             written.append(sheet)
     try:
         written[0].write_text(_page(title, [item[0] for item in splits], sections), "utf-8")
@@ -187,7 +187,7 @@ def _scores(summary: Summary) -> str:
     )
 
 
-def _line(row: Row) -> str:
+def _line(row: PhenomenonRow) -> str:
     figures = row.figures
     if not row.limits:
         name = f"{row.phenomenon} (refused)"

@@ -139,7 +139,7 @@ def wrong_fields(label: Label) -> dict[str, tuple[Any, Any]]:
     return wrong
 
 
-def measure(labels: Sequence[Label]) -> dict[str, float]:
+def measure_parser(labels: Sequence[Label]) -> dict[str, float]:
     """The share of expressions read right: per field, for place, and in every field.
 
     Returns:
@@ -177,7 +177,7 @@ def main(arguments: Sequence[str]) -> int:
         print("usage: python -m refseg_lab.evaluation.parser_accuracy SET.jsonl", file=sys.stderr)
         return 2
     halves = load(Path(arguments[0]))
-    development, test = measure(halves.development), measure(halves.test)
+    development, test = measure_parser(halves.development), measure_parser(halves.test)
     print(f"{'field':14}development ({len(halves.development)})   test ({len(halves.test)})")
     for field, share in development.items():
         print(f"{field:14}{100 * share:15.1f} %{100 * test[field]:13.1f} %")

@@ -119,7 +119,7 @@ def verdict(answer: Answer) -> str:
     return f"IoU {answer.iou:.2f} · {status}" + (f" · {answer.limit}" if answer.limit else "")
 
 
-def contact_sheet(samples: Sequence[Sample], answers: Sequence[Answer]) -> Picture:
+def answers_sheet(samples: Sequence[Sample], answers: Sequence[Answer]) -> Picture:
     """Answers in rows of five, each with its expression and its verdict below.
 
     Args:

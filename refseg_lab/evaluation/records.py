@@ -55,7 +55,7 @@ class Sample:
     intrinsics: NDArray[np.float64] | None = field(default=None, repr=False)
 
 
-class Source(Protocol):
+class SampleSource(Protocol):
     """Where the samples of one split come from; handed to worker processes by pickle."""
 
     def open(self) -> Sequence[Sample]:

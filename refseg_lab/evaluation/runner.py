@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from refseg_lab.evaluation.measure import measure
-from refseg_lab.evaluation.records import Components, Sample, SceneResult, Source
+from refseg_lab.evaluation.measure import measure_scene
+from refseg_lab.evaluation.records import Components, Sample, SampleSource, SceneResult
 from refseg_lab.pools import in_processes
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.recordings.observed import Observer
@@ -64,7 +64,7 @@ class Measuring:
 
     Attributes:
         load: Makes what is evaluated.
-        components: As of :func:`refseg_lab.evaluation.measure.measure`.
+        components: As of :func:`refseg_lab.evaluation.measure.measure_scene`.
     """
 
     load: Loader
@@ -73,13 +73,13 @@ class Measuring:
     def __call__(self) -> Callable[[Sample], SceneResult]:
         """Load the networks."""
         observer = self.load()
-        return lambda sample: measure(observer, sample, self.components)
+        return lambda sample: measure_scene(observer, sample, self.components)
 
 
 class Work:
     """What a process needs for any sample: a way to measure and the open split."""
 
-    def __init__(self, prepare: Prepare[Any], source: Source) -> None:
+    def __init__(self, prepare: Prepare[Any], source: SampleSource) -> None:
         """Load what is needed.
 
         Args:
@@ -97,9 +97,9 @@ class Work:
 _work: Work | None = None  # of this worker process
 
 
-def run(
+def run_samples(
     load: Loader,
-    source: Source,
+    source: SampleSource,
     *,
     components: Components | None = None,
     workers: int = 1,
@@ -110,7 +110,8 @@ def run(
     Args:
         load: Makes what is evaluated, once a process.
         source: The split.
-        components: As of :func:`refseg_lab.evaluation.measure.measure`; pickled like ``load``.
+        components: As in :func:`refseg_lab.evaluation.measure.measure_scene`; pickled like
+            ``load``.
         workers: As of :func:`over_samples`, like ``progress``.
         progress: Called with the number of samples done.
 
@@ -126,7 +127,7 @@ def run(
 
 def over_samples(
     prepare: Prepare[T],
-    source: Source,
+    source: SampleSource,
     *,
     workers: int = 1,
     progress: Progress = lambda done: None,
@@ -155,7 +156,7 @@ def over_samples(
     return results
 
 
-def each_sample(prepare: Prepare[T], source: Source, workers: int = 1) -> Iterator[T]:
+def each_sample(prepare: Prepare[T], source: SampleSource, workers: int = 1) -> Iterator[T]:
     """As :func:`over_samples`, one result as soon as it and those before it are there."""
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
@@ -168,7 +169,7 @@ def each_sample(prepare: Prepare[T], source: Source, workers: int = 1) -> Iterat
     yield from in_processes(_measure, range(count), workers, _start, (prepare, source))
 
 
-def _start(prepare: Prepare[Any], source: Source) -> None:
+def _start(prepare: Prepare[Any], source: SampleSource) -> None:
     global _work
     set_threads(1)
     _work = Work(prepare, source)

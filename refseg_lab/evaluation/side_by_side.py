@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from refseg_lab.evaluation.measure import measure
+from refseg_lab.evaluation.measure import measure_scene
 from refseg_lab.evaluation.records import Sample, SceneResult
 from refseg_ros.backbones.captioner import Captioner
 from refseg_ros.backbones.clip import ClipEncoder
@@ -158,7 +158,7 @@ class Variants:
             One result a configuration; the answers keep no masks.
         """
         try:
-            return tuple(_without_masks(measure(item, sample)) for item in self._observers)
+            return tuple(_without_masks(measure_scene(item, sample)) for item in self._observers)
         finally:
             self._forget()
 

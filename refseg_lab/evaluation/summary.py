@@ -20,7 +20,7 @@ WELL_COVERED = 0.75
 
 
 @dataclass(frozen=True)
-class Row:
+class PhenomenonRow:
     """The figures of one phenomenon.
 
     Attributes:
@@ -70,15 +70,15 @@ class Summary:
 
     scenes: int
     objects: int
-    rows: tuple[Row, ...]
-    total: Row | None
+    rows: tuple[PhenomenonRow, ...]
+    total: PhenomenonRow | None
     proposals: dict[str, Figure]
     components: dict[str, Figure]
     failures: tuple[tuple[str, str], ...]
     refusal: Mapping[str, Figure]
     calibration: Mapping[str, Calibration]
 
-    def row(self, phenomenon: str) -> Row | None:
+    def row(self, phenomenon: str) -> PhenomenonRow | None:
         """The row of a phenomenon, or None if the split has none of it."""
         rows = [*self.rows, *([self.total] if self.total else [])]
         return next((row for row in rows if row.phenomenon == phenomenon), None)
@@ -137,7 +137,9 @@ def summarise(
     )
 
 
-def _row(results: Sequence[SceneResult], phenomenon: str | None, draws: Resampler) -> Row:
+def _row(
+    results: Sequence[SceneResult], phenomenon: str | None, draws: Resampler
+) -> PhenomenonRow:
     """Figures of one phenomenon, or of all that have a target (None)."""
     belongs = has_target if phenomenon is None else among([phenomenon])
 
@@ -161,10 +163,10 @@ def _row(results: Sequence[SceneResult], phenomenon: str | None, draws: Resample
     )
     n = int(counts.sum())
     limits = {limit: float(sums(results, belongs, _is_limit(limit)).sum()) / n for limit in LIMITS}
-    return Row(TOTAL if phenomenon is None else phenomenon, n, figures, limits)
+    return PhenomenonRow(TOTAL if phenomenon is None else phenomenon, n, figures, limits)
 
 
-def _absent_row(results: Sequence[SceneResult], draws: Resampler) -> Row:
+def _absent_row(results: Sequence[SceneResult], draws: Resampler) -> PhenomenonRow:
     counts = sums(results, is_absent)
     figures = {
         "refused_right": draws.ratio(
@@ -174,7 +176,7 @@ def _absent_row(results: Sequence[SceneResult], draws: Resampler) -> Row:
             sums(results, is_absent, lambda answer: float(answer.refused)), counts
         ),
     }
-    return Row(ABSENT, int(counts.sum()), figures, {})
+    return PhenomenonRow(ABSENT, int(counts.sum()), figures, {})
 
 
 def _reaches(level: float) -> Measure:

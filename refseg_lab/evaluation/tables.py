@@ -13,7 +13,7 @@ from rich.text import Text
 
 from refseg_lab.evaluation.bootstrap import Figure
 from refseg_lab.evaluation.records import FAILED, NO_PROPOSAL, REFUSED, WRONG_PROPOSAL
-from refseg_lab.evaluation.summary import Row, Summary
+from refseg_lab.evaluation.summary import PhenomenonRow, Summary
 from refseg_lab.evaluation.targets import Target
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def split_table(split: str, summary: Summary) -> Table:
     return table
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: PhenomenonRow) -> list[str]:
     figures = row.figures
     return [
         row.phenomenon,
@@ -166,7 +166,7 @@ def _print_calibration(console: Console, summary: Summary) -> None:
         )
 
 
-def _chance(row: Row) -> str:
+def _chance(row: PhenomenonRow) -> str:
     return number(row.figures["chance_miou"])
 
 

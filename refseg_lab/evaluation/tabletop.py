@@ -59,7 +59,7 @@ def components(observer: Observer, sample: Sample) -> dict[str, tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class Report:
+class TabletopReport:
     """Everything that one run measured.
 
     Attributes:
@@ -99,7 +99,7 @@ class Report:
         }
 
 
-def evaluate(options: TabletopOptions) -> Report:
+def evaluate_tabletop(options: TabletopOptions) -> TabletopReport:
     """Measure, print the tables, write what is asked for.
 
     Args:
@@ -129,7 +129,7 @@ def evaluate(options: TabletopOptions) -> Report:
     cost = measure_cost(load, segmenter, _answerable(source, results[split]))
     asked = targets(summaries, cost)
     seen = segmenter.description + (", with depth images" if options.depth else "")
-    report = Report(options, summaries, results, cost, asked, seen, curves)
+    report = TabletopReport(options, summaries, results, cost, asked, seen, curves)
     console.print(targets_table(report.targets))
     console.print(
         f"{report.description}; {cost.machine}; {len(cost.seconds)} answers timed with "
@@ -145,7 +145,7 @@ def evaluate(options: TabletopOptions) -> Report:
 
 
 def _write_pictures(
-    folder: Path, report: Report, sources: Mapping[str, TabletopSource]
+    folder: Path, report: TabletopReport, sources: Mapping[str, TabletopSource]
 ) -> list[Path]:
     from refseg_lab.evaluation.page import write_page
 

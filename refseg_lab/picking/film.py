@@ -25,7 +25,7 @@ _FIRST, _LAST = 8, 14  # how often the first and the last picture are shown
 _QUALITY = 76
 
 
-class Film:
+class PickFilm:
     """Pictures of one pick.
 
     Args:

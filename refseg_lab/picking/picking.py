@@ -111,7 +111,7 @@ def _carry_out(cell: PickingCell, grasp: Grasp, way: list[Matrix]) -> Attempt:
     return Attempt(grasp, True, f"{1000 * cell.gap:.0f} mm between the fingers")
 
 
-def judge(before: Matrix, after: Matrix, meant: int) -> tuple[bool, str]:
+def judge_pick(before: Matrix, after: Matrix, meant: int) -> tuple[bool, str]:
     """Whether the thing meant was picked and nothing else, by the simulator's truth.
 
     Args:

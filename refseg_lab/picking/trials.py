@@ -55,7 +55,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PickOutcome:
     """One command and what came of it.
 
     Attributes:
@@ -114,7 +114,7 @@ def open_scenes(seed: int, faulty_depth: bool = False) -> Iterator[tuple[Picking
                 yield cell, frame
 
 
-def choose(spec: SceneSpec, frame: Frame, turn: int) -> list[Task]:
+def choose_tasks(spec: SceneSpec, frame: Frame, turn: int) -> list[Task]:
     """The commands of one scene.
 
     Phenomena take turns from scene to scene; of a phenomenon, the expression in the middle of the
@@ -163,7 +163,7 @@ def _reachable(spec: SceneSpec, frame: Frame) -> Iterator[int]:
             yield index
 
 
-def share(outcomes: Sequence[Outcome], good: Callable[[Outcome], bool]) -> Figure:
+def share(outcomes: Sequence[PickOutcome], good: Callable[[PickOutcome], bool]) -> Figure:
     """Share of outcomes with its interval, by a bootstrap over scenes."""
     totals: dict[int, list[int]] = defaultdict(lambda: [0, 0])
     for item in outcomes:
@@ -175,7 +175,7 @@ def share(outcomes: Sequence[Outcome], good: Callable[[Outcome], bool]) -> Figur
     return Resampler(len(totals)).ratio(hits, counts)
 
 
-def table(outcomes: Sequence[Outcome]) -> Table:
+def picks_table(outcomes: Sequence[PickOutcome]) -> Table:
     """The outcomes for a terminal."""
     shown = Table(title="refseg_ros picks", box=None, header_style="bold", pad_edge=False)
     for name in ("scene", "command", "answer", "IoU", "meant", "arm"):
@@ -194,7 +194,7 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     return shown
 
 
-def summary(outcomes: Sequence[Outcome]) -> list[str]:
+def pick_summary(outcomes: Sequence[PickOutcome]) -> list[str]:
     """The figures below the table, one line each."""
     present = [item for item in outcomes if item.category]
     absent = [item for item in outcomes if not item.category]
@@ -211,7 +211,7 @@ def summary(outcomes: Sequence[Outcome]) -> list[str]:
     return lines
 
 
-def _line(name: str, items: Sequence[Outcome], good: Callable[[Outcome], bool]) -> str:
+def _line(name: str, items: Sequence[PickOutcome], good: Callable[[PickOutcome], bool]) -> str:
     figure = share(items, good)
     hits = sum(good(item) for item in items)
     if figure.value is None or figure.low is None or figure.high is None:
@@ -222,11 +222,11 @@ def _line(name: str, items: Sequence[Outcome], good: Callable[[Outcome], bool]) 
     )
 
 
-def save(path: Path, outcomes: Sequence[Outcome]) -> None:
+def save_picks(path: Path, outcomes: Sequence[PickOutcome]) -> None:
     """Writes the outcomes as JSON; numbers that are not known become null."""
     rows = [
         {name: None if value != value else value for name, value in asdict(item).items()}
         for item in outcomes
     ]
-    text = json.dumps({"commands": rows, "summary": summary(outcomes)}, indent=1)
+    text = json.dumps({"commands": rows, "summary": pick_summary(outcomes)}, indent=1)
     path.write_text(text + "\n", encoding="utf-8")

@@ -72,7 +72,7 @@ CAMERA_PARAMETERS = (
 
 
 @dataclass(frozen=True)
-class View:
+class CameraView:
     """A scene as the camera sees it.
 
     Attributes:
@@ -88,22 +88,22 @@ class View:
     film: Sequence[SceneSpec] = ()
 
 
-class Source(Protocol):
+class ViewSource(Protocol):
     """Where views come from."""
 
     problem: str
     """Why the views are not what was asked for; empty if they are."""
 
-    def view(self, number: int) -> View:
+    def view(self, number: int) -> CameraView:
         """The scene of a number, seen from its own camera."""
 
-    def swayed(self, view: View, seconds: float) -> Frame:
+    def swayed(self, view: CameraView, seconds: float) -> Frame:
         """The view's scene from a camera that sways."""
 
-    def film(self, number: int, kind: str) -> View:
+    def film(self, number: int, kind: str) -> CameraView:
         """The first picture of a film of a number."""
 
-    def shown(self, view: View, place: int) -> Frame:
+    def shown(self, view: CameraView, place: int) -> Frame:
         """A picture of a view's film, by its place in it."""
 
     def close(self) -> None:
@@ -127,24 +127,24 @@ class RenderedSource:
         self._renderer = TabletopRenderer(width, height)
         self._shown: dict[int, Frame] = {}
 
-    def view(self, number: int) -> View:
+    def view(self, number: int) -> CameraView:
         """The scene sampled from a seed."""
         spec = sample_scene(number)
         frame = self._renderer.render(spec)
-        return View(spec, frame, refer(spec, frame))
+        return CameraView(spec, frame, refer(spec, frame))
 
-    def swayed(self, view: View, seconds: float) -> Frame:
+    def swayed(self, view: CameraView, seconds: float) -> Frame:
         """The view's scene from a camera that sways."""
         camera = view.spec.camera.swayed(seconds)
         return self._renderer.render(view.spec.with_camera(camera))
 
-    def film(self, number: int, kind: str) -> View:
+    def film(self, number: int, kind: str) -> CameraView:
         """The film sampled from a seed, with expressions of its first picture."""
         frames = sample_film(number, kind, FILM_LENGTH).frames
         self._shown = {0: self._renderer.render(frames[0])}
-        return View(frames[0], self._shown[0], refer(frames[0], self._shown[0]), frames)
+        return CameraView(frames[0], self._shown[0], refer(frames[0], self._shown[0]), frames)
 
-    def shown(self, view: View, place: int) -> Frame:
+    def shown(self, view: CameraView, place: int) -> Frame:
         """A picture, rendered once."""
         if place not in self._shown:
             self._shown[place] = self._renderer.render(view.film[place])
@@ -170,22 +170,22 @@ class ReplayedSource:
             f"{reason}"
         )
 
-    def view(self, number: int) -> View:
+    def view(self, number: int) -> CameraView:
         """The picture of a scene number; if there is none, of another in its place."""
         place = number - self._first
         count = len(self._scenes)
         scene = self._scenes[place if 0 <= place < count else number % count]
-        return View(scene.spec, scene.frame, scene.referrals)
+        return CameraView(scene.spec, scene.frame, scene.referrals)
 
-    def swayed(self, view: View, seconds: float) -> Frame:
+    def swayed(self, view: CameraView, seconds: float) -> Frame:
         """The same picture: it cannot be seen from elsewhere."""
         return view.frame
 
-    def film(self, number: int, kind: str) -> View:
+    def film(self, number: int, kind: str) -> CameraView:
         """The picture of a scene number: nothing can move in it."""
         return self.view(number)
 
-    def shown(self, view: View, place: int) -> Frame:
+    def shown(self, view: CameraView, place: int) -> Frame:
         """The same picture."""
         return view.frame
 
@@ -225,7 +225,7 @@ class CameraNode(Node):
         self._source.close()
         return True
 
-    def _open(self) -> Source:
+    def _open(self) -> ViewSource:
         try:
             return RenderedSource(self._values["width"], self._values["height"])
         except RendererUnavailable as error:
@@ -238,7 +238,7 @@ class CameraNode(Node):
         kind, self._played = self._values["film"], 0
         scene = kind == "none"
         self._view = self._source.view(number) if scene else self._source.film(number, kind)
-        self._objects.publish(String(data=describe(self._view)))
+        self._objects.publish(String(data=view_as_json(self._view)))
 
     def _on_scene(self, message: Int32) -> None:
         if message.data < 0:
@@ -283,7 +283,7 @@ class CameraNode(Node):
         self._diagnostics.publish(array)
 
 
-def describe(view: View) -> str:
+def view_as_json(view: CameraView) -> str:
     """The ground truth of a view as JSON: scene number, objects and referring expressions.
 
     An object's ``id`` is the value of its pixels in ``~/instances``; a referral's is that of the

@@ -22,15 +22,15 @@ from std_msgs.msg import Int32, String
 
 from refseg_lab.demo.script import (
     SCENES,
-    Outcome,
-    Referral,
+    CommandOutcome,
+    DemoCommand,
     SceneFacts,
-    choose,
-    judge,
+    answer_summary,
+    answers_table,
+    choose_commands,
+    judge_answer,
     needed,
-    save,
-    summary,
-    table,
+    save_answers,
 )
 from refseg_lab.ros.client import Interrupted, run_client
 from refseg_lab.simulation.catalogue import CATEGORIES
@@ -192,7 +192,7 @@ def run_script(client: DemoClient, console: Console) -> int:
         RefsegError: Camera or segmenter do not answer in time.
         Interrupted: A signal came.
     """
-    outcomes: list[Outcome] = []
+    outcomes: list[CommandOutcome] = []
     pictures: list[NDArray[np.uint8]] = []
     seed, out = client.settings["seed"], Path(client.settings["out"])
     client.wait(
@@ -203,36 +203,36 @@ def run_script(client: DemoClient, console: Console) -> int:
     with Console(stderr=True).status("waiting for the camera and the models…") as status:
         for turn in range(SCENES):
             facts = client.go_to(seed + turn)
-            for referral in choose(facts, turn, list(CATEGORIES)):
+            for referral in choose_commands(facts, turn, list(CATEGORIES)):
                 status.update(f"scene {facts.number}: {escape(referral.expression)}")
                 outcome, picture = _try(client, facts, referral)
                 outcomes.append(outcome)
                 pictures.append(picture)
                 if not console.is_terminal:
                     console.print(_line(outcome))
-    console.print(table(outcomes))
-    for line in summary(outcomes):
+    console.print(answers_table(outcomes))
+    for line in answer_summary(outcomes):
         console.print(line)
-    save(out, outcomes, pictures)
+    save_answers(out, outcomes, pictures)
     console.print(f"pictures and results.json are in {escape(str(out))}")
     return 0 if sum(item.ok for item in outcomes) >= needed(len(outcomes)) else 1
 
 
-def _line(outcome: Outcome) -> str:
+def _line(outcome: CommandOutcome) -> str:
     mark = "ok " if outcome.ok else "-- "
     return f"{mark} {outcome.scene}  {escape(outcome.command)}: {outcome.status}"
 
 
 def _try(
-    client: DemoClient, facts: SceneFacts, referral: Referral
-) -> tuple[Outcome, NDArray[np.uint8]]:
+    client: DemoClient, facts: SceneFacts, referral: DemoCommand
+) -> tuple[CommandOutcome, NDArray[np.uint8]]:
     heard, answer_ms = client.ask(referral.expression)
     image, truth = client.frame(heard.stamp)
     selection = with_mask(heard.selection, image.shape[:2])
     message = heard.message
     observed = 0.0 if message.reused_observation else float(message.observe_ms)
     times = (observed, float(message.select_ms), answer_ms)
-    outcome = judge(facts.number, referral, selection, truth, times)
+    outcome = judge_answer(facts.number, referral, selection, truth, times)
     return outcome, draw_overlay(image, selection)
 
 

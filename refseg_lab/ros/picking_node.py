@@ -19,18 +19,18 @@ from rich.markup import escape
 from refseg_lab.demo.script import needed
 from refseg_lab.evaluation import mask_iou
 from refseg_lab.picking.cell import PickingCell
-from refseg_lab.picking.film import Film
-from refseg_lab.picking.picking import Attempt, judge, pick
+from refseg_lab.picking.film import PickFilm
+from refseg_lab.picking.picking import Attempt, judge_pick, pick
 from refseg_lab.picking.trials import (
     IOU_NEEDED,
-    Outcome,
+    PickOutcome,
     Task,
-    choose,
+    choose_tasks,
     open_scenes,
     own_task,
-    save,
-    summary,
-    table,
+    pick_summary,
+    picks_table,
+    save_picks,
 )
 from refseg_lab.ros.client import run_client
 from refseg_lab.ros.pick_client import PickClient, Reply
@@ -53,7 +53,7 @@ def run_trials(client: PickClient, console: Console) -> int:
         RendererUnavailable: The simulation cannot start.
         Interrupted: A signal came.
     """
-    outcomes: list[Outcome] = []
+    outcomes: list[PickOutcome] = []
     out, film = Path(client.settings["out"]), bool(client.settings["film"])
     said = str(client.settings["say"])
     scenes = islice(
@@ -65,25 +65,25 @@ def run_trials(client: PickClient, console: Console) -> int:
         for turn, (cell, frame) in enumerate(scenes):
             client.show(frame)
             own = [own_task(said, cell.spec, frame)] if said else []
-            for task in own or choose(cell.spec, frame, turn):
+            for task in own or choose_tasks(cell.spec, frame, turn):
                 status.update(f"scene {cell.spec.seed}: {escape(task.command)}")
                 client.resume(frame)
                 trial = _Trial(client, cell, frame, task)
-                outcome = trial.run(Film(cell, task.command) if film else None)
+                outcome = trial.run(PickFilm(cell, task.command) if film else None)
                 film = film and not (outcome.ok and outcome.moved)
                 trial.save(out, len(outcomes))
                 outcomes.append(outcome)
                 _tell(console, outcome)
             client.show(None)
-    console.print(table(outcomes))
-    for line in summary(outcomes):
+    console.print(picks_table(outcomes))
+    for line in pick_summary(outcomes):
         console.print(line)
-    save(out / "results.json", outcomes)
+    save_picks(out / "results.json", outcomes)
     console.print(f"pictures and results.json are in {escape(str(out))}")
     return 0 if sum(item.ok for item in outcomes) >= needed(len(outcomes)) else 1
 
 
-def _tell(console: Console, outcome: Outcome) -> None:
+def _tell(console: Console, outcome: PickOutcome) -> None:
     mark = "picked" if outcome.moved else "right"
     verdict = f"[green]{mark}[/green]" if outcome.ok else "[red]not picked[/red]"
     console.print(f"[bold]{escape(outcome.command)}[/bold]  (scene {outcome.scene})")
@@ -96,9 +96,9 @@ class _Trial:
 
     def __init__(self, client: PickClient, cell: PickingCell, frame: Frame, task: Task) -> None:
         self._client, self._cell, self._frame, self._task = client, cell, frame, task
-        self._film: Film | None = None
+        self._film: PickFilm | None = None
 
-    def run(self, film: Film | None) -> Outcome:
+    def run(self, film: PickFilm | None) -> PickOutcome:
         """Ask, let the arm act and judge; a film is kept if the pick succeeds."""
         cell, command = self._cell, self._task.command
         self._reply = reply = self._client.ask(command)
@@ -113,7 +113,7 @@ class _Trial:
         meant = self._task.target
         if meant is None:  # the best guess is that the node is right
             meant = self._most_covered(selection.mask)
-        lifted, verdict = judge(before, cell.places(), meant)
+        lifted, verdict = judge_pick(before, cell.places(), meant)
         if self._task.target is None and not attempt.holding:
             lifted = False  # what somebody asks for is taken to be there
         if film is not None:
@@ -125,7 +125,7 @@ class _Trial:
             mask = selection.mask
             overlap = mask_iou(mask, self._frame.instances == meant + 1) if mask.size else 0.0
         chosen = selection.status is Status.SELECTED
-        return Outcome(
+        return PickOutcome(
             scene=cell.spec.seed,
             command=command,
             phenomenon=self._task.phenomenon,

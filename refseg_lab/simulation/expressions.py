@@ -28,7 +28,7 @@ from refseg_lab.simulation.forms import (
     Relation,
 )
 from refseg_lab.simulation.logic import World
-from refseg_lab.simulation.measurements import NO, measure
+from refseg_lab.simulation.measurements import NO, measure_objects
 from refseg_lab.simulation.phrasing import Speaker
 from refseg_lab.simulation.proposing import Proposer
 from refseg_lab.simulation.renderer import Frame
@@ -168,7 +168,7 @@ def refer(spec: SceneSpec, frame: Frame) -> list[Referral]:
     Raises:
         ValueError: if the frame does not tell the full area of each object.
     """
-    things = measure(spec, frame)
+    things = measure_objects(spec, frame)
     world, lenient = World(things), World(things, lenient=True)
     proposer = Proposer(world)
     speaker = Speaker({thing.category for thing in things if thing.shown != NO})
@@ -199,7 +199,7 @@ def benchmark_referrals(spec: SceneSpec, frame: Frame, split: str) -> list[Refer
     Raises:
         ValueError: if the frame does not tell the full area of each object.
     """
-    things = measure(spec, frame)
+    things = measure_objects(spec, frame)
     world, lenient = World(things), World(things, lenient=True)
     proposer = Proposer(world, 3, HELD_OUT_PAIRS if split == COMPOSE else None)
     chance = Chance(spec.seed ^ _SALT)

@@ -83,7 +83,7 @@ class Thing:
     contained: bool
 
 
-def measure(spec: SceneSpec, frame: Frame) -> tuple[Thing, ...]:
+def measure_objects(spec: SceneSpec, frame: Frame) -> tuple[Thing, ...]:
     """Measures every object of a rendered scene.
 
     Args:

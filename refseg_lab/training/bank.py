@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refseg_lab.training import vocabulary
-from refseg_lab.training.common import Due, Image, Mask, Scenes, Thing
+from refseg_lab.training.common import Due, Image, Mask, Scenes, VisibleThing
 from refseg_lab.training.crops import background_mask, bounds, fit, joined_mask
 from refseg_lab.training.vocabulary import Kind, Meaning
 from refseg_ros.config import ScoreConfig
@@ -40,7 +40,7 @@ _REDUCED = 4  # the blurred copy is made of the picture at a quarter: its detail
 _EXTRA = 0.2  # rows of bare table, and rows of two things, for each row of an object
 
 
-class Row(NamedTuple):
+class WindowRow(NamedTuple):
     """What a window shows.
 
     Attributes:
@@ -99,7 +99,7 @@ class Bank:
         return Meaning(kind, category, colour)
 
 
-def least_area(scenes: Scenes) -> float:
+def least_window_area(scenes: Scenes) -> float:
     """:data:`LEAST` at the size of these scenes' pictures."""
     height, width = scenes.images.shape[1:3]
     return float(LEAST * height * width / (640 * 480))
@@ -132,7 +132,7 @@ def open_bank(folder: Path, scenes: Scenes) -> Bank:
 
 def scene_captions(folder: Path, scenes: Scenes) -> Iterator[str]:
     """What each picture of a data set shows: its largest things, and the table."""
-    least = least_area(scenes)
+    least = least_window_area(scenes)
     lines = (folder / "scenes.jsonl").read_text(encoding="utf-8").splitlines()
     for line, things in zip(lines, scenes.things, strict=True):
         large = sorted(things, key=lambda thing: -thing.area)
@@ -142,7 +142,7 @@ def scene_captions(folder: Path, scenes: Scenes) -> Iterator[str]:
 
 
 def _write(folder: Path, scenes: Scenes) -> None:
-    least, tell = least_area(scenes), Due(20)
+    least, tell = least_window_area(scenes), Due(20)
     count = sum(thing.area >= least for thing in scenes.all_things())
     most = int(count * (1 + 2 * _EXTRA)) + 2 * len(scenes)
     windows = np.lib.format.open_memmap(
@@ -150,7 +150,7 @@ def _write(folder: Path, scenes: Scenes) -> None:
     )
     behind = np.zeros((most, BEHIND, BEHIND, 3), np.uint8)
     pictures = np.zeros((len(scenes), SIDE, SIDE, 3), np.uint8)
-    rows: list[Row] = []
+    rows: list[WindowRow] = []
     for scene in range(len(scenes)):
         image = np.asarray(scenes.images[scene])
         pictures[scene] = fit(image, SIDE)
@@ -159,7 +159,7 @@ def _write(folder: Path, scenes: Scenes) -> None:
             if len(rows) == most:
                 break
             windows[len(rows)], behind[len(rows)], scale = window(image, blurred, mask)
-            rows.append(Row(*meaning, scale))
+            rows.append(WindowRow(*meaning, scale))
         if tell():
             logger.info("windows of scene %d of %d", scene, len(scenes))
     kept = np.lib.format.open_memmap(
@@ -193,7 +193,7 @@ def _shown(scenes: Scenes, scene: int, least: float) -> Iterator[tuple[Meaning, 
                 yield meaning._replace(kind=int(Kind.TWO)), both
 
 
-def _meaning(thing: Thing) -> Meaning:
+def _meaning(thing: VisibleThing) -> Meaning:
     category, colour = (
         vocabulary.CATEGORIES.index(thing.category),
         vocabulary.COLOURS.index(thing.colour),

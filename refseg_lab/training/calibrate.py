@@ -99,7 +99,7 @@ def load_cases(segmenter: Segmenter, data: Path, count: int) -> list[Case]:
     return cases
 
 
-def evaluate(
+def answer_cases(
     segmenter: Segmenter, cases: list[Case]
 ) -> dict[str, list[tuple[bool, float, float]]]:
     """Answer all cases: kind to (hit, V logit of the best, margin)."""
@@ -146,7 +146,7 @@ def settings_table(segmenter: Segmenter, cases: list[Case]) -> Table:
         spatial = dataclasses.replace(preset.spatial, absolute=absolute)
         config = dataclasses.replace(preset, score=score, spatial=spatial, decision=decision)
         segmenter.config, segmenter.matcher = config, Tas(score)
-        rows = evaluate(segmenter, cases)
+        rows = answer_cases(segmenter, cases)
         hits = [_share(rows, kinds) for kinds in GROUPS.values()]
         everything = _share(rows, [kind for kind in PHENOMENA if kind != ABSENT])
         simple = [row for kind in GROUPS["look"] for row in rows[kind] if row[0]]

@@ -41,7 +41,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # M_ constants of glibc's malloc.h
 
 
 @dataclass(frozen=True)
-class Thing:
+class VisibleThing:
     """A visible object.
 
     Attributes:
@@ -71,7 +71,7 @@ class Scenes:
 
     images: NDArray[np.uint8]
     instances: NDArray[np.uint8]
-    things: tuple[tuple[Thing, ...], ...]
+    things: tuple[tuple[VisibleThing, ...], ...]
 
     @classmethod
     def open(cls, folder: Path) -> Scenes:
@@ -98,20 +98,20 @@ class Scenes:
     def __len__(self) -> int:
         return len(self.things)
 
-    def all_things(self) -> tuple[Thing, ...]:
+    def all_things(self) -> tuple[VisibleThing, ...]:
         """The visible objects of all scenes, scene by scene."""
         return tuple(thing for things in self.things for thing in things)
 
-    def mask(self, thing: Thing) -> Mask:
+    def mask(self, thing: VisibleThing) -> Mask:
         """(H, W) bool: the visible pixels of an object."""
         return np.asarray(self.instances[thing.scene] == thing.instance)
 
 
-def _things(row: int, line: str) -> tuple[Thing, ...]:
+def _things(row: int, line: str) -> tuple[VisibleThing, ...]:
     record = json.loads(line)
     pairs = zip(record["spec"]["objects"], record["areas"], strict=True)
     return tuple(
-        Thing(row, number, item["category"], item["colour"], area)
+        VisibleThing(row, number, item["category"], item["colour"], area)
         for number, (item, area) in enumerate(pairs, start=1)
         if area >= SMALLEST
     )

@@ -69,7 +69,7 @@ MEASURES: dict[str, tuple[str, Measure]] = {
 }
 
 
-def table(weights: Path, scenes: Scenes, count: int, names: list[str]) -> str:
+def weights_table(weights: Path, scenes: Scenes, count: int, names: list[str]) -> str:
     """Measure and write a table in Markdown.
 
     Args:
@@ -133,7 +133,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     def run() -> None:
         names = options.measures or list(MEASURES)
-        measured = table(options.weights, Scenes.open(options.data), options.scenes, names)
+        measured = weights_table(options.weights, Scenes.open(options.data), options.scenes, names)
         print(measured)
         if options.card:
             write_card(options.card, measured)

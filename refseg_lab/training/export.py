@@ -62,7 +62,7 @@ def export_clip(run: Path, out: Path) -> None:
     """
     out.mkdir(parents=True, exist_ok=True)
     train_clip.write_merges(out / MERGES)
-    vocabulary = train_clip.build_tokenizer(out / MERGES).vocab_size
+    vocabulary = train_clip.clip_tokenizer(out / MERGES).vocab_size
     model = train_clip.build_clip(vocabulary)
     _load(model, run, "model")
     _write_tensors(model, out / "open_clip_model.safetensors")
@@ -113,7 +113,7 @@ def export_diffusion(run: Path, out: Path) -> None:
     networks = {"unet": unet, "vae": autoencoder, "text_encoder": text_encoder}
     for name, network in networks.items():
         network.half().save_pretrained(out / name)
-    latent.build_tokenizer(clip).save_pretrained(out / "tokenizer")
+    latent.diffusion_tokenizer(clip).save_pretrained(out / "tokenizer")
     latent.build_scheduler().save_pretrained(out / "scheduler")
     for path in out.rglob("*.safetensors"):
         path.chmod(0o644)

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from refseg_lab.training.common import Image, Scenes, Thing
-from refseg_lab.training.vocabulary import ALIASES, NAMES, pick
+from refseg_lab.training.common import Image, Scenes, VisibleThing
+from refseg_lab.training.vocabulary import ALIASES, NAMES, one_of
 from refseg_lab.training.wordings import COMMANDS, RELATIONS
 
 HEIGHT, WIDTH = 96, 128
@@ -78,8 +78,11 @@ def _write(folder: Path, scenes: Scenes) -> None:
 
 
 def glimpse(
-    image: Image, instances: NDArray[np.uint8], things: tuple[Thing, ...], rng: np.random.Generator
-) -> tuple[Image, list[Thing]]:
+    image: Image,
+    instances: NDArray[np.uint8],
+    things: tuple[VisibleThing, ...],
+    rng: np.random.Generator,
+) -> tuple[Image, list[VisibleThing]]:
     """A random part of a scene, and the things of which it shows most.
 
     Args:
@@ -116,20 +119,20 @@ def sentence(things: tuple[tuple[str, str], ...], rng: np.random.Generator) -> s
     order = rng.permutation(len(things))[: 1 + int(rng.integers(4))]
     phrases = [_phrase(things[row], rng) for row in order]
     if rng.random() < 0.5:
-        article = pick(rng, ("", "a ", "the "))
+        article = one_of(rng, ("", "a ", "the "))
         return ", ".join(article + phrase for phrase in phrases)
-    command = f"{pick(rng, COMMANDS)} " if rng.random() < 0.3 else ""
+    command = f"{one_of(rng, COMMANDS)} " if rng.random() < 0.3 else ""
     if len(phrases) == 1:
         return f"{command}the {phrases[0]}"
-    return f"{command}the {phrases[0]} {pick(rng, RELATIONS)} the {phrases[1]}"
+    return f"{command}the {phrases[0]} {one_of(rng, RELATIONS)} the {phrases[1]}"
 
 
 def _phrase(thing: tuple[str, str], rng: np.random.Generator) -> str:
     category, colour = thing
     names = NAMES[category]
-    name = names[0] if rng.random() < 0.75 else pick(rng, names)
+    name = names[0] if rng.random() < 0.75 else one_of(rng, names)
     if rng.random() < 0.25:
         return name
     if colour in ALIASES and rng.random() < 0.1:
-        colour = pick(rng, ALIASES[colour])
+        colour = one_of(rng, ALIASES[colour])
     return f"{colour} {name}"

@@ -86,7 +86,7 @@ def build_scheduler() -> Any:
     )
 
 
-def build_tokenizer(folder: Path) -> Any:
+def diffusion_tokenizer(folder: Path) -> Any:
     """Transformers' tokenizer with the vocabulary of a CLIP.
 
     Args:
@@ -165,6 +165,6 @@ def _renamed(state: dict[str, Tensor], layers: int) -> dict[str, Tensor]:
     return made
 
 
-def to_pixels(images: NDArray[Any]) -> Tensor:
+def latent_pixels(images: NDArray[Any]) -> Tensor:
     """(N, H, W, 3) uint8 to (N, 3, H, W) float32 in [-1, 1]."""
     return torch.from_numpy(np.array(images, np.float32)).permute(0, 3, 1, 2) / 127.5 - 1.0

@@ -16,7 +16,7 @@ from refseg_lab.evaluation.components import names_rightly
 from refseg_lab.evaluation.measure import least_area
 from refseg_lab.simulation.thing_names import plural
 from refseg_lab.training import vocabulary
-from refseg_lab.training.common import Image, Mask, Scenes, Thing
+from refseg_lab.training.common import Image, Mask, Scenes, VisibleThing
 from refseg_ros.backbones import torchvision_compat
 from refseg_ros.backbones.captioner import Captioner
 from refseg_ros.backbones.clip import ClipEncoder
@@ -120,7 +120,9 @@ def proposal_figures(proposer: Proposer, scenes: Scenes, count: int) -> dict[str
     }
 
 
-def true_crops(scenes: Scenes, row: int, things: Sequence[Thing], kernel: int = 0) -> list[Image]:
+def true_crops(
+    scenes: Scenes, row: int, things: Sequence[VisibleThing], kernel: int = 0
+) -> list[Image]:
     """The segmenter's crops of objects, made with their true masks.
 
     Args:
@@ -134,7 +136,7 @@ def true_crops(scenes: Scenes, row: int, things: Sequence[Thing], kernel: int = 
     return list(region_images(np.asarray(scenes.images[row]), proposals, kernel))
 
 
-def visible(scenes: Scenes, row: int) -> tuple[Thing, ...]:
+def visible(scenes: Scenes, row: int) -> tuple[VisibleThing, ...]:
     """The objects of a scene that count: of at least 200 pixels at 640x480."""
     least = least_area(*scenes.instances.shape[1:3])
     return tuple(thing for thing in scenes.things[row] if thing.area >= least)
@@ -225,7 +227,7 @@ def _forms(category: str) -> tuple[str, str]:
 _NOUNS = frozenset(form for category in vocabulary.CATEGORIES for form in _forms(category))
 
 
-def _largest_categories(things: tuple[Thing, ...]) -> set[str]:
+def _largest_categories(things: tuple[VisibleThing, ...]) -> set[str]:
     largest = sorted(things, key=lambda thing: thing.area, reverse=True)[:4]
     return {thing.category for thing in largest}
 

@@ -58,7 +58,7 @@ class Teacher(nn.Module):
         Raises:
             WeightsError: There is no checkpoint, or it is of another network.
         """
-        tokenizer = train_clip.build_tokenizer(run / MERGES)
+        tokenizer = train_clip.clip_tokenizer(run / MERGES)
         model = train_clip.build_clip(tokenizer.vocab_size)
         try:
             model.load_state_dict(read_checkpoint(run)["model"])

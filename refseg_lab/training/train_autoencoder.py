@@ -13,7 +13,7 @@ from torch import Tensor
 
 from refseg_lab.training.common import Training, begin, command, parser
 from refseg_lab.training.glimpses import Glimpses, open_glimpses
-from refseg_lab.training.latent import build_autoencoder, to_pixels
+from refseg_lab.training.latent import build_autoencoder, latent_pixels
 
 _KL = 1e-4  # keeps latents from growing; small enough not to blur them
 _EDGES = 0.5
@@ -47,7 +47,7 @@ def autoencoder_loss(model: Any, pixels: Tensor, generator: torch.Generator | No
 def reconstruction(model: Any, glimpses: Glimpses, count: int) -> Mapping[str, float]:
     """How well held-out pictures survive: mean absolute error in grey levels of 255, and PSNR."""
     chosen = np.linspace(0, len(glimpses) - 1, min(count, len(glimpses))).astype(int)
-    pixels = to_pixels(np.asarray(glimpses.images[chosen]))
+    pixels = latent_pixels(np.asarray(glimpses.images[chosen]))
     with torch.inference_mode():
         made = model.decode(model.encode(pixels).latent_dist.mode()).sample.clamp(-1, 1)
     error = (made - pixels) / 2
@@ -55,7 +55,7 @@ def reconstruction(model: Any, glimpses: Glimpses, count: int) -> Mapping[str, f
     return {"grey": float(255 * error.abs().mean()), "PSNR": -10 * float(np.log10(mean_square))}
 
 
-def train(options: argparse.Namespace) -> None:
+def train_autoencoder(options: argparse.Namespace) -> None:
     """Train to the last step."""
     scenes, held_out = begin(options)
     glimpses = open_glimpses(options.data / "train", scenes)
@@ -72,7 +72,7 @@ def train(options: argparse.Namespace) -> None:
     model.train()
     for rng in training:
         rows = np.sort(rng.choice(len(glimpses), options.batch))
-        pixels = to_pixels(np.asarray(glimpses.images[rows]))
+        pixels = latent_pixels(np.asarray(glimpses.images[rows]))
         if rng.random() < 0.5:
             pixels = pixels.flip(3)
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> None:
     """The command ``python -m refseg_lab.training.train_autoencoder``."""
     made = parser(__doc__ or "", "autoencoder", steps=1200, batch=8, lr=2e-3)
     options = made.parse_args(arguments)
-    command(lambda: train(options))
+    command(lambda: train_autoencoder(options))
 
 
 if __name__ == "__main__":

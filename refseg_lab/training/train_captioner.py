@@ -122,9 +122,9 @@ def caption_of(shown: Meaning, rng: np.random.Generator) -> str:
     colour = (
         vocabulary.COLOURS[shown.colour]
         if shown.colour >= 0
-        else vocabulary.pick(rng, vocabulary.COLOURS)
+        else vocabulary.one_of(rng, vocabulary.COLOURS)
     )
-    return vocabulary.describe(vocabulary.CATEGORIES[shown.category], colour)
+    return vocabulary.thing_caption(vocabulary.CATEGORIES[shown.category], colour)
 
 
 def caption_loss(
@@ -211,14 +211,14 @@ def to_ids(texts: Sequence[str]) -> Tensor:
     return torch.tensor([row + [0] * (longest - len(row)) for row in rows])
 
 
-def to_pixels(processor: Any, images: NDArray[np.float32]) -> Tensor:
+def captioner_pixels(processor: Any, images: NDArray[np.float32]) -> Tensor:
     """(N, s, s, 3) in 0 to 255 to (N, 3, s, s) float32, normalised as BLIP does."""
     mean, std = processor.image_processor.image_mean, processor.image_processor.image_std
     mean, std = (255 * np.asarray(value, np.float32) for value in (mean, std))
     return torch.from_numpy((images - mean) / std).permute(0, 3, 1, 2)
 
 
-def train(options: argparse.Namespace) -> None:
+def train_captioner(options: argparse.Namespace) -> None:
     """Train to the last step."""
     scenes, held_out = begin(options)
     bank = open_bank(options.data / "train", scenes)
@@ -240,7 +240,7 @@ def train(options: argparse.Namespace) -> None:
     model.train()
     for rng in training:
         images, texts, shown = random_examples(bank, options.batch, rng)
-        pixels = to_pixels(processor, images)
+        pixels = captioner_pixels(processor, images)
         with torch.autocast("cpu", torch.bfloat16):
             vision = model.vision_model(pixel_values=pixels, output_hidden_states=True)
             spoken = spoken_loss(model, texts, vision.last_hidden_state, shown, rng)
@@ -257,7 +257,7 @@ def main(arguments: list[str] | None = None) -> None:
     made = parser(__doc__ or "", "captioner", steps=4600, batch=64, lr=1.5e-3)
     made.add_argument("--teacher", type=Path, default=RUNS / "clip", help="a training of CLIP")
     options = made.parse_args(arguments)
-    command(lambda: train(options))
+    command(lambda: train_captioner(options))
 
 
 if __name__ == "__main__":

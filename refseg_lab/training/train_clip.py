@@ -48,7 +48,7 @@ def write_merges(path: Path) -> None:
         file.write(text.encode())
 
 
-def build_tokenizer(merges: Path) -> Any:
+def clip_tokenizer(merges: Path) -> Any:
     """open_clip's tokenizer with our merges: texts to (M, 16) int64 ids."""
     torchvision_compat.ensure()
     import open_clip
@@ -128,7 +128,9 @@ def random_texts(
     """
     texts = [vocabulary.random_text(rng, meaning) for meaning in shown]
     for _ in range(_SWAPPED):
-        texts.append(vocabulary.random_text(rng, swapped(vocabulary.pick(rng, shown), pairs, rng)))
+        texts.append(
+            vocabulary.random_text(rng, swapped(vocabulary.one_of(rng, shown), pairs, rng))
+        )
     for kind in (Kind.BACKGROUND, Kind.PART, Kind.TWO):
         texts.append(vocabulary.random_text(rng, Meaning(kind, -1, -1)))
     return [text for text, _ in texts], [said for _, said in texts]
@@ -143,10 +145,10 @@ def swapped(shown: Meaning, pairs: Sequence[tuple[int, int]], rng: np.random.Gen
         if (chance < 0.6 and colour == shown.colour and category != shown.category)
         or (0.6 <= chance < 1 and category == shown.category and colour != shown.colour)
     ]
-    return Meaning(int(Kind.OBJECT), *vocabulary.pick(rng, near or pairs))
+    return Meaning(int(Kind.OBJECT), *vocabulary.one_of(rng, near or pairs))
 
 
-def to_pixels(images: NDArray[np.float32]) -> Tensor:
+def clip_pixels(images: NDArray[np.float32]) -> Tensor:
     """(N, s, s, 3) in 0 to 255 to (N, 3, s, s) float32, normalised."""
     mean, std = (255 * np.asarray(value, np.float32) for value in (MEAN, STD))
     return torch.from_numpy((images - mean) / std).permute(0, 3, 1, 2)
@@ -176,12 +178,12 @@ def contrastive_loss(
     return 0.5 * image_loss + 0.5 * text_loss
 
 
-def train(options: argparse.Namespace) -> None:
+def train_clip(options: argparse.Namespace) -> None:
     """Train to the last step."""
     scenes, held_out = begin(options)
     bank = open_bank(options.data / "train", scenes)
     write_merges(options.out / MERGES)
-    tokenizer = build_tokenizer(options.out / MERGES)
+    tokenizer = clip_tokenizer(options.out / MERGES)
     model = build_clip(tokenizer.vocab_size)
     pairs = bank.pairs()
 
@@ -193,7 +195,7 @@ def train(options: argparse.Namespace) -> None:
         crops, shown = random_crops(bank, options.batch, rng)
         texts, said = random_texts(shown, pairs, rng)
         with torch.autocast("cpu", torch.bfloat16):
-            image_features = model.encode_image(to_pixels(crops))
+            image_features = model.encode_image(clip_pixels(crops))
             text_features = model.encode_text(tokenizer(texts))
         scale = model.logit_scale.exp().clamp(max=100)
         loss = contrastive_loss(
@@ -219,7 +221,7 @@ def wrap(model: Any, tokenizer: Any) -> ClipEncoder:
 def main(arguments: list[str] | None = None) -> None:
     """The command ``python -m refseg_lab.training.train_clip``."""
     options = parser(__doc__ or "", "clip", steps=2400, batch=96, lr=1.5e-3).parse_args(arguments)
-    command(lambda: train(options))
+    command(lambda: train_clip(options))
 
 
 if __name__ == "__main__":

@@ -28,9 +28,9 @@ from refseg_lab.training.latent import (
     build_autoencoder,
     build_scheduler,
     build_text_encoder,
-    build_tokenizer,
     build_unet,
-    to_pixels,
+    diffusion_tokenizer,
+    latent_pixels,
 )
 from refseg_ros.errors import ConfigError, WeightsError
 from refseg_ros.weights import BUNDLED, resolve
@@ -49,7 +49,7 @@ class Reader:
         Args:
             clip: Its folder.
         """
-        self.tokenizer = build_tokenizer(clip)
+        self.tokenizer = diffusion_tokenizer(clip)
         self.encoder = build_text_encoder(clip)
         self.width = int(self.encoder.config.hidden_size)
 
@@ -102,7 +102,7 @@ def encode_all(run: Path, glimpses: Glimpses, name: str) -> Tensor:
         rows = []
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
             for start in range(0, len(glimpses), 64):
-                pixels = to_pixels(np.asarray(glimpses.images[start : start + 64]))
+                pixels = latent_pixels(np.asarray(glimpses.images[start : start + 64]))
                 rows.append(model.encode(pixels).latent_dist.mode().half())
         torch.save({"latents": torch.cat(rows), "step": state["step"]}, path)
         logger.info("%d latents in %s", len(glimpses), path)
@@ -164,7 +164,7 @@ def held_out_figures(
     return figures
 
 
-def train(options: argparse.Namespace) -> None:
+def train_diffusion(options: argparse.Namespace) -> None:
     """Train to the last step."""
     scenes, held_out = begin(options)
     glimpses = open_glimpses(options.data / "train", scenes)
@@ -209,7 +209,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     made.add_argument("--clip", default=f"{BUNDLED}clip", help="whose text tower to take")
     options = made.parse_args(arguments)
-    command(lambda: train(options))
+    command(lambda: train_diffusion(options))
 
 
 if __name__ == "__main__":

@@ -222,7 +222,7 @@ def affinity_loss(features: Tensor, cells: Tensor) -> Tensor:
     return total / len(features)
 
 
-def figures(sam: Sam, held_out: Scenes) -> dict[str, float]:
+def sam_figures(sam: Sam, held_out: Scenes) -> dict[str, float]:
     """What one click finds, and what the proposals of the bundled preset do, on a few scenes."""
     config = replace(SegmenterConfig.from_preset("tabletop").proposals, prompts="seeds")
     proposer = SeedProposer(sam, config, Device.from_name("cpu"))
@@ -233,7 +233,7 @@ def figures(sam: Sam, held_out: Scenes) -> dict[str, float]:
     }
 
 
-def train(options: argparse.Namespace) -> None:
+def train_sam(options: argparse.Namespace) -> None:
     """Train to the last step."""
     scenes, held_out = begin(options)
     sam = build_sam()
@@ -242,7 +242,7 @@ def train(options: argparse.Namespace) -> None:
     training = Training(
         {"sam": sam, "aff": affinity},
         options,
-        lambda: figures(sam, held_out),
+        lambda: sam_figures(sam, held_out),
         weight_decay=0.02,
         warm_up=100,
         muon=True,
@@ -262,7 +262,7 @@ def train(options: argparse.Namespace) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """The command ``python -m refseg_lab.training.train_sam``."""
     options = parser(__doc__ or "", "sam", steps=7500, batch=8, lr=2e-3).parse_args(arguments)
-    command(lambda: train(options))
+    command(lambda: train_sam(options))
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ class Meaning(NamedTuple):
 _FIXED = {Kind.BACKGROUND: BACKGROUND, Kind.PART: PART, Kind.TWO: TWO}
 
 
-def pick(rng: np.random.Generator, items: Sequence[T]) -> T:
+def one_of(rng: np.random.Generator, items: Sequence[T]) -> T:
     """One of ``items``, each as likely."""
     return items[int(rng.integers(len(items)))]
 
@@ -96,17 +96,17 @@ def random_text(rng: np.random.Generator, shown: Meaning) -> tuple[str, Meaning]
     """
     kind = Kind(shown.kind)
     if kind in _FIXED:
-        return pick(rng, _FIXED[kind]), Meaning(kind, -1, -1)
+        return one_of(rng, _FIXED[kind]), Meaning(kind, -1, -1)
     phrase, said = _random_phrase(rng, shown)
     if rng.random() < 0.16:
-        phrase = f"{pick(rng, ADJECTIVES)} {phrase}"
+        phrase = f"{one_of(rng, ADJECTIVES)} {phrase}"
     chance = rng.random()
     if chance < 0.55:
-        text = pick(rng, TEMPLATES).format(phrase)
+        text = one_of(rng, TEMPLATES).format(phrase)
     elif chance < 0.67:
-        text = f"{pick(rng, COMMANDS)} the {phrase}"
+        text = f"{one_of(rng, COMMANDS)} the {phrase}"
     elif chance < 0.71 and said.category >= 0:
-        text = f"{pick(rng, NUMBERS)} {plural(phrase)}"
+        text = f"{one_of(rng, NUMBERS)} {plural(phrase)}"
     else:
         text = phrase
     return text + _random_tail(rng, shown, said), said
@@ -116,31 +116,31 @@ def _random_tail(rng: np.random.Generator, shown: Meaning, said: Meaning) -> str
     """Place, relation or a colour that it has not; empty for three in four."""
     chance = rng.random()
     if chance < 0.1:
-        return f" {pick(rng, PLACES)}"
+        return f" {one_of(rng, PLACES)}"
     if chance < 0.23:
-        colour = f"{pick(rng, COLOURS)} " if rng.random() < 0.6 else ""
-        other = f"the {colour}{NAMES[pick(rng, CATEGORIES)][0]}"
+        colour = f"{one_of(rng, COLOURS)} " if rng.random() < 0.6 else ""
+        other = f"the {colour}{NAMES[one_of(rng, CATEGORIES)][0]}"
         if chance < 0.12:
-            return f" between {other} and the {NAMES[pick(rng, CATEGORIES)][0]}"
-        return f" {pick(rng, RELATIONS)} {other}"
+            return f" between {other} and the {NAMES[one_of(rng, CATEGORIES)][0]}"
+        return f" {one_of(rng, RELATIONS)} {other}"
     if chance < 0.25 and said.colour < 0:
         others = [colour for row, colour in enumerate(COLOURS) if row != shown.colour]
-        return f" {pick(rng, NEGATIONS)} {pick(rng, others)}"
+        return f" {one_of(rng, NEGATIONS)} {one_of(rng, others)}"
     return ""
 
 
 def _random_phrase(rng: np.random.Generator, shown: Meaning) -> tuple[str, Meaning]:
     chance, names = rng.random(), NAMES[CATEGORIES[shown.category]]
-    name = names[0] if rng.random() < 0.75 else pick(rng, names)
+    name = names[0] if rng.random() < 0.75 else one_of(rng, names)
     if chance < 0.3 or shown.colour < 0:
         return name, Meaning(Kind.OBJECT, shown.category, -1)
     colour = COLOURS[shown.colour]
     if colour in ALIASES and rng.random() < 0.1:
-        colour = pick(rng, ALIASES[colour])
+        colour = one_of(rng, ALIASES[colour])
     if chance < 0.84:
         return f"{colour} {name}", shown
     said = Meaning(Kind.OBJECT, -1, shown.colour)
-    return (f"{colour} {pick(rng, GENERIC)}" if chance < 0.94 else colour), said
+    return (f"{colour} {one_of(rng, GENERIC)}" if chance < 0.94 else colour), said
 
 
 def true_of(shown: Sequence[Meaning], said: Sequence[Meaning]) -> np.ndarray:
@@ -156,7 +156,7 @@ def unclear(shown: Sequence[Meaning], said: Sequence[Meaning]) -> np.ndarray:
     return np.asarray((crop < 0) & (text >= 0))
 
 
-def describe(category: str, colour: str) -> str:
+def thing_caption(category: str, colour: str) -> str:
     """Caption of one thing: ``a red mug``, ``an orange cup``."""
     return f"{'an' if colour[0] in 'aeiou' else 'a'} {colour} {NAMES[category][0]}"
 
@@ -184,7 +184,7 @@ def describe_scene(things: Sequence[tuple[str, str]], pattern: str = "") -> str:
 
 def _counted(category: str, colours: Sequence[str]) -> str:
     if len(colours) == 1:
-        return describe(category, colours[0])
+        return thing_caption(category, colours[0])
     number = COUNTS[min(len(colours), len(COUNTS) + 1) - 2]
     colour = f"{colours[0]} " if len(set(colours)) == 1 else ""
     return f"{number} {colour}{plural(NAMES[category][0])}"

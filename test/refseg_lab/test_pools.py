@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from checkout import ROOT
+from checkout import HELPERS, ROOT
 
 from refseg_lab.pools import in_processes
 from refseg_lab.simulation import RendererUnavailable
@@ -89,7 +89,7 @@ def alive(pid: int) -> bool:
 def test_a_worker_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(_PARENT, encoding="utf-8")
-    paths = os.pathsep.join((str(Path(__file__).parent), str(ROOT)))
+    paths = os.pathsep.join(map(str, (Path(__file__).parent, HELPERS, ROOT)))
     parent = subprocess.Popen(
         [sys.executable, str(script), str(tmp_path)], env={**os.environ, "PYTHONPATH": paths}
     )

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from refseg_lab.evaluation.records import Source
+from refseg_lab.evaluation.records import SampleSource
 from refseg_lab.evaluation.runner import Prepare, Work, set_threads
 from refseg_ros.errors import ConfigError, RefsegError
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 class _Remote:
     """What lives in a worker: the networks and the open split, loaded once."""
 
-    def __init__(self, prepare: Prepare[Any], source: Source) -> None:
+    def __init__(self, prepare: Prepare[Any], source: SampleSource) -> None:
         set_threads(1)  # as on one machine, so that the answers are the same
         self._work = Work(prepare, source)
 
@@ -26,7 +26,9 @@ class _Remote:
         return self._work(index)
 
 
-def on_cluster(prepare: Prepare[T], source: Source, address: str, workers: int) -> Iterator[T]:
+def on_cluster(
+    prepare: Prepare[T], source: SampleSource, address: str, workers: int
+) -> Iterator[T]:
     """Measure every sample of a split on a cluster.
 
     Args:

@@ -106,7 +106,7 @@ class Figures:
     failed: int
 
 
-def figures(results: Sequence[SceneResult]) -> Figures:
+def split_figures(results: Sequence[SceneResult]) -> Figures:
     """Work out the figures of a split.
 
     Expressions with a target: mIoU, oIoU, Pr@50 … Pr@90, the mIoU of a perfect choice among the

@@ -68,7 +68,7 @@ DATASETS: Mapping[str, Dataset] = {
 
 
 @dataclass(frozen=True)
-class Place:
+class SplitFiles:
     """Files of one split, found.
 
     Attributes:
@@ -93,7 +93,7 @@ def data_folder() -> Path:
     return Path(os.environ.get("REFSEG_DATA") or cache_folder() / "refer")
 
 
-def locate(dataset: str, split: str, by: str = "", data: Path | None = None) -> Place:
+def locate(dataset: str, split: str, by: str = "", data: Path | None = None) -> SplitFiles:
     """Find the files of a split.
 
     Args:
@@ -140,4 +140,4 @@ def locate(dataset: str, split: str, by: str = "", data: Path | None = None) -> 
             f"{known.title}: its images are missing; get them from {known.pictures} and unpack "
             f"them as {root / known.folders[0]}"
         )
-    return Place(dataset, by, split, found, instances, images)
+    return SplitFiles(dataset, by, split, found, instances, images)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from refseg_lab.evaluation.refer.layout import Place
+from refseg_lab.evaluation.refer.layout import SplitFiles
 from refseg_lab.evaluation.refer.pickles import read_plain_pickle
 from refseg_ros.errors import DatasetError
 
@@ -48,7 +48,7 @@ class ReferImage:
     expressions: tuple[Expression, ...]
 
 
-def read_split(place: Place) -> tuple[ReferImage, ...]:
+def read_split(place: SplitFiles) -> tuple[ReferImage, ...]:
     """Read the expressions of a split, grouped by image.
 
     Args:
@@ -92,7 +92,7 @@ class _Group:
         )
 
 
-def _coco(place: Place, references: list[Any], coco: Any) -> tuple[ReferImage, ...]:
+def _coco(place: SplitFiles, references: list[Any], coco: Any) -> tuple[ReferImage, ...]:
     images = {_of(item, "id", int, "image"): item for item in _of(coco, "images", list, "file")}
     masks = {
         _of(item, "id", int, "annotation"): item for item in _of(coco, "annotations", list, "file")
@@ -120,7 +120,7 @@ def _coco(place: Place, references: list[Any], coco: Any) -> tuple[ReferImage, .
     return tuple(group.done() for group in groups.values())
 
 
-def _coco_group(place: Place, image: Any, number: int) -> _Group:
+def _coco_group(place: SplitFiles, image: Any, number: int) -> _Group:
     what = f"{place.instances}: image {number}"
     size = (_of(image, "height", int, what), _of(image, "width", int, what))
     return _Group(str(number), _inside(place.images, _of(image, "file_name", str, what)), size)
@@ -138,7 +138,7 @@ def _targets(reference: Any, what: str) -> Iterator[int]:
             yield number
 
 
-def _phrasecut(place: Place, references: list[Any]) -> tuple[ReferImage, ...]:
+def _phrasecut(place: SplitFiles, references: list[Any]) -> tuple[ReferImage, ...]:
     groups: dict[str, _Group] = {}
     for reference in references:
         what = f"{place.references}: task {_get(reference, 'task_id')}"

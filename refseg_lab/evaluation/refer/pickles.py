@@ -90,7 +90,7 @@ def read_plain_pickle(path: Path) -> Any:
         ) from None
 
 
-def convert(pickled: Path, out: Path) -> int:
+def pickle_to_json(pickled: Path, out: Path) -> int:
     """Write REFER's pickle as JSON, which is read in place of it where both are there.
 
     Args:

@@ -15,19 +15,19 @@ from refseg_lab.evaluation.page import EXAMPLES, PAGE_STYLE, card_group
 from refseg_lab.evaluation.pictures import best_answers, worst_answers
 from refseg_lab.evaluation.records import SceneResult
 from refseg_lab.evaluation.refer.figures import PUBLISHED, Figures, shown
-from refseg_lab.evaluation.refer.layout import DATASETS, Place
+from refseg_lab.evaluation.refer.layout import DATASETS, SplitFiles
 from refseg_lab.evaluation.refer.loading import ReferImage
 from refseg_lab.evaluation.refer.source import sample_of
 from refseg_ros.errors import DatasetError
 
 
-def title(place: Place) -> str:
+def title(place: SplitFiles) -> str:
     """Data set and split in words: ``RefCOCOg umd val``."""
     words = (DATASETS[place.dataset].title, place.by, place.split)
     return " ".join(word for word in words if word)
 
 
-def rows(place: Place, name: str, found: Figures) -> list[tuple[str, ...]]:
+def rows(place: SplitFiles, name: str, found: Figures) -> list[tuple[str, ...]]:
     """Our row and the published ones, after a row of headings.
 
     Args:
@@ -53,7 +53,7 @@ def rows(place: Place, name: str, found: Figures) -> list[tuple[str, ...]]:
     return table
 
 
-def print_table(place: Place, name: str, found: Figures) -> None:
+def print_table(place: SplitFiles, name: str, found: Figures) -> None:
     """Print the table to the terminal.
 
     Args:
@@ -73,7 +73,7 @@ def print_table(place: Place, name: str, found: Figures) -> None:
     console.print(note)
 
 
-def write_summary(path: Path, place: Place, name: str, found: Figures) -> None:
+def write_summary(path: Path, place: SplitFiles, name: str, found: Figures) -> None:
     """Write the table as JSON, shares from 0 to 1.
 
     Args:
@@ -100,7 +100,7 @@ def write_summary(path: Path, place: Place, name: str, found: Figures) -> None:
 
 def write_report(
     path: Path,
-    place: Place,
+    place: SplitFiles,
     name: str,
     found: Figures,
     images: Sequence[ReferImage],

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from refseg_lab.evaluation.records import SceneResult
-from refseg_lab.evaluation.refer.layout import Place
+from refseg_lab.evaluation.refer.layout import SplitFiles
 from refseg_lab.evaluation.refer.loading import ReferImage, read_split
 from refseg_lab.evaluation.refer.records import Log
 from refseg_lab.evaluation.refer.source import ReferSource, sample_of
@@ -36,7 +36,7 @@ class ReferRun:
         ray: Address of a Ray cluster; "" is none.
     """
 
-    place: Place
+    place: SplitFiles
     preset: str = "paper"
     method: str = ""
     device: str = "auto"
@@ -68,7 +68,7 @@ class ReferRun:
         }
 
 
-def run(
+def run_split(
     asked: ReferRun,
     out: Path,
     *,

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from refseg_lab.bench import GROUPS, BenchOptions, Report, Row
+from refseg_lab.bench import GROUPS, BenchOptions, BenchReport, BenchRow
 from refseg_lab.bench import messages as bench_messages
 from refseg_lab.bench.node import _LINE
 from refseg_lab.bench.printing import as_table
@@ -53,15 +53,18 @@ def test_discs_lie_side_by_side(count: int) -> None:
 
 
 def test_figures_are_quantiles_in_milliseconds() -> None:
-    row = Row("answer", "x", tuple(value / 1e3 for value in range(1, 102)))
+    row = BenchRow("answer", "x", tuple(value / 1e3 for value in range(1, 102)))
     told = row.as_json()
     assert (told["median_ms"], told["p10_ms"], told["p95_ms"]) == (51, 11, 96)
-    assert Row("messages", "y", (), "not available").as_json()["median_ms"] is None
+    assert BenchRow("messages", "y", (), "not available").as_json()["median_ms"] is None
 
 
 def test_a_table_shows_what_could_not_be_measured() -> None:
-    report = Report("tabletop", Device.from_name("cpu"), 1)
-    report.rows = [Row("answer", "observe", (0.123, 0.125)), Row("messages", "in", (), "no ROS")]
+    report = BenchReport("tabletop", Device.from_name("cpu"), 1)
+    report.rows = [
+        BenchRow("answer", "observe", (0.123, 0.125)),
+        BenchRow("messages", "in", (), "no ROS"),
+    ]
     report.note_peak("answer")
     console = Console(width=110, record=True)
     console.print(as_table(report))

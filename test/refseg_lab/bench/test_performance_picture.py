@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from benchmark_scripts import benchmark
 
-from refseg_lab.bench import Report, Row
+from refseg_lab.bench import BenchReport, BenchRow
 from refseg_ros.backbones.device import Device
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -21,13 +21,16 @@ def picture() -> Any:
 
 
 def report() -> dict[str, Any]:
-    made = Report("tabletop", Device.from_name("cpu"), 2)
+    made = BenchReport("tabletop", Device.from_name("cpu"), 2)
     made.rows = [
-        Row("candidates", f"{count} candidates: {what}", (0.001 * count, 0.0012 * count))
+        BenchRow("candidates", f"{count} candidates: {what}", (0.001 * count, 0.0012 * count))
         for count in (5, 50)
         for what in ("crops and captions", "select, a new sentence")
     ]
-    made.rows += [Row("size", "640×480: observe", (0.1,)), Row("size", "1280×720: observe", ())]
+    made.rows += [
+        BenchRow("size", "640×480: observe", (0.1,)),
+        BenchRow("size", "1280×720: observe", ()),
+    ]
     return made.as_json()
 
 

@@ -18,7 +18,7 @@ from refseg_lab.evaluation import pictures, tabletop, tabletop_ablation
 from refseg_lab.evaluation.bootstrap import Figure
 from refseg_lab.evaluation.records import ABSENT
 from refseg_lab.evaluation.refusal import OFFSETS
-from refseg_lab.evaluation.runner import run as measure_all
+from refseg_lab.evaluation.runner import run_samples as measure_all
 from refseg_lab.evaluation.side_by_side import Variants
 from refseg_lab.evaluation.summary import TOTAL, summarise
 from refseg_lab.evaluation.targets import targets
@@ -200,7 +200,7 @@ def test_examples_come_in_turn_and_from_different_scenes() -> None:
     assert drawn[0] == drawn[1] != drawn[2]
     assert len({answer.scene for answer in drawn[0]}) == 3
     with pytest.raises(ValueError, match="answers: at least one"):
-        pictures.contact_sheet([], [])
+        pictures.answers_sheet([], [])
 
 
 def test_a_split_of_which_nothing_can_be_observed_is_an_error(
@@ -316,7 +316,8 @@ def test_the_validation_split_can_be_measured(
 ) -> None:
     asked: list[tuple[str, ...]] = []
     monkeypatch.setattr(
-        "refseg_lab.evaluation.tabletop.evaluate", lambda options: asked.append(options.splits)
+        "refseg_lab.evaluation.tabletop.evaluate_tabletop",
+        lambda options: asked.append(options.splits),
     )
     code, _, err = run("--split", "val", "--data", tmp_path)
     assert (code, asked) == (0, [("val",)]), err

@@ -29,7 +29,14 @@ from refseg_lab.demo.launcher import (
     node_commands,
     run_demo,
 )
-from refseg_lab.demo.script import Outcome, Referral, SceneFacts, choose, judge, needed
+from refseg_lab.demo.script import (
+    CommandOutcome,
+    DemoCommand,
+    SceneFacts,
+    choose_commands,
+    judge_answer,
+    needed,
+)
 from refseg_lab.processes import Children, StopRequest
 from refseg_ros.errors import RefsegError
 from refseg_ros.results import Selection, Status, boxes_from_masks
@@ -232,13 +239,13 @@ def facts(*kinds: str, categories: tuple[str, ...] = ("mug", "book")) -> SceneFa
 
 def test_kinds_take_turns_and_step_in() -> None:
     scene = facts("category", "category", "category", "colour", "relation")
-    said = [r.expression for r in choose(scene, 0, ["mug", "cup"])]
+    said = [r.expression for r in choose_commands(scene, 0, ["mug", "cup"])]
     # Turn 0 asks for category, colour, position; there is no position, so relation steps in.
     assert said == ["the category 1", "the colour 3", "the relation 4", "the purple elephant"]
     # Turn 1 asks for relation, containment (category steps in), category; then what is missing.
-    said = [r.expression for r in choose(scene, 1, ["mug", "cup", "bowl"])]
+    said = [r.expression for r in choose_commands(scene, 1, ["mug", "cup", "bowl"])]
     assert said == ["the relation 4", "the category 1", "the category 2", "the cup"]
-    assert choose(facts(), 2, ["mug"]) == []
+    assert choose_commands(facts(), 2, ["mug"]) == []
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"scene": 1, "objects": [3]}'])
@@ -268,7 +275,9 @@ def answer(status: Status, columns: slice) -> Selection:
 def test_judgement(object_id: int, given: Selection, expected_iou: float, ok: bool) -> None:
     truth = np.zeros((10, 10), np.uint16)
     truth[:, :4] = 2
-    outcome = judge(5, Referral("x", object_id, "category"), given, truth, (800.0, 9.0, 12.0))
+    outcome = judge_answer(
+        5, DemoCommand("x", object_id, "category"), given, truth, (800.0, 9.0, 12.0)
+    )
     assert outcome.iou == pytest.approx(expected_iou, nan_ok=True)
     assert outcome.ok is ok
     json.dumps(outcome.__dict__)  # plain numbers only: they go into a file
@@ -282,11 +291,13 @@ def test_needed_share(count: int, least: int) -> None:
 
 def test_files_are_written(tmp_path: Path) -> None:
     outcomes = [
-        Outcome(5, "the größte Tasse", "absent", "NOT_FOUND", math.nan, 0.0, 0.0, 9.0, 12.0, True),
-        Outcome(5, "the mug", "category", "SELECTED", 0.25, 0.1, 800.0, 9.0, 900.0, False),
+        CommandOutcome(
+            5, "the größte Tasse", "absent", "NOT_FOUND", math.nan, 0.0, 0.0, 9.0, 12.0, True
+        ),
+        CommandOutcome(5, "the mug", "category", "SELECTED", 0.25, 0.1, 800.0, 9.0, 900.0, False),
     ]
     tiles = [np.full((90, 120, 3), shade, np.uint8) for shade in (10, 200)]
-    demo_script.save(tmp_path, outcomes, tiles)
+    demo_script.save_answers(tmp_path, outcomes, tiles)
     report = json.loads((tmp_path / "results.json").read_text())
     assert (report["succeeded"], report["needed"]) == (1, 2)
     assert report["commands"][0]["iou"] is None
@@ -296,5 +307,5 @@ def test_files_are_written(tmp_path: Path) -> None:
     assert (sheet[100, 100] == 10).all()
     assert (sheet[100, 500] == 200).all()
     assert (tmp_path / "01.png").is_file()
-    assert "12 ms" in " ".join(demo_script.summary(outcomes))
-    assert demo_script.table(outcomes).row_count == 2
+    assert "12 ms" in " ".join(demo_script.answer_summary(outcomes))
+    assert demo_script.answers_table(outcomes).row_count == 2

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from refseg_lab.evaluation import mean_iou, overall_iou, precision_at
-from refseg_lab.evaluation.measure import chance, least_area, measure, oracle_iou
+from refseg_lab.evaluation.measure import chance, least_area, measure_scene, oracle_iou
 from refseg_lab.evaluation.metrics import THRESHOLDS
 from refseg_lab.evaluation.records import Question, Sample, SceneResult
-from refseg_lab.evaluation.runner import run, threads
+from refseg_lab.evaluation.runner import run_samples, threads
 from refseg_lab.evaluation.summary import TOTAL, summarise
 from refseg_lab.evaluation.tabletop_source import TabletopSource
 from refseg_lab.evaluation.timing import DIFFUSION, bundled_bytes, machine, time_first_answers
@@ -27,7 +27,7 @@ PROPOSALS = Proposals(MASKS, np.ones(3, np.float32))
 
 @pytest.fixture(scope="module")
 def result() -> SceneResult:
-    return measure(ByWord(), Hand().open()[0])
+    return measure_scene(ByWord(), Hand().open()[0])
 
 
 def test_each_answer_is_judged_by_its_mask(result: SceneResult) -> None:
@@ -81,7 +81,7 @@ def test_what_is_large_scales_with_the_picture() -> None:
     objects[0].flat[:199] = True
     objects[1].flat[:200] = True
     sample = Sample("large", np.full((480, 640, 3), 9, np.uint8), objects, ())
-    assert len(measure(_NoProposals(), sample).best) == 1
+    assert len(measure_scene(_NoProposals(), sample).best) == 1
 
 
 class _NoProposals:
@@ -97,13 +97,13 @@ class _NoProposals:
 
 def test_depth_is_shown_if_the_sample_offers_it() -> None:
     image, observer = np.full((480, 640, 3), 9, np.uint8), _NoProposals()
-    measure(observer, Sample("plain", image, np.zeros((0, 480, 640), bool), ()))
+    measure_scene(observer, Sample("plain", image, np.zeros((0, 480, 640), bool), ()))
     assert observer.seen == ()
     depth, matrix = np.ones((480, 640), np.float32), np.eye(3)
     sample = Sample(
         "deep", image, np.zeros((0, 480, 640), bool), (), depth=depth, intrinsics=matrix
     )
-    measure(observer, sample)
+    measure_scene(observer, sample)
     assert observer.seen[0] is depth
     assert observer.seen[1] is matrix
 
@@ -118,7 +118,7 @@ def test_the_bundled_scenes_offer_depth_only_if_asked() -> None:
 
 
 def test_a_picture_that_fails_is_reported_and_all_its_answers_are_wrong() -> None:
-    results = run(ByWord, Hand(levels=(90, 0)))
+    results = run_samples(ByWord, Hand(levels=(90, 0)))
     assert results[1].error == "ValueError: a black [picture]"
     assert len(results[1].answers) == len(QUESTIONS)
     assert {answer.limit for answer in results[1].answers} == {"error"}
@@ -132,14 +132,14 @@ def test_a_picture_that_fails_is_reported_and_all_its_answers_are_wrong() -> Non
 
 def test_a_sentence_that_fails_costs_only_its_own_answer() -> None:
     questions = (Question("crash", (0,), "colour"), *QUESTIONS[:1])
-    result = run(ByWord, Hand(levels=(90,), questions=questions))[0]
+    result = run_samples(ByWord, Hand(levels=(90,), questions=questions))[0]
     assert [answer.limit for answer in result.answers] == ["error", ""]
     assert result.answers[0].reason == "RuntimeError: a [bug]"
     assert result.answers[0].union == 100
 
 
 def test_a_summary_adds_up() -> None:
-    results = run(ByWord, Hand())
+    results = run_samples(ByWord, Hand())
     answers = [answer for result in results for answer in result.answers]
     summary = summarise(results, order=("position", "colour"))
     assert [row.phenomenon for row in summary.rows] == [
@@ -193,13 +193,13 @@ def test_single_networks_are_summed_over_the_scenes() -> None:
             {"crops": (3, 4)} if sample.name == "scene_0" else {"crops": (0, 1), "other": (0, 0)}
         )
 
-    summary = summarise(run(ByWord, Hand(), components=components))
+    summary = summarise(run_samples(ByWord, Hand(), components=components))
     assert summary.components["crops"].value == 0.6
     assert summary.components["other"].value is None
 
 
 def test_only_absent_objects_make_no_total() -> None:
-    summary = summarise(run(ByWord, Hand(questions=QUESTIONS[-2:])))
+    summary = summarise(run_samples(ByWord, Hand(questions=QUESTIONS[-2:])))
     assert summary.total is None
     assert [row.phenomenon for row in summary.rows] == ["absent"]
 
@@ -211,22 +211,22 @@ def test_no_results_have_no_summary() -> None:
 
 def test_workers_give_the_same_answers_in_the_same_order() -> None:
     levels = (90, 0, 120)
-    alone, together = (run(ByWord, Hand(levels=levels), workers=n) for n in (1, 2))
+    alone, together = (run_samples(ByWord, Hand(levels=levels), workers=n) for n in (1, 2))
     assert alone == together
     assert [result.scene for result in together] == ["scene_0", "scene_1", "scene_2"]
 
 
 def test_the_number_of_pictures_done_is_told() -> None:
     told: list[int] = []
-    run(ByWord, Hand(), progress=told.append)
+    run_samples(ByWord, Hand(), progress=told.append)
     assert told == [1, 2]
     with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
-        run(ByWord, Hand(), workers=0)
+        run_samples(ByWord, Hand(), workers=0)
 
 
 def test_a_worker_that_dies_is_told_of() -> None:
     with pytest.raises(RefsegError, match="workers: one of 2 processes ended early"):
-        run(_Dies, Hand(), workers=2)
+        run_samples(_Dies, Hand(), workers=2)
 
 
 class _Dies:

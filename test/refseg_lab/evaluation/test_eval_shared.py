@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from refseg_lab.evaluation.ablation import read_ablation
 from refseg_lab.evaluation.records import SceneResult
-from refseg_lab.evaluation.runner import SegmenterLoader, over_samples, run, threads
+from refseg_lab.evaluation.runner import SegmenterLoader, over_samples, run_samples, threads
 from refseg_lab.evaluation.side_by_side import Memory, Variants, VariantsLoader, digest
 from refseg_lab.evaluation.tabletop_source import TabletopSource
 from refseg_ros import networks
@@ -49,7 +49,7 @@ def test_each_configuration_answers_as_it_does_alone() -> None:
     configs = chosen()
     together = over_samples(VariantsLoader(configs, "cpu"), SCENE)
     for row, config in enumerate(configs):
-        alone = without_masks(run(SegmenterLoader(config, "cpu"), SCENE))
+        alone = without_masks(run_samples(SegmenterLoader(config, "cpu"), SCENE))
         assert [results[row] for results in together] == alone
     assert together[0][0] != together[0][-1]
 
@@ -105,7 +105,7 @@ def test_workers_give_the_same_rows_in_the_same_order() -> None:
     alone, together = (over_samples(_ByWords(), source, workers=n) for n in (1, 2))
     assert alone == together
     assert [len(rows) for rows in alone] == [2, 2, 2]
-    assert [rows[0] for rows in alone] == without_masks(run(ByWord, source))
+    assert [rows[0] for rows in alone] == without_masks(run_samples(ByWord, source))
 
 
 def test_pictures_are_told_apart_by_size_and_by_pixel() -> None:

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from refseg_lab.evaluation.records import Components
-from refseg_lab.evaluation.runner import run
+from refseg_lab.evaluation.runner import run_samples
 from refseg_lab.evaluation.summary import Summary, summarise
 from refseg_lab.evaluation.tabletop import components
 from refseg_lab.evaluation.tabletop_source import TabletopSource
@@ -61,7 +61,7 @@ def measured(segmenter: Segmenter) -> dict[str, float]:
 
 def measure(segmenter: Segmenter, scenes: int, parts: Components | None) -> dict[str, float]:
     source = TabletopSource(scenes=scenes)
-    return figures(summarise(run(lambda: segmenter, source, components=parts)))
+    return figures(summarise(run_samples(lambda: segmenter, source, components=parts)))
 
 
 @pytest.mark.parametrize("name", BOUNDS)

@@ -25,11 +25,11 @@ from refer_bench import (
 )
 
 from refseg_lab.evaluation.refer import running
-from refseg_lab.evaluation.refer.figures import PUBLISHED, figures
+from refseg_lab.evaluation.refer.figures import PUBLISHED, split_figures
 from refseg_lab.evaluation.refer.layout import DATASETS, locate
 from refseg_lab.evaluation.refer.loading import read_split
 from refseg_lab.evaluation.refer.masks import decode
-from refseg_lab.evaluation.refer.running import ReferRun, run
+from refseg_lab.evaluation.refer.running import ReferRun, run_split
 from refseg_lab.evaluation.refer.source import sample_of
 from refseg_ros.cli.main import app
 from refseg_ros.errors import ConfigError, DatasetError, RefsegError
@@ -91,8 +91,8 @@ def test_a_split_is_read_by_image_with_normalised_sentences(tmp_path: Path) -> N
 
 def test_figures_equal_those_worked_out_by_hand(tmp_path: Path) -> None:
     make_refer(tmp_path, images=1)
-    _, results = run(_asked(tmp_path), tmp_path / "log.jsonl", load=ColoursLoader())
-    found = figures(results)
+    _, results = run_split(_asked(tmp_path), tmp_path / "log.jsonl", load=ColoursLoader())
+    found = split_figures(results)
     assert (found.images, found.expressions, found.failed) == (1, 4, 1)
     for name, value in ALL.items():
         assert found.values[name] == pytest.approx(value), name
@@ -103,8 +103,10 @@ def test_figures_equal_those_worked_out_by_hand(tmp_path: Path) -> None:
 
 def test_no_target_expressions(tmp_path: Path) -> None:
     make_grefcoco(tmp_path)
-    _, results = run(_asked(tmp_path, "grefcoco"), tmp_path / "log.jsonl", load=ColoursLoader())
-    found = figures(results).values
+    _, results = run_split(
+        _asked(tmp_path, "grefcoco"), tmp_path / "log.jsonl", load=ColoursLoader()
+    )
+    found = split_figures(results).values
     # red and blue: 200 of 300; red: 100 of 100; yellow: refused; red that is not there: 100 more.
     assert found["N-acc"] == 0.5
     assert found["T-acc"] == 1.0
@@ -126,14 +128,14 @@ def test_phrasecut(tmp_path: Path) -> None:
 def test_each_image_is_looked_at_once_and_never_again(tmp_path: Path) -> None:
     make_refer(tmp_path, images=3)
     looked, log = tmp_path / "looked", tmp_path / "log.jsonl"
-    whole = run(_asked(tmp_path), log, load=ColoursLoader(looked))[1]
+    whole = run_split(_asked(tmp_path), log, load=ColoursLoader(looked))[1]
     assert looked.read_text().count("looked") == 3
     assert len(log.read_text().splitlines()) == 4
-    assert run(_asked(tmp_path), log, load=ColoursLoader(looked))[1] == whole
+    assert run_split(_asked(tmp_path), log, load=ColoursLoader(looked))[1] == whole
     assert looked.read_text().count("looked") == 3
     lines = log.read_bytes().splitlines(keepends=True)
     log.write_bytes(b"".join(lines[:2]) + lines[2][:50])  # killed while it wrote the second image
-    assert run(_asked(tmp_path), log, load=ColoursLoader(looked))[1] == whole
+    assert run_split(_asked(tmp_path), log, load=ColoursLoader(looked))[1] == whole
     assert looked.read_text().count("looked") == 5
     assert log.read_bytes().splitlines(keepends=True) == lines
 
@@ -141,19 +143,19 @@ def test_each_image_is_looked_at_once_and_never_again(tmp_path: Path) -> None:
 def test_results_of_another_run_are_not_mixed_in(tmp_path: Path) -> None:
     make_refer(tmp_path)
     log = tmp_path / "log.jsonl"
-    run(_asked(tmp_path), log, load=ColoursLoader())
+    run_split(_asked(tmp_path), log, load=ColoursLoader())
     with pytest.raises(DatasetError, match="another run, with method"):
-        run(_asked(tmp_path, method="clip_crop"), log, load=ColoursLoader())
+        run_split(_asked(tmp_path, method="clip_crop"), log, load=ColoursLoader())
     log.write_text("not JSON\n")
     with pytest.raises(DatasetError, match="line 1 is no result"):
-        run(_asked(tmp_path), log, load=ColoursLoader())
+        run_split(_asked(tmp_path), log, load=ColoursLoader())
 
 
 @pytest.mark.slow
 def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
     make_refer(tmp_path, images=8)
     looked, log = tmp_path / "looked", tmp_path / "log.jsonl"
-    whole = run(_asked(tmp_path), tmp_path / "whole.jsonl", load=ColoursLoader())[1]
+    whole = run_split(_asked(tmp_path), tmp_path / "whole.jsonl", load=ColoursLoader())[1]
     code = (
         "import sys; from pathlib import Path; from refer_bench import ColoursLoader;"
         "from refseg_lab.evaluation.refer.layout import locate;"
@@ -164,15 +166,15 @@ def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
     )
     kept = kill_after_three_of_eight(code, [str(tmp_path)], log)
     before = looked.read_text().count("looked")
-    assert run(_asked(tmp_path), log, load=ColoursLoader(looked))[1] == whole
+    assert run_split(_asked(tmp_path), log, load=ColoursLoader(looked))[1] == whole
     assert looked.read_text().count("looked") == before + 8 - kept
 
 
 @pytest.mark.slow
 def test_two_processes_give_the_same(tmp_path: Path) -> None:
     make_refer(tmp_path, images=5)
-    one = run(_asked(tmp_path), tmp_path / "one.jsonl", load=ColoursLoader())[1]
-    two = run(_asked(tmp_path, workers=2), tmp_path / "two.jsonl", load=ColoursLoader())[1]
+    one = run_split(_asked(tmp_path), tmp_path / "one.jsonl", load=ColoursLoader())[1]
+    two = run_split(_asked(tmp_path, workers=2), tmp_path / "two.jsonl", load=ColoursLoader())[1]
     assert one == two
 
 
@@ -190,11 +192,11 @@ def test_two_workers_of_a_ray_cluster_give_the_same_table(
     tmp_path: Path, ray_workers: None
 ) -> None:
     make_refer(tmp_path, images=5)
-    one = run(_asked(tmp_path), tmp_path / "one.jsonl", load=ColoursLoader())[1]
+    one = run_split(_asked(tmp_path), tmp_path / "one.jsonl", load=ColoursLoader())[1]
     asked = _asked(tmp_path, workers=2, ray="local")
-    two = run(asked, tmp_path / "two.jsonl", load=ColoursLoader())[1]
+    two = run_split(asked, tmp_path / "two.jsonl", load=ColoursLoader())[1]
     assert one == two
-    assert figures(one) == figures(two)
+    assert split_figures(one) == split_figures(two)
     assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "two.jsonl").read_bytes()
 
 
@@ -204,10 +206,10 @@ def test_a_ray_worker_fails_with_its_own_error(tmp_path: Path, ray_workers: None
     next((tmp_path / "images").rglob("*2.png")).write_bytes(b"no picture")
     log = tmp_path / "log.jsonl"
     with pytest.raises(RefsegError, match="not an image that can be read"):
-        run(_asked(tmp_path, ray="local"), log, load=ColoursLoader())
+        run_split(_asked(tmp_path, ray="local"), log, load=ColoursLoader())
     assert len(log.read_text().splitlines()) == 2
     with pytest.raises(ConfigError, match="no cluster at"):
-        run(_asked(tmp_path, ray="127.0.0.1:9"), log, load=ColoursLoader())
+        run_split(_asked(tmp_path, ray="127.0.0.1:9"), log, load=ColoursLoader())
 
 
 # What is wrong with files is said
@@ -246,7 +248,7 @@ def test_damaged_annotations(tmp_path: Path, old: str, new: str, says: str) -> N
     path = tmp_path / "refcoco/instances.json"
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(DatasetError, match=says):
-        run(_asked(tmp_path), tmp_path / "log.jsonl", load=ColoursLoader())
+        run_split(_asked(tmp_path), tmp_path / "log.jsonl", load=ColoursLoader())
 
 
 def test_a_missing_picture_ends_the_run_and_keeps_the_rest(tmp_path: Path) -> None:
@@ -256,10 +258,10 @@ def test_a_missing_picture_ends_the_run_and_keeps_the_rest(tmp_path: Path) -> No
     picture.write_bytes(content[:100])
     log = tmp_path / "log.jsonl"
     with pytest.raises(RefsegError, match="damaged or truncated"):
-        run(_asked(tmp_path), log, load=ColoursLoader())
+        run_split(_asked(tmp_path), log, load=ColoursLoader())
     assert len(log.read_text().splitlines()) == 3
     picture.write_bytes(content)
-    assert len(run(_asked(tmp_path), log, load=ColoursLoader())[1]) == 3
+    assert len(run_split(_asked(tmp_path), log, load=ColoursLoader())[1]) == 3
 
 
 # The commands

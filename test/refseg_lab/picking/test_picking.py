@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from refseg_lab.picking import GRIPPER, Box, plan_grasps, solid
 from refseg_lab.picking import trials as trials_module
 from refseg_lab.picking.collision import clip, convex_pieces
-from refseg_lab.picking.picking import judge
-from refseg_lab.picking.trials import Outcome, choose, own_task, summary
+from refseg_lab.picking.picking import judge_pick
+from refseg_lab.picking.trials import PickOutcome, choose_tasks, own_task, pick_summary
 from refseg_lab.simulation import Frame, ObjectSpec, SceneSpec, sample_scene
 from refseg_lab.simulation.catalogue import CATEGORIES
 from refseg_lab.simulation.rasteriser import rasterise
@@ -189,15 +189,15 @@ def test_only_the_thing_meant_may_rise() -> None:
     def after(*risen: float) -> Points:
         return before + np.stack([np.zeros(3), np.zeros(3), risen], 1)
 
-    assert judge(before, after(0.0, 0.12, 0.0), 1)[0]
-    assert judge(before, after(0.0, 0.03, 0.0), 1) == (False, "it slipped or was missed")
-    assert judge(before, after(0.1, 0.12, 0.0), 1) == (False, "object 1 was lifted")
-    assert judge(before, after(0.0, 0.0, 0.0), -1)[0]
-    assert not judge(before, after(0.0, 0.1, 0.0), -1)[0]
+    assert judge_pick(before, after(0.0, 0.12, 0.0), 1)[0]
+    assert judge_pick(before, after(0.0, 0.03, 0.0), 1) == (False, "it slipped or was missed")
+    assert judge_pick(before, after(0.1, 0.12, 0.0), 1) == (False, "object 1 was lifted")
+    assert judge_pick(before, after(0.0, 0.0, 0.0), -1)[0]
+    assert not judge_pick(before, after(0.0, 0.1, 0.0), -1)[0]
 
 
-def outcome(scene: int, category: str, perceived: bool, moved: bool, ok: bool) -> Outcome:
-    return Outcome(
+def outcome(scene: int, category: str, perceived: bool, moved: bool, ok: bool) -> PickOutcome:
+    return PickOutcome(
         scene, "the thing", "colour", category, "SELECTED", math.nan, perceived, moved, ok, "w",
         "y", 1.0,
     )  # fmt: skip
@@ -210,17 +210,17 @@ def test_the_summary_tells_seeing_and_grasping_apart(tmp_path: Path) -> None:
         outcome(2, "mug", False, True, False),
         outcome(2, "", True, False, True),
     ]
-    lines = summary(outcomes)
+    lines = pick_summary(outcomes)
     assert lines[0].startswith("thing meant was selected: 2 of 3, 67 %")
     assert lines[1].startswith("picked, where it was selected: 1 of 2, 50 %")
     assert lines[2].startswith("picked, of all that is there: 1 of 3, 33 %")
     assert lines[3].startswith("no motion, where nothing fits: 1 of 1")
     assert lines[4] == "closed on another thing: 1 of 3"
-    trials_module.save(tmp_path / "results.json", outcomes)
+    trials_module.save_picks(tmp_path / "results.json", outcomes)
     report = json.loads((tmp_path / "results.json").read_text())
     assert report["commands"][0]["iou"] is None
     assert report["summary"] == lines
-    assert summary([])[0] == "thing meant was selected: none"
+    assert pick_summary([])[0] == "thing meant was selected: none"
 
 
 # ------------------------------------------------------------------ the arm
@@ -290,7 +290,7 @@ def test_it_picks_a_cube_and_a_mug_and_nothing_else(cell) -> None:
         before = cell.places()
         attempt = pick(cell, cloud, seen, frame.camera_pose, rest)
         assert attempt.holding, attempt.reason
-        assert judge(before, cell.places(), meant)[0]
+        assert judge_pick(before, cell.places(), meant)[0]
 
 
 def test_reset_puts_everything_back(cell) -> None:
@@ -352,7 +352,7 @@ def drawn(seed: int) -> tuple[SceneSpec, Frame]:
 @pytest.mark.parametrize("turn", [0, 1])
 def test_commands_are_for_different_things_that_can_be_taken(turn: int) -> None:
     spec, frame = drawn(2_000_009)
-    tasks = choose(spec, frame, turn)
+    tasks = choose_tasks(spec, frame, turn)
     meant = [task.target for task in tasks if task.target != -1]
     assert len(meant) == len(set(meant)) == 3
     carriers = {item.support for item in spec.objects}
@@ -360,11 +360,11 @@ def test_commands_are_for_different_things_that_can_be_taken(turn: int) -> None:
         assert index not in carriers
         assert 0.28 < math.dist(spec.objects[index].position, (-0.6, 0.0)) < 0.88
     assert [task.phenomenon for task in tasks].count("absent") == (turn == 0)
-    assert choose(spec, frame, turn) == tasks
+    assert choose_tasks(spec, frame, turn) == tasks
 
 
 def test_somebodys_own_command_means_what_the_truth_says() -> None:
     spec, frame = drawn(2_000_009)
-    scripted = choose(spec, frame, 0)
+    scripted = choose_tasks(spec, frame, 0)
     assert [own_task(task.command, spec, frame) for task in scripted] == scripted
     assert own_task("whatever you like", spec, frame).target is None

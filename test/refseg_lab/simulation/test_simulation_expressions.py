@@ -38,7 +38,7 @@ from refseg_lab.simulation.forms import (
     Relation,
 )
 from refseg_lab.simulation.logic import World
-from refseg_lab.simulation.measurements import NO, measure
+from refseg_lab.simulation.measurements import NO, measure_objects
 from refseg_lab.simulation.phrasing import Speaker
 from refseg_lab.simulation.rasteriser import rasterise
 from refseg_lab.simulation.thing_names import NAMES, NEAR, mistakable, plural, safe_names
@@ -70,7 +70,7 @@ def scene(seed: int, split: str) -> tuple[SceneSpec, Frame]:
 def test_every_expression_means_exactly_its_targets(case: tuple[int, str]) -> None:
     seed, split = case
     spec, frame = scene(seed, split)
-    things = measure(spec, frame)
+    things = measure_objects(spec, frame)
     strict, lenient = World(things), World(things, lenient=True)
     chosen, plain = benchmark_referrals(spec, frame, split), refer(spec, frame)
     assert 1 <= len(chosen) <= 12

@@ -11,7 +11,7 @@ from tabletop_things import thing
 
 from refseg_lab.simulation import Frame, ObjectSpec, sample_scene
 from refseg_lab.simulation.catalogue import COLOURS
-from refseg_lab.simulation.measurements import MAYBE, NO, YES, Thing, measure
+from refseg_lab.simulation.measurements import MAYBE, NO, YES, Thing, measure_objects
 from refseg_lab.simulation.predicates import (
     agree,
     between,
@@ -209,7 +209,7 @@ def painted(boxes: list[tuple[int, int, int, int]], full: list[int]) -> tuple[Th
         camera_pose=pose,
         full_areas=tuple(full),
     )
-    return measure(replace(base, objects=objects), frame)
+    return measure_objects(replace(base, objects=objects), frame)
 
 
 def test_measures_of_a_painted_scene() -> None:

@@ -82,7 +82,7 @@ def test_small_objects_are_left_out(tmp_path: Path) -> None:
     folder = write_scenes(tmp_path / "scenes", 1)
     scenes = Scenes.open(folder)
     # 160 x 120 is a sixteenth of 640 x 480, so 900 pixels are many and 12.5 the least.
-    assert bank.least_area(scenes) == pytest.approx(200 / 16)
+    assert bank.least_window_area(scenes) == pytest.approx(200 / 16)
 
 
 def test_a_kind_that_no_window_has_is_drawn_from_all(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from refseg_lab.training import (
     train_autoencoder,
     train_diffusion,
 )
-from refseg_lab.training.common import Scenes, Thing
+from refseg_lab.training.common import Scenes, VisibleThing
 from refseg_lab.training.vocabulary import NAMES
 from refseg_ros import weights
 from refseg_ros.backbones.clip import ClipEncoder
@@ -43,9 +43,9 @@ def test_a_glimpse_names_what_it_shows_most_of() -> None:
     instances[200:280, 300:380], instances[0:40, 0:40] = 1, 2
     image[instances == 1] = (250, 0, 0)
     things = (
-        Thing(0, 1, "mug", "red", 6400),
-        Thing(0, 2, "book", "blue", 1600),
-        Thing(0, 3, "bowl", "green", 500),  # hidden
+        VisibleThing(0, 1, "mug", "red", 6400),
+        VisibleThing(0, 2, "book", "blue", 1600),
+        VisibleThing(0, 3, "bowl", "green", 500),  # hidden
     )
     seen = set()
     for seed in range(40):
@@ -90,7 +90,7 @@ def test_glimpses_are_made_once(data: Path) -> None:
 def test_the_text_encoder_is_the_text_tower_of_clip() -> None:
     clip = ClipEncoder.load(CLIP, device=torch.device("cpu"))
     model: Any = clip._model
-    tokenizer, encoder = latent.build_tokenizer(CLIP), latent.build_text_encoder(CLIP)
+    tokenizer, encoder = latent.diffusion_tokenizer(CLIP), latent.build_text_encoder(CLIP)
     texts = ["pick up the red mug left of the blue book, please", "zyxw isn't", "", "MUG!"]
     tokens = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
     theirs = clip._tokenizer(texts)

@@ -45,8 +45,8 @@ def test_every_simulated_category_has_names() -> None:
 
 
 def test_captions_of_things_and_scenes() -> None:
-    assert vocabulary.describe("mug", "red") == "a red mug"
-    assert vocabulary.describe("cup", "orange") == "an orange cup"
+    assert vocabulary.thing_caption("mug", "red") == "a red mug"
+    assert vocabulary.thing_caption("cup", "orange") == "an orange cup"
     assert vocabulary.describe_scene([]) == "an empty table"
     assert vocabulary.describe_scene([RED_MUG]) == "a red mug on a table"
     assert vocabulary.describe_scene([RED_MUG], "wood") == "a red mug on a wooden table"
@@ -107,7 +107,7 @@ def test_the_text_encoder_knows_every_word_of_the_benchmark() -> None:
 
 def test_every_known_word_is_one_token(tmp_path: Path) -> None:
     train_clip.write_merges(tmp_path / "bpe.txt.gz")
-    tokenizer = train_clip.build_tokenizer(tmp_path / "bpe.txt.gz")
+    tokenizer = train_clip.clip_tokenizer(tmp_path / "bpe.txt.gz")
     assert {
         word: len(tokenizer.encode(word)) for word in vocabulary.clip_words()
     } == dict.fromkeys(vocabulary.clip_words(), 1)

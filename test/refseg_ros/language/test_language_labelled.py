@@ -13,7 +13,7 @@ from refseg_lab.evaluation.parser_accuracy import (
     FIELDS,
     load,
     main,
-    measure,
+    measure_parser,
     reading,
     seconds_per_expression,
     wrong_fields,
@@ -38,7 +38,7 @@ def test_the_set_is_large_and_halved_by_line() -> None:
 
 
 def test_the_test_half_is_read_right() -> None:
-    shares = measure(load(SET).test)
+    shares = measure_parser(load(SET).test)
     assert shares["head"] >= 0.95
     assert shares["place"] >= 0.95
     for field in FIELDS:
@@ -59,7 +59,7 @@ def test_a_wrong_reading_is_counted_per_field() -> None:
         "head": ("cup", "mug"),
         "relations": (["in(bowl)"], None),
     }
-    shares = measure([right, wrong])
+    shares = measure_parser([right, wrong])
     assert (shares["head"], shares["directions"], shares["place"], shares["whole"]) == (
         0.5,
         1.0,
@@ -83,7 +83,7 @@ def test_labels_are_checked(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="colour"):
         load(path)
     with pytest.raises(ValueError, match="labels"):
-        measure([])
+        measure_parser([])
 
 
 def test_the_command_reports_both_halves(
