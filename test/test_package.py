@@ -72,7 +72,11 @@ def test_the_version_is_the_same_everywhere() -> None:
     assert manifest.findtext("version") == refseg_ros.__version__
     assert declared is not None
     assert declared[1] == refseg_ros.__version__
-    assert re.search(rf"^{re.escape(refseg_ros.__version__)} \(", changelog, flags=re.MULTILINE)
+    # What a release tool looks for: what is to come, or this release and its date.
+    newest = re.search(r"^(.+)\n-+$", changelog, flags=re.MULTILINE)
+    assert newest is not None
+    version = re.escape(refseg_ros.__version__)
+    assert re.fullmatch(rf"Forthcoming|{version} \(\d{{4}}-\d\d-\d\d\)", newest[1])
 
 
 def test_every_folder_of_modules_is_a_package() -> None:
