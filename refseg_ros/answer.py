@@ -85,10 +85,13 @@ def _refused(scene: Scene, reading: Reading, refused: Refusal, watch: Stopwatch)
 
 
 def _told(selection: Selection, scene: Scene, reading: Reading) -> Selection:
-    """The answer with what it chose from, how it was read, and what the models never learnt."""
+    """The answer with what it chose from, how it was read, and what speaks against trusting it."""
+    config = scene.models.config
     unknown = scene.models.clip.unknown_words(reading.expression.content_words)
-    warnings = tuple(f"the word {word!r} is not known to the bundled model" for word in unknown)
-    return replace(selection, warnings=warnings, proposals=scene.proposals, reading=reading)
+    warnings = [f"the word {word!r} is not known to the bundled model" for word in unknown]
+    if selection.indices and not config.decision.calibrated:
+        warnings.append(f"{config.name!r} is not calibrated: it does not tell what is not there")
+    return replace(selection, warnings=tuple(warnings), proposals=scene.proposals, reading=reading)
 
 
 def _score(scene: Scene, expression: ReferringExpression) -> ScoreTable:

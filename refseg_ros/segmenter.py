@@ -72,7 +72,14 @@ class Segmenter:
             language: Noun chunks, synonyms and the released rectifier's entities; ours if None.
             diffusion: What ref_diff asks where it looks a word up; None for other methods.
         """
-        self.config = config
+        decision = config.decision.beside(config.networks)
+        if decision is not config.decision:
+            logger.warning(
+                "decision: fitted with %s, so its thresholds do not apply beside %s",
+                config.decision.fitted_with,
+                config.networks,
+            )
+        self.config = replace(config, decision=decision)
         self.device = device
         self.clip = clip
         self.language = language or LanguageTools()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -310,6 +310,37 @@ class DecisionConfig:
     known_words: bool = option(
         False, "NOT_FOUND when the head noun or a landmark's is not in the models' vocabulary"
     )
+    fitted_with: str = option(
+        "",
+        "'CLIP + captioner' that min_match, the score's line and known_words were fitted with, as "
+        "clip.checkpoint (or clip.model) and captions.model name them; beside other networks "
+        "they do not apply. Empty: those of this file",
+    )
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether it refuses what looks like nothing that was said."""
+        return self.min_match > -math.inf
+
+    def fitted_as(self, other: DecisionConfig) -> DecisionConfig:
+        """This logic with what another decision was fitted to: a threshold holds for its networks.
+
+        Args:
+            other: What was fitted, or the default for what was not.
+        """
+        names = ("min_match", "score_slope", "score_offset", "known_words", "fitted_with")
+        return replace(self, **{name: getattr(other, name) for name in names})
+
+    def beside(self, networks: str) -> DecisionConfig:
+        """The decision as it applies beside some networks.
+
+        Args:
+            networks: As :attr:`SegmenterConfig.networks` names them.
+
+        Returns:
+            Itself, or without what was fitted with other networks; its logic stays.
+        """
+        return self if self.fitted_with in ("", networks) else self.fitted_as(DecisionConfig())
 
 
 @dataclass(frozen=True)
@@ -329,6 +360,11 @@ class SegmenterConfig:
     language: LanguageConfig = field(default_factory=LanguageConfig)
     spatial: SpatialConfig = field(default_factory=SpatialConfig)
     decision: DecisionConfig = field(default_factory=DecisionConfig)
+
+    @property
+    def networks(self) -> str:
+        """What a decision is fitted with: CLIP and captioner."""
+        return f"{self.clip.checkpoint or self.clip.model} + {self.captions.model}"
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> SegmenterConfig:

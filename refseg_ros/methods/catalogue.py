@@ -63,12 +63,14 @@ def _ref_diff(
 
 
 def _robust(config: SegmenterConfig) -> SegmenterConfig:
+    """Scores, relations and logic; what is fitted to networks stays the preset's own."""
     goal = SegmenterConfig.from_preset("tabletop")
+    fitted = goal.decision if config.networks == goal.networks else config.decision
     return replace(
         config,
         score=goal.score,
         spatial=goal.spatial,
-        decision=goal.decision,
+        decision=goal.decision.fitted_as(fitted),
         language=LanguageConfig(),
     )
 
