@@ -39,8 +39,8 @@ def in_processes(
         jobs: What to do, pickled too.
         workers: Number of processes, at least 1.
         start: Called once in each process before its first job.
-        arguments: Of ``start``.
-        chunk: Jobs that are handed over at a time.
+        arguments: Arguments for ``start``.
+        chunk: Jobs handed over at a time.
 
     Yields:
         What ``work`` returned, in the order of the jobs.

@@ -28,7 +28,7 @@ class BenchRow:
     Attributes:
         group: What it belongs to; one of :data:`refseg_lab.bench.GROUPS`.
         name: What it is.
-        seconds: Of each run; none where it could not be measured.
+        seconds: Duration of each run; empty if it could not be measured.
         note: Why it could not be, or what else there is to know.
     """
 
@@ -62,9 +62,9 @@ class BenchReport:
     """All rows, and what they were measured on.
 
     Attributes:
-        preset: Of the segmenter.
+        preset: The segmenter's preset.
         device: Where networks run, and in which precision.
-        threads: Of torch and OpenCV.
+        threads: Threads for torch and OpenCV.
         rows: In the order in which they were measured.
         load_before: Processes that wanted to run in the minute before: above the number of cores
             something else was running, and the seconds are too long.
@@ -80,7 +80,7 @@ class BenchReport:
 
     @property
     def versions(self) -> Mapping[str, str]:
-        """Of Python and of the packages that do the work."""
+        """Versions of Python and of the packages that do the work."""
         found = {"python": platform.python_version()}
         for name in (*_PACKAGES, "refseg_ros"):
             try:

@@ -40,10 +40,10 @@ class BenchOptions:
     """What is measured.
 
     Attributes:
-        preset: Of the segmenter: a name or a YAML file.
-        device: As of :meth:`Device.from_name`.
-        threads: Of torch and OpenCV.
-        runs: Of each measurement, after a few that do not count.
+        preset: The segmenter's preset: a name or a YAML file.
+        device: Device name for :meth:`Device.from_name`.
+        threads: Threads for torch and OpenCV.
+        runs: Runs per measurement, after a few warm-up runs that do not count.
         groups: Some of :data:`GROUPS`; () for all.
         node: Whether a node process is measured as well, over real topics.
     """

@@ -36,7 +36,7 @@ class Table:
     """What is measured, and what it is shown.
 
     Attributes:
-        config: Of the segmenter.
+        config: The segmenter's configuration.
         networks: Loaded ones.
         segmenter: With all of them.
         samples: Rendered pictures of 640 by 480 with sentences about them.

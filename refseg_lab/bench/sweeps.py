@@ -28,7 +28,7 @@ CAMERAS: Final = (1, 2, 4)
 
 
 class Tiles:
-    """Proposes so many discs side by side, whatever the picture shows."""
+    """Proposes this many discs side by side, whatever the picture shows."""
 
     def __init__(self, count: int) -> None:
         """Set how many."""

@@ -49,8 +49,8 @@ class DemoOptions:
         preset: Preset of the segmenter, or a YAML file.
         device: Device of the segmenter.
         out: Folder for logs, pictures and results; made if missing.
-        pick: A simulated arm that picks what commands mean, in place of camera and page.
-        say: What it is told, in the first scene alone; empty for scripted commands.
+        pick: Run a simulated arm that picks what commands mean, instead of camera and page.
+        say: Command for the arm, in the first scene only; empty for scripted commands.
         scenes: Scenes in which it picks.
         film: Whether its first pick is filmed.
         faulty_depth: Whether its camera's depth has the faults of a depth camera.

@@ -59,7 +59,7 @@ class SceneFacts:
 
     Attributes:
         number: The scene's number.
-        categories: Of its objects.
+        categories: Category of each object.
         referrals: Expressions, each of which means one object.
     """
 
@@ -94,11 +94,11 @@ class CommandOutcome:
 
     Attributes:
         scene: Number of the scene.
-        command: As it was sent.
+        command: The command as it was sent.
         kind: Kind of the expression, or "absent".
         status: Name of the answer's status.
         iou: Intersection over union with the object meant, in [0, 1]; NaN if none is meant.
-        margin: Of the answer.
+        margin: Margin of the answer.
         observe_ms: Time for the image; 0 if it had been observed before.
         select_ms: Time for the command.
         answer_ms: From sending the command to hearing the answer.

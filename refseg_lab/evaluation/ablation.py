@@ -38,7 +38,7 @@ class AblationRow:
         start: Name of the row that it differs from; "" for the first row.
         changes: Dotted field name to value, where it differs from that row (the first row: from
             the base preset).
-        config: Of the segmenter; named like the row.
+        config: The segmenter's configuration, named like the row.
     """
 
     name: str
@@ -88,7 +88,7 @@ def compare_methods(preset: str, names: Sequence[str]) -> Ablation:
 
     Args:
         preset: Whose networks and proposals all of them use.
-        names: Of :data:`refseg_ros.methods.catalogue.METHODS`, at least two, each once. Each is
+        names: At least two of :data:`refseg_ros.methods.catalogue.METHODS`, each once. Each is
             held against the first; the summary holds the last against it by groups.
 
     Raises:
@@ -239,7 +239,7 @@ def leaves(config: SegmenterConfig) -> Values:
     """Dotted field name to value, all but name and description.
 
     Args:
-        config: Of a segmenter.
+        config: A segmenter's configuration.
     """
     stages = dataclasses.asdict(config)
     return {

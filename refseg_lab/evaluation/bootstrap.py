@@ -53,7 +53,7 @@ class Resampler:
         Args:
             scenes: Number of scenes, at least 1.
             resamples: Number of draws, at least 1000: fewer leave the 2.5 % tails to chance.
-            seed: Of the draws, at least 0.
+            seed: Seed for the draws, at least 0.
 
         Raises:
             ValueError: A number is too small.

@@ -61,7 +61,7 @@ class Calibration:
             answer is right: so much comes from having no more than ``n`` answers.
         ece_mass: The same over bins of equally many answers; those of one score stay together.
         brier: Brier score.
-        bins: Of equal width, all of them.
+        bins: All bins, of equal width.
     """
 
     n: int
@@ -90,7 +90,7 @@ def answered(answer: Answer) -> bool:
 
 
 def answered_at_all(answer: Answer) -> bool:
-    """As :func:`answered`, and answers to what is not there, which are wrong."""
+    """Like :func:`answered`, but absent objects count too: an answer about one is wrong."""
     return answer.phenomenon != PLURAL and not answer.refused
 
 
@@ -101,7 +101,7 @@ def calibrate(
 
     Args:
         results: One a sample.
-        draws: Of as many samples.
+        draws: Bootstrap draws over the same number of samples.
         absent: Whether answers to sentences about absent objects count as wrong ones; else they
             are left out.
 
@@ -169,7 +169,7 @@ def calibration_error(score: Array, right: Array, edges: Array) -> float:
     Args:
         score: (N,) in [0, 1], N ≥ 1.
         right: (N,) 0 or 1.
-        edges: Of the bins, as of :func:`bin_of`.
+        edges: Edges of the bins, as in :func:`bin_of`.
     """
     gaps = np.bincount(bin_of(score, edges), score - right, len(edges) - 1)
     return float(np.abs(gaps).sum() / len(score))
@@ -180,7 +180,7 @@ def chance_error(score: Array, edges: Array) -> float:
 
     Args:
         score: (N,) in [0, 1], N ≥ 1.
-        edges: Of the bins, as of :func:`bin_of`.
+        edges: Edges of the bins, as in :func:`bin_of`.
 
     Returns:
         The mean over :data:`SIMULATED` draws, always the same ones for the same scores.

@@ -151,7 +151,7 @@ def compare(
         ablation: What was measured.
         split: Its name.
         results: For each row one result a sample, of the same samples in the same order.
-        seed: Of the bootstrap.
+        seed: Seed for the bootstrap.
 
     Raises:
         ValueError: The number of rows differs, or they did not answer the same sentences.
@@ -230,10 +230,10 @@ def difference(first: Results, second: Results, belongs: Belongs, draws: Resampl
     """Pr@50 of the second minus that of the first, with a paired interval.
 
     Args:
-        first: Of one configuration, one a sample.
-        second: Of another, of the same sentences.
+        first: Results of one configuration, one per sample.
+        second: Results of another configuration on the same sentences.
         belongs: Which sentences count; it must not look at the answer.
-        draws: Of as many samples.
+        draws: Bootstrap draws over the same number of samples.
     """
     gained = sums(second, belongs, is_right) - sums(first, belongs, is_right)
     return draws.ratio(gained, sums(first, belongs))

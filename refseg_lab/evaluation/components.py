@@ -33,7 +33,7 @@ def crop_retrieval(segmenter: Segmenter, scenes: Iterable[TabletopScene]) -> Cou
 
     Args:
         segmenter: Its crops and its CLIP are measured.
-        scenes: Of the benchmark.
+        scenes: Scenes of the benchmark.
 
     Returns:
         For each scene the right answers and the questions: one for each colour and category
@@ -53,7 +53,7 @@ def caption_accuracy(segmenter: Segmenter, scenes: Iterable[TabletopScene]) -> C
 
     Args:
         segmenter: Its crops and its captioner are measured.
-        scenes: Of the benchmark.
+        scenes: Scenes of the benchmark.
 
     Returns:
         For each scene the captions that are right, and the objects that have a name.
@@ -86,7 +86,7 @@ def visible_objects(
 
     Args:
         instances: (H, W) uint8, object number from 1 on, 0 elsewhere.
-        looks: Of all objects, the first being number 1.
+        looks: Looks of all objects, starting with number 1.
 
     Returns:
         (K, H, W) bool masks, and what each looks like.

@@ -87,7 +87,7 @@ def refusals(results: Sequence[SceneResult], draws: Resampler) -> dict[str, Figu
 
     Args:
         results: One a sample.
-        draws: Of as many samples.
+        draws: Bootstrap draws over the same number of samples.
 
     Returns:
         ``false_accepts``: share of the sentences about absent objects that were answered with a

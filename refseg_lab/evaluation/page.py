@@ -83,10 +83,10 @@ def write_page(
 
     Args:
         folder: Where to; it exists.
-        title: Of the page, e.g. the segmenter.
+        title: Title of the page, e.g. the segmenter.
         splits: Name, figures, records and pictures of each; records and pictures are in the
             same order.
-        seed: Of the random choice.
+        seed: Seed for the random choice.
 
     Returns:
         The files written.

@@ -55,7 +55,7 @@ def random_answers(results: Sequence[SceneResult], count: int, seed: int) -> lis
     Args:
         results: Records of a split.
         count: How many at most.
-        seed: Of the choice.
+        seed: Seed for the choice.
     """
     rng = np.random.default_rng(seed)
     asked = [result for result in results if result.answers]
@@ -64,7 +64,7 @@ def random_answers(results: Sequence[SceneResult], count: int, seed: int) -> lis
 
 
 def _in_turn(answers: Iterable[Answer], count: int) -> list[Answer]:
-    """Of answers in order: one of each phenomenon, then a second of each, … no scene twice."""
+    """Take answers in order: one of each phenomenon, then a second, … no scene twice."""
     queues: defaultdict[str, deque[Answer]] = defaultdict(deque)
     for answer in answers:
         queues[answer.phenomenon].append(answer)

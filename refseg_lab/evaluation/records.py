@@ -37,7 +37,7 @@ class Sample:
     """One picture of a benchmark with its truth and its questions.
 
     Attributes:
-        name: Of the picture, unique in its split.
+        name: Name of the picture, unique in its split.
         image: (H, W, 3) uint8 RGB.
         objects: (K, H, W) bool, visible pixels of every object; all false for a hidden one.
         questions: What is asked.
@@ -69,8 +69,8 @@ class Answer:
     Attributes:
         scene: Name of the sample.
         expression: The sentence.
-        phenomenon: Of the question.
-        targets: Of the question.
+        phenomenon: Phenomenon of the question.
+        targets: Targets of the question.
         status: Name of the selection's status.
         reason: The selection's own sentence, or the error.
         score: Share of the chosen candidate.

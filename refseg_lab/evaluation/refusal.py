@@ -136,9 +136,9 @@ def curve(
 
     Args:
         config: The preset itself.
-        configs: Of :func:`curve_configs`.
-        results: For each of ``configs`` one result a sample.
-        seed: Of the bootstrap.
+        configs: Configurations from :func:`curve_configs`.
+        results: For each of ``configs``, one result per sample.
+        seed: Seed for the bootstrap.
     """
     draws = Resampler(len(results[0]), seed=seed)
     points = []

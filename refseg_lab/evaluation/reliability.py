@@ -14,7 +14,7 @@ svg.reliability { width: 360px; max-width: 100%; height: auto; background: var(-
 .reliability .mean { stroke: var(--ink); stroke-width: 2; }
 .reliability .count { fill: var(--quiet); fill-opacity: .5; }
 """
-"""Of a page that shows the diagram; it has the page's own colours."""
+"""CSS for a page that shows the diagram in the page's own colours."""
 _SIDE, _LEFT, _TOP, _BELOW, _GAP = 260, 52, 14, 54, 34  # pixels
 
 

@@ -31,8 +31,8 @@ class SegmenterLoader:
     """Loads a segmenter from a configuration; a variant of it is another loader.
 
     Attributes:
-        config: Of the segmenter.
-        device: As :meth:`refseg_ros.backbones.device.Device.from_name`.
+        config: The segmenter's configuration.
+        device: Device name for :meth:`refseg_ros.backbones.device.Device.from_name`.
     """
 
     config: SegmenterConfig
@@ -64,7 +64,7 @@ class Measuring:
 
     Attributes:
         load: Makes what is evaluated.
-        components: As of :func:`refseg_lab.evaluation.measure.measure_scene`.
+        components: See :func:`refseg_lab.evaluation.measure.measure_scene`.
     """
 
     load: Loader
@@ -110,9 +110,9 @@ def run_samples(
     Args:
         load: Makes what is evaluated, once a process.
         source: The split.
-        components: As in :func:`refseg_lab.evaluation.measure.measure_scene`; pickled like
+        components: See :func:`refseg_lab.evaluation.measure.measure_scene`; pickled like
             ``load``.
-        workers: As of :func:`over_samples`, like ``progress``.
+        workers: See :func:`over_samples`.
         progress: Called with the number of samples done.
 
     Returns:
@@ -157,7 +157,7 @@ def over_samples(
 
 
 def each_sample(prepare: Prepare[T], source: SampleSource, workers: int = 1) -> Iterator[T]:
-    """As :func:`over_samples`, one result as soon as it and those before it are there."""
+    """Like :func:`over_samples`, but yield each result once it and those before it are ready."""
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
     count = len(source.open())
@@ -183,7 +183,7 @@ def _measure(index: int) -> Any:
 
 @contextlib.contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Use so many threads for networks and pictures inside the block.
+    """Use this many threads for networks and pictures inside the block.
 
     Args:
         count: At least 1.
@@ -201,7 +201,7 @@ def threads(count: int) -> Iterator[None]:
 
 
 def set_threads(count: int) -> None:
-    """Use so many threads for networks and pictures in this process from now on.
+    """Use this many threads for networks and pictures in this process from now on.
 
     Args:
         count: At least 1.

@@ -46,7 +46,7 @@ class Memory:
         """The answer to a question, asked only if it is not known.
 
         Args:
-            key: Of the question; the same for the same question to the same network alone.
+            key: Identifies the question; equal only for the same question to the same network.
             ask: Asks it.
         """
         if key not in self._known:
@@ -173,8 +173,8 @@ class VariantsLoader:
     """Loads segmenters that share their networks.
 
     Attributes:
-        configs: Of the segmenters.
-        device: As :meth:`refseg_ros.backbones.device.Device.from_name`.
+        configs: The segmenters' configurations.
+        device: Device name for :meth:`refseg_ros.backbones.device.Device.from_name`.
     """
 
     configs: tuple[SegmenterConfig, ...]

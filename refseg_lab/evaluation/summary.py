@@ -108,7 +108,7 @@ def summarise(
 
     Args:
         results: One a sample, at least one.
-        seed: Of the bootstrap.
+        seed: Seed for the bootstrap.
         order: Phenomena in the order wanted; others follow as they occur.
 
     Raises:

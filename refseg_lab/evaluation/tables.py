@@ -184,7 +184,7 @@ def targets_table(rows: Sequence[Target]) -> Table:
     """Figure, split, target, value, interval, reached.
 
     Args:
-        rows: Of :func:`refseg_lab.evaluation.targets.targets`.
+        rows: Rows from :func:`refseg_lab.evaluation.targets.targets`.
     """
     table = Table(
         title="Targets",

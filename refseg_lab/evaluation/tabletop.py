@@ -47,7 +47,7 @@ def components(observer: Observer, sample: Sample) -> dict[str, tuple[int, int]]
 
     Args:
         observer: A :class:`refseg_ros.Segmenter`.
-        sample: Of :func:`as_sample`.
+        sample: A sample from :func:`as_sample`.
     """
     from refseg_lab.evaluation.components import caption_accuracy, crop_retrieval
 

@@ -35,9 +35,9 @@ class TabletopOptions:
 
     Attributes:
         splits: Names of the splits, in the order in which they are measured.
-        preset: Of the segmenter.
-        method: In place of the preset's own; "" for that.
-        scenes: So many scenes of each split, the first ones; None for all.
+        preset: The segmenter's preset.
+        method: Method to use; "" for the preset's own.
+        scenes: How many scenes of each split, from the first; None for all.
         data: Folder of the rendered splits; None for the cache.
         json_file: Where to write figures and answers.
         pictures: Folder of the page.
@@ -45,8 +45,8 @@ class TabletopOptions:
         curve: Whether the refusal threshold is moved, too.
         depth: Whether the segmenter sees depth images as well.
         workers: Processes.
-        device: Of the networks.
-        seed: Of the bootstrap and of the random pictures.
+        device: Device for the networks.
+        seed: Seed for the bootstrap and the random pictures.
     """
 
     splits: tuple[str, ...] = (SLICE,)
@@ -74,8 +74,8 @@ class TabletopSource:
     """A stored split, or the bundled slice.
 
     Attributes:
-        folder: Of the stored split; None for the bundled slice.
-        scenes: So many, the first ones; None for all.
+        folder: Folder of the stored split; None for the bundled slice.
+        scenes: How many scenes, from the first; None for all.
         depth: Whether the samples offer their depth images.
     """
 
@@ -95,7 +95,7 @@ class TabletopSource:
         """The scenes with all that is known of them.
 
         Raises:
-            ConfigError: As :meth:`open`.
+            ConfigError: As for :meth:`open`.
         """
         from refseg_lab.simulation.benchmark import bundled_slice, open_split
 
@@ -170,9 +170,9 @@ def write_json(path: Path, values: Mapping[str, Any], *, indent: int | None = 1)
     """Write what ``--json`` asks for.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         values: Plain, without NaN.
-        indent: Of nested values; None for one line.
+        indent: Indentation of nested values; None for one line.
 
     Raises:
         RefsegError: The file cannot be written.
@@ -186,7 +186,7 @@ def write_text(option: str, path: Path, text: str) -> None:
 
     Args:
         option: Named if it fails.
-        path: Of the file.
+        path: Path of the file.
         text: Its content.
 
     Raises:
@@ -208,7 +208,7 @@ def measure_split(
     """Measure all scenes of a split behind a bar of progress.
 
     Args:
-        prepare: As of :func:`refseg_lab.evaluation.runner.over_samples`.
+        prepare: See :func:`refseg_lab.evaluation.runner.over_samples`.
         split: Its name.
         source: The split.
         workers: Processes.

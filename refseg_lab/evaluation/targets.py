@@ -97,7 +97,7 @@ def targets(summaries: Mapping[str, Summary], cost: Cost | None) -> list[Target]
     Args:
         summaries: By split. Targets of ``test`` are held against ``slice`` when only that was
             measured; the split is named in every row.
-        cost: Of an answer; None if it was not timed.
+        cost: Cost of an answer; None if it was not timed.
     """
     split = next((name for name in ("test", "slice") if name in summaries), "test")
     main = summaries.get(split)

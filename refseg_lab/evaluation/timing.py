@@ -40,7 +40,7 @@ class Cost:
     """What was measured on this machine.
 
     Attributes:
-        seconds: Of observing one picture and answering its first expression, one a sample.
+        seconds: Time to observe a picture and answer its first expression, one per sample.
         size: Height and width of the pictures in pixels.
         threads: Used while timing.
         machine: Processor and number of cores.

@@ -45,13 +45,13 @@ class PickingCell:
 
     Args:
         spec: What stands on the table, and how the camera sees it.
-        width: Of the pictures in pixels.
-        height: Of the pictures in pixels.
+        width: Width of the pictures in pixels.
+        height: Height of the pictures in pixels.
 
     Attributes:
-        spec: As given.
-        kinematics: Of the arm.
-        after_step: Called after each step of the physics, where one wants to watch.
+        spec: The scene as given.
+        kinematics: Kinematics of the arm.
+        after_step: Called after each step of the physics, for those who want to watch.
 
     Raises:
         RendererUnavailable: MuJoCo or an OpenGL back end is missing.

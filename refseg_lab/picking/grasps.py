@@ -33,9 +33,9 @@ class Gripper:
 
     Attributes:
         opening: Most metres between the fingers.
-        width: Of a finger, across the direction in which it closes.
-        thickness: Of a finger, in the direction in which it closes.
-        length: From the tips to the palm.
+        width: Width of a finger, across the direction in which it closes.
+        thickness: Thickness of a finger, in the direction in which it closes.
+        length: Distance from the tips to the palm.
         clearance: Metres that should stay free on each side before the fingers close.
     """
 
@@ -128,7 +128,7 @@ def plan_grasps(
         box: Its box.
         scene: (Q, 3) of everything else that is seen, the table included: what not to hit, and
             what is not hidden. Without it nothing else is there.
-        gripper: What grasps.
+        gripper: The gripper.
 
     Returns:
         The grasps and "", or none and why.
@@ -306,8 +306,8 @@ def _widest(off: Vector, width: float, gripper: Gripper) -> float | None:
 
     Args:
         off: (P,) distances along the closing from the wall's middle of all that is in their way.
-        width: Of the wall.
-        gripper: What grasps.
+        width: Width of the wall.
+        gripper: The gripper.
     """
     for share in (2.5, 1.7, 1.0, 0.6):
         opening = width + 2 * share * gripper.clearance

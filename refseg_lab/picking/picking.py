@@ -54,7 +54,7 @@ def pick(
         cell: Where the arm stands; only its arm is used here, none of its truth.
         cloud: (H, W, 3) points of the thing in the camera's optical frame, each at its pixel and
             NaN elsewhere, as `~/target_cloud`.
-        box: Of the thing in the optical frame, as `~/target`.
+        box: Box of the thing in the optical frame, as in `~/target`.
         camera: (4, 4) pose of the optical frame in the arm's frame.
         scene: (H, W, 3) points of everything else in the optical frame, in the same way.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which things are to be picked in which scenes, and how the outcomes are told.
+"""Which things to pick in which scenes, and how outcomes are reported.
 
 Scenes and commands follow from seeds and the scenes' truth by a fixed rule that knows nothing of
 what the models or the arm can do.
@@ -30,7 +30,7 @@ from refseg_lab.simulation.scene import SceneSpec
 COMMANDS: Final = 3
 """Commands of a scene, each for another thing."""
 ABSENT_EVERY: Final = 3
-"""Of so many scenes, one is also asked for a thing that it does not have."""
+"""In one scene of this many, a command also names a thing that is not there."""
 IOU_NEEDED: Final = 0.5
 """Overlap with the thing meant from which it was perceived."""
 NEAREST, FARTHEST = 0.28, 0.88
@@ -46,7 +46,7 @@ class Task:
     Attributes:
         command: The sentence.
         target: Index of the object meant; -1 if nothing is; None if only the speaker knows.
-        phenomenon: Of the expression; "absent" if nothing is meant, "own" if it is not known.
+        phenomenon: That of the expression; "absent" if nothing is meant, "own" if unknown.
     """
 
     command: str
@@ -60,11 +60,11 @@ class PickOutcome:
 
     Attributes:
         scene: Seed of the scene.
-        command: As it was sent.
-        phenomenon: As in `Task`.
-        category: Of the thing meant, "" if nothing is.
+        command: The command as it was sent.
+        phenomenon: See `Task`.
+        category: Category of the thing meant, "" if nothing is.
         status: Name of the answer's status.
-        iou: Of the answer's mask with the thing meant; NaN if nothing is meant.
+        iou: IoU of the answer's mask with the thing meant; NaN if nothing is meant.
         perceived: Whether the answer is right: the thing meant is SELECTED, or what is not there
             is not.
         moved: Whether the arm closed its fingers on something.
@@ -95,7 +95,7 @@ def open_scenes(seed: int, faulty_depth: bool = False) -> Iterator[tuple[Picking
     waiting arm, and scenes in which something moved while it settled.
 
     Args:
-        seed: Of the first scene that is considered.
+        seed: Seed of the first scene that is considered.
         faulty_depth: Whether the depth has the noise, holes and rims of a depth camera.
     """
     while True:

@@ -75,7 +75,7 @@ def count_split(name: str, scenes: int | None = None, workers: int = 1) -> Count
         workers: processes to count with, at least 1.
 
     Raises:
-        ConfigError: if there is no such split, or it has not so many scenes.
+        ConfigError: if there is no such split, or it has fewer scenes.
         ValueError: if workers is less than 1.
     """
     whole = get_split(name).scenes

@@ -89,7 +89,7 @@ class Rank:
 
 @dataclass(frozen=True)
 class Colour:
-    """Of that colour, as something to deny."""
+    """True of things of that colour; there to be negated."""
 
     colour: str
 

@@ -106,7 +106,7 @@ class World:
         )
 
     def _size(self, size: str, index: int, members: Truths) -> Truth:
-        """Of that size, if none clearly exceeds it in it, and it clearly exceeds another."""
+        """Whether it is that size: nothing is clearly more so, and another is clearly less so."""
         others = [k for k, member in enumerate(members) if member and k != index]
         if any(self._before(size, k, index) and members[k] == YES for k in others):
             return NO

@@ -156,7 +156,7 @@ class Proposer:
                 yield anchor
 
     def _find_anchors(self, each: int) -> list[NounPhrase]:
-        """Up to so many phrases for each thing that is surely told apart, the plainest first."""
+        """Up to this many phrases for each thing they surely single out, the plainest first."""
         anchors: list[NounPhrase] = []
         for index, thing in enumerate(self._world.things):
             named = thing.category in self._kinds

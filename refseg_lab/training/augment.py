@@ -104,7 +104,7 @@ def spread(mask: Mask, distance: float) -> Mask:
 
 
 def coarsen(mask: Mask, cell: float, rng: np.random.Generator) -> Mask:
-    """A mask as a small network draws it, on cells of so many pixels; itself if tiny."""
+    """A mask as a small network draws it, on cells of this many pixels; unchanged if tiny."""
     side = mask.shape[0]
     fewer = max(8, min(side, round(side / max(cell, 1.0))))
     small = cv2.resize(mask.astype(np.uint8) * 255, (fewer, fewer), interpolation=cv2.INTER_AREA)

@@ -109,8 +109,8 @@ def open_bank(folder: Path, scenes: Scenes) -> Bank:
     """The windows of a data set; made at the first call and kept beside it.
 
     Args:
-        folder: Of the data set.
-        scenes: The same, opened.
+        folder: Folder of the data set.
+        scenes: The scenes in it, opened.
     """
     listing = hashlib.sha256((folder / "scenes.jsonl").read_bytes()).hexdigest()
     stored = folder / f"crops-{_VERSION}-{SIDE}-{listing[:12]}"
@@ -216,7 +216,7 @@ def window(image: Image, blurred: Image, mask: Mask) -> tuple[Image, Image, floa
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        blurred: As :func:`reduced_blur` gives it.
+        blurred: The output of :func:`reduced_blur`.
         mask: (H, W) bool, not empty.
 
     Returns:

@@ -157,10 +157,10 @@ class Training:
 
         Args:
             modules: What is trained, under the names that the checkpoint has for it.
-            options: As :func:`parser` gives them.
+            options: Options from :func:`parser`.
             figures: Measures the networks on held-out scenes.
-            weight_decay: Of the optimiser.
-            warm_up: Steps.
+            weight_decay: Weight decay of the optimiser.
+            warm_up: Number of warm-up steps.
             muon: Use Muon for matrices; else AdamW for all.
 
         Raises:

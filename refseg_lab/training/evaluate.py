@@ -98,7 +98,7 @@ def write_card(card: Path, measured: str) -> None:
 
     Args:
         card: A Markdown file with the lines :data:`BEGIN` and :data:`END`.
-        measured: As :func:`table` gives it.
+        measured: The table from :func:`table`.
 
     Raises:
         ConfigError: The file is missing, or a mark is.

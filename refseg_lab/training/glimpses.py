@@ -49,8 +49,8 @@ def open_glimpses(folder: Path, scenes: Scenes) -> Glimpses:
     """The parts of a data set; made at the first call and kept beside it.
 
     Args:
-        folder: Of the data set.
-        scenes: The same, opened.
+        folder: Folder of the data set.
+        scenes: The scenes in it, opened.
     """
     stored = folder / f"glimpses-{_VERSION}-{len(scenes)}-{PER_SCENE}"
     if not (stored / "things.json").exists():
@@ -83,7 +83,7 @@ def glimpse(
     things: tuple[VisibleThing, ...],
     rng: np.random.Generator,
 ) -> tuple[Image, list[VisibleThing]]:
-    """A random part of a scene, and the things of which it shows most.
+    """A random part of a scene, and the things that are mostly visible in it.
 
     Args:
         image: (H, W, 3) uint8 RGB.

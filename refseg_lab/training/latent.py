@@ -22,10 +22,10 @@ from refseg_ros.backbones.clip import MERGES
 from refseg_ros.backbones.sam import read_state_dict
 
 CHANNELS = 8
-"""Of the latent; it has a place for each 8 x 8 pixels."""
+"""Channels of the latent, which has a place for each 8 x 8 pixels."""
 FACTOR = 8
 STEPS = 1000
-"""Of the noise schedule, which is Stable Diffusion's."""
+"""Steps of the noise schedule, which is Stable Diffusion's."""
 
 
 def build_autoencoder() -> Any:
@@ -49,7 +49,7 @@ def build_unet(text_width: int) -> Any:
     """The untrained ``UNet2DConditionModel``.
 
     Args:
-        text_width: Of the text encoder.
+        text_width: Width of the text encoder.
     """
     torchvision_compat.ensure()
     from diffusers import UNet2DConditionModel
@@ -90,7 +90,7 @@ def diffusion_tokenizer(folder: Path) -> Any:
     """Transformers' tokenizer with the vocabulary of a CLIP.
 
     Args:
-        folder: Of an open_clip model with merges of its own.
+        folder: Folder of an open_clip model with its own merges.
     """
     torchvision_compat.ensure()
     from transformers import CLIPTokenizer
@@ -110,7 +110,7 @@ def build_text_encoder(folder: Path) -> Any:
     """Transformers' ``CLIPTextModel`` with the weights of an open_clip model's text tower.
 
     Args:
-        folder: Of the open_clip model.
+        folder: Folder of the open_clip model.
     """
     torchvision_compat.ensure()
     from transformers import CLIPTextConfig, CLIPTextModel

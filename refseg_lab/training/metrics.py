@@ -127,9 +127,9 @@ def true_crops(
 
     Args:
         scenes: Where they are.
-        row: Of the scene.
-        things: Of that scene, at least one.
-        kernel: As of :func:`refseg_ros.methods.crops.region_images`.
+        row: Row of the scene.
+        things: Things of that scene, at least one.
+        kernel: See :func:`refseg_ros.methods.crops.region_images`.
     """
     masks = np.stack([scenes.mask(thing) for thing in things])
     proposals = Proposals(masks, np.ones(len(masks), np.float32))

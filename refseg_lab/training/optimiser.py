@@ -29,7 +29,7 @@ class MuonAndAdamW:
             modules: What is trained. Tables of words, the last layers and what has few rows or
                 columns go to AdamW. Weights must stay where they are in memory.
             lr: Learning rate.
-            weight_decay: Of both.
+            weight_decay: Weight decay of both optimisers.
         """
         named = [item for module in modules for item in module.named_parameters()]
         matrices: list[nn.Parameter] = []

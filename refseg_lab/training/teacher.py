@@ -32,7 +32,7 @@ class Teacher(nn.Module):
 
         Args:
             visual: open_clip's ``ModifiedResNet``: stages at strides 8 and 16.
-            width: Of the pupil.
+            width: Width of the pupil.
         """
         super().__init__()
         for parameter in visual.parameters():
@@ -53,7 +53,7 @@ class Teacher(nn.Module):
 
         Args:
             run: Its folder.
-            width: Of the pupil.
+            width: Width of the pupil.
 
         Raises:
             WeightsError: There is no checkpoint, or it is of another network.

@@ -62,7 +62,7 @@ def best_temperature(cases: Sequence[tuple[Logits, int]]) -> float:
     halving.
 
     Args:
-        cases: As of :func:`mean_nll`.
+        cases: See :func:`mean_nll`.
 
     Returns:
         A temperature from :data:`LOWEST` (if the best candidate is always the true one: the

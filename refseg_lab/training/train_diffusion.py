@@ -84,7 +84,7 @@ def encode_all(run: Path, glimpses: Glimpses, name: str) -> Tensor:
     Args:
         run: Folder of the autoencoder's training.
         glimpses: What to encode.
-        name: Of the file.
+        name: Name of the file.
 
     Returns:
         (N, C, h, w) float16.
@@ -147,7 +147,7 @@ def held_out_figures(
         latents: (N, C, h, w) float32, of unit standard deviation.
         told: (N, L, D) float32, of sentences that are true of them.
         untold: (1, L, D), of no words.
-        alphas: As of :func:`velocity_loss`.
+        alphas: See :func:`velocity_loss`.
     """
     generator = torch.Generator().manual_seed(1)
     noise = torch.randn(latents.shape, generator=generator)

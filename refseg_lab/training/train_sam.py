@@ -47,7 +47,7 @@ ARCHITECTURE = {
 _PROMPTS = 5
 _AFFINITY_CELLS = 160
 _FRAMES_FROM = 0.85
-"""Share of the steps after which whole frames are seen in place of windows."""
+"""Share of the steps after which whole frames replace windows."""
 _FRAME_HEIGHT = FRAME * 3 // 4
 _WINDOWS_A_FRAME = 4
 _WHOLE = 0.2  # of the steps on frames

@@ -168,7 +168,7 @@ def describe_scene(things: Sequence[tuple[str, str]], pattern: str = "") -> str:
 
     Args:
         things: (category, colour), the largest first; four categories at most are named.
-        pattern: Of the table's surface; empty where it is not known.
+        pattern: Pattern of the table's surface; empty if unknown.
     """
     table = f"{TABLES[pattern]} table" if pattern in TABLES else "table"
     article = "an" if table[0] in "aeiou" else "a"

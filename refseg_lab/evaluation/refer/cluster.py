@@ -32,10 +32,10 @@ def on_cluster(
     """Measure every sample of a split on a cluster.
 
     Args:
-        prepare: As of :func:`refseg_lab.evaluation.runner.over_samples`.
+        prepare: See :func:`refseg_lab.evaluation.runner.over_samples`.
         source: The split; its files must be at the same place on every machine.
-        address: Of the cluster: ``HOST:PORT``, ``auto``, or ``local`` for processes here.
-        workers: Actors; each takes one CPU, and one GPU where ``address`` has so many.
+        address: The cluster: ``HOST:PORT``, ``auto``, or ``local`` for processes here.
+        workers: Number of actors; each takes one CPU, and one GPU if ``address`` has enough.
 
     Yields:
         One result a sample, in the order of the split.

@@ -27,7 +27,7 @@ class PublishedRow:
     """A row of a paper, in percent.
 
     Attributes:
-        method: As the papers call it.
+        method: Name of the method in the papers.
         ours: Preset and method that should come near it.
         miou: By column.
         oiou: By column.

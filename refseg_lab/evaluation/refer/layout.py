@@ -21,7 +21,7 @@ class Dataset:
     """A published data set.
 
     Attributes:
-        title: As papers write it.
+        title: The name as papers write it.
         splits: Splits by who made them; the first is the default.
         page: Where expressions and masks are published.
         pictures: Where the images are published.
@@ -98,7 +98,7 @@ def locate(dataset: str, split: str, by: str = "", data: Path | None = None) -> 
 
     Args:
         dataset: Key of :data:`DATASETS`.
-        split: Such as ``testA``.
+        split: Name of the split, such as ``testA``.
         by: Who made the split; "" is the usual one.
         data: Folder that holds one folder a data set; None is :func:`data_folder`.
 

@@ -35,7 +35,7 @@ class ReferImage:
 
     Attributes:
         name: Unique in the data set.
-        path: Of the picture.
+        path: Path of the picture.
         size: Height and width as annotated; zeros where only the picture tells.
         objects: What COCO's or PhraseCut's file says of each mask.
         expressions: In the order of the file.
@@ -52,7 +52,7 @@ def read_split(place: SplitFiles) -> tuple[ReferImage, ...]:
     """Read the expressions of a split, grouped by image.
 
     Args:
-        place: Of :func:`refseg_lab.evaluation.refer.layout.locate`.
+        place: Files from :func:`refseg_lab.evaluation.refer.layout.locate`.
 
     Returns:
         Images in the order in which they are first asked of.

@@ -91,17 +91,18 @@ def read_plain_pickle(path: Path) -> Any:
 
 
 def pickle_to_json(pickled: Path, out: Path) -> int:
-    """Write REFER's pickle as JSON, which is read in place of it where both are there.
+    """Write REFER's pickle as JSON; if both files exist, the JSON is read.
 
     Args:
-        pickled: Such as ``refs(unc).p``.
-        out: Such as ``refs(unc).json``; appears when it is complete.
+        pickled: The pickle, such as ``refs(unc).p``.
+        out: The file to write, such as ``refs(unc).json``; appears when it is complete.
 
     Returns:
         The number of references.
 
     Raises:
-        DatasetError: As :func:`read_plain_pickle`, or it is no list, or ``out`` cannot be written.
+        DatasetError: As for :func:`read_plain_pickle`; also if the pickle is not a list or ``out``
+            cannot be written.
     """
     values = read_plain_pickle(pickled)
     if not isinstance(values, list):

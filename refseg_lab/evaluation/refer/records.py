@@ -24,11 +24,11 @@ class Log:
         """Open or begin the file.
 
         Args:
-            path: Of the file.
+            path: Path of the file.
             run: What tells this run from others: data set, split, preset, method, settings.
 
         Raises:
-            DatasetError: As :class:`refseg_ros.json_lines.JsonLines`.
+            DatasetError: As for :class:`refseg_ros.json_lines.JsonLines`.
         """
         self._lines = JsonLines(path, run)
         self.done: dict[str, SceneResult] = {}

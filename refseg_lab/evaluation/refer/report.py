@@ -32,7 +32,7 @@ def rows(place: SplitFiles, name: str, found: Figures) -> list[tuple[str, ...]]:
 
     Args:
         place: The split.
-        name: Of our row, e.g. preset and method.
+        name: Name of our row, e.g. preset and method.
         found: Our figures.
     """
     names = list(found.values)
@@ -58,7 +58,7 @@ def print_table(place: SplitFiles, name: str, found: Figures) -> None:
 
     Args:
         place: The split.
-        name: Of our row.
+        name: Name of our row.
         found: Our figures.
     """
     heads, *lines = rows(place, name, found)
@@ -77,9 +77,9 @@ def write_summary(path: Path, place: SplitFiles, name: str, found: Figures) -> N
     """Write the table as JSON, shares from 0 to 1.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
         place: The split.
-        name: Of our row.
+        name: Name of our row.
         found: Our figures.
 
     Raises:
@@ -109,12 +109,12 @@ def write_report(
     """Write a page with the table and the best and worst cases as pictures.
 
     Args:
-        path: Of the page.
+        path: Path of the page.
         place: The split.
-        name: Of our row.
+        name: Name of our row.
         found: Our figures.
-        images: Of the split.
-        results: Of the images, in their order.
+        images: Images of the split.
+        results: Results for the images, in the same order.
 
     Raises:
         RefsegError: A picture cannot be read any more, or the page cannot be written.

@@ -30,8 +30,8 @@ class ReferRun:
         place: Files of the split.
         preset: Name or YAML file.
         method: Name; "" is the preset's own.
-        device: As :meth:`refseg_ros.backbones.device.Device.from_name`.
-        limit: Only so many images, the first ones; None is all.
+        device: Device name for :meth:`refseg_ros.backbones.device.Device.from_name`.
+        limit: How many images, from the first; None for all.
         workers: Processes on this machine, or on the cluster.
         ray: Address of a Ray cluster; "" is none.
     """
@@ -46,7 +46,7 @@ class ReferRun:
 
     @property
     def config(self) -> SegmenterConfig:
-        """Of the preset with the method.
+        """Configuration of the preset with the method.
 
         Raises:
             ConfigError: There is no such preset or method.

@@ -21,10 +21,10 @@ TARGET = "target"
 
 @dataclass(frozen=True)
 class ReferSource:
-    """A split, or what is left of it; handed to worker processes by pickle.
+    """A split, or the unfinished part of one; passed to worker processes by pickle.
 
     Attributes:
-        images: Of the split. The pictures themselves must be at the same place on every machine.
+        images: Images of the split. The pictures must be at the same place on every machine.
     """
 
     images: tuple[ReferImage, ...]
@@ -55,7 +55,7 @@ def sample_of(image: ReferImage) -> Sample:
     """Read the picture and decode the masks.
 
     Args:
-        image: Of a split.
+        image: An image of a split.
 
     Raises:
         ImageError: The picture is missing or damaged.
