@@ -18,8 +18,10 @@ from refseg_ros.decision.questions import with_question
 from refseg_ros.decision.refusal import NOTHING_SEEN, Refusal, refusal, unknown_noun
 from refseg_ros.language.caption_names import agreements
 from refseg_ros.language.expression import ReferringExpression
+from refseg_ros.language.kinship import known_nouns, with_seen_supports
 from refseg_ros.language.reading import Reading, read
 from refseg_ros.methods.likeness import match, plausible, score_looks
+from refseg_ros.methods.names import NAMED, SURE_ENOUGH
 from refseg_ros.methods.scoring import ScoreTable, shares
 from refseg_ros.results import Explanation, Selection, Status
 from refseg_ros.spatial.context import NOTHING_SAID, Context
@@ -28,7 +30,8 @@ from refseg_ros.spatial.placing import Placing, place
 from refseg_ros.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
-    from refseg_ros.scene import Models, Scene
+    from refseg_ros.config import DecisionConfig
+    from refseg_ros.scene import Scene
 
 
 def answer(
@@ -46,7 +49,8 @@ def answer(
         are rows of its own proposals.
     """
     models, watch, told = scene.models, Stopwatch(), context.settles_look
-    reading = _read(expression, models, context)
+    reading = _read(scene, expression, context)
+    expression = reading.expression
     if refused := refusal(reading, told=told):
         return _refused(scene, reading, refused, watch)
     with torch.inference_mode(), models.device.precision():
@@ -63,9 +67,16 @@ def answer(
     return _told(selection, scene, reading)
 
 
-def _read(expression: ReferringExpression, models: Models, context: Context) -> Reading:
-    """The sentence in the light of what the models know."""
-    config, vocabulary = models.config, models.vocabulary
+def _read(scene: Scene, expression: ReferringExpression, context: Context) -> Reading:
+    """The sentence in the light of what the models know, or of the names that came."""
+    models = scene.models
+    config, vocabulary, names = models.config, models.vocabulary, scene.features.names
+    seen = scene.features.seen
+    named = bool(names) or not seen
+    if named:
+        vocabulary = known_nouns(expression, names.read)
+        target = with_seen_supports(expression.target, vocabulary)
+        expression = replace(expression, target=target)
     if vocabulary is not None and context.pinned:
         vocabulary = vocabulary | context.pinned.keys()
     return read(
@@ -73,6 +84,9 @@ def _read(expression: ReferringExpression, models: Models, context: Context) -> 
         vocabulary,
         phrases=config.score.text == "phrase",
         sets=config.spatial.absolute == "extreme",
+        named=named,
+        guessing=named and seen and not config.decision.known_words,
+        colours=seen or names.tell_colours,
     )
 
 
@@ -95,15 +109,26 @@ def _told(selection: Selection, scene: Scene, reading: Reading) -> Selection:
 
 
 def _score(scene: Scene, expression: ReferringExpression) -> ScoreTable:
-    """The method's scores, and beside them what captions add to the match or take from it."""
+    """The method's scores, and what captions (to the match alone) and given names add to them."""
     models, captioned = scene.models, scene.features.captioned
     matcher = models.matcher if captioned else models.matcher.without_captions()
-    table = matcher.score(scene.features, expression, models.clip)
+    features, target = scene.features, expression.target
+    named = features.by_name(target, models.clip)
+    if features.told_by_name(target):
+        return ScoreTable({NAMED: named}, named, text=target.look, min_match=SURE_ENOUGH)
+    table = matcher.score(features, expression, models.clip)
     weight = models.config.decision.caption_match
-    if not weight or not captioned:
-        return table
-    named = weight * agreements(scene.features.named, expression.target)
-    return replace(table, terms={**table.terms, "C": named}, weights={**table.weights, "C": 0.0})
+    if weight and captioned:
+        table = table.plus("C", weight * agreements(features.named, target), 0.0)
+    if features.names:
+        table = table.plus(NAMED, named, 1.0)
+    return table
+
+
+def _thresholds(scene: Scene, table: ScoreTable) -> DecisionConfig:
+    """The preset's thresholds, as far as they are of what was scored."""
+    decision = scene.models.config.decision
+    return decision if table.min_match is None else replace(decision, min_match=table.min_match)
 
 
 def _place(scene: Scene, reading: Reading, table: ScoreTable, context: Context) -> Placing:
@@ -112,7 +137,7 @@ def _place(scene: Scene, reading: Reading, table: ScoreTable, context: Context) 
     config = models.config
     weights = shares(table.total, config.score.normalise, config.score.temperature)
     decision = config.decision
-    fits = plausible(match(table.terms), decision.min_match)
+    fits = plausible(match(table.terms), _thresholds(scene, table).min_match)
     # What leans on earlier sentences is resolved by the whole logic under any preset.
     leans = context != NOTHING_SAID
     absolute = "extreme" if leans else config.spatial.absolute
@@ -154,7 +179,7 @@ def _decide(
     watch: Stopwatch,
 ) -> Selection:
     """One, several, nearly two (and the question that would settle it), or none."""
-    decision = scene.models.config.decision
+    decision = _thresholds(scene, table)
     candidates = rank(table, placed, scene.proposals, scene.captions)
     selection = decide(
         reading.expression,
@@ -170,5 +195,5 @@ def _decide(
     if selection.status is not Status.AMBIGUOUS:
         return selection
     with watch.stage("question"):
-        asked = with_question(selection, scene, reading.expression, placed)
+        asked = with_question(selection, scene, reading.expression, placed, decision)
     return replace(asked, seconds=watch.total())

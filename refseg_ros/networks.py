@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refseg_ros.backbones.captioner import Captioner
-from refseg_ros.backbones.clip import ClipEncoder
+from refseg_ros.backbones.clip import ClipEncoder, NoClip
 from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.diffusion import Diffusion
 from refseg_ros.backbones.sam import load_sam
@@ -113,11 +113,13 @@ class Networks:
         return load_sam(_architecture(config.architecture), weights, self.device.torch_device)
 
     def clip(self, config: ClipConfig) -> ClipEncoder:
-        """What encodes crops and texts.
+        """What encodes crops and texts; nothing does if no model is named.
 
         Raises:
             WeightsError: The checkpoint is missing or damaged.
         """
+        if not config.model:
+            return NoClip()
         if config not in self._clips:
             model: str | Path = resolve(config.model) if ":" in config.model else config.model
             weights = resolve(config.checkpoint) if config.checkpoint else None

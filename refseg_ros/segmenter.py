@@ -24,12 +24,13 @@ from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.diffusion import Diffusion
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.config.uses import uses_captions, uses_diffusion, uses_proposals
-from refseg_ros.errors import ImageError
+from refseg_ros.errors import ConfigError, ImageError
 from refseg_ros.language.tas.tools import LanguageTools
 from refseg_ros.methods.catalogue import with_method
 from refseg_ros.methods.coherence import Dense
 from refseg_ros.methods.crops import region_images
 from refseg_ros.methods.global_local import mixed_regions
+from refseg_ros.methods.names import Names
 from refseg_ros.methods.pictured import Pictured
 from refseg_ros.methods.ref_diff import RefDiff
 from refseg_ros.methods.scoring import Matcher, SceneFeatures
@@ -162,6 +163,7 @@ class Segmenter:
         intrinsics: NDArray[np.float64] | None = None,
         viewpoint: Viewpoint | None = None,
         captions: bool = True,
+        proposals: Proposals | None = None,
     ) -> Scene:
         """Compute all that does not depend on a sentence.
 
@@ -175,33 +177,41 @@ class Segmenter:
                 camera's without it.
             captions: Whether candidates are captioned now. Without, the scene answers from how
                 they look and lie; :meth:`Scene.captioned` makes up for it.
+            proposals: Masks from elsewhere, such as a detector's, with its names and scores if it
+                has some; found by the networks of the preset if not given.
 
         Returns:
             A scene to ask as often as wanted; with no proposals it answers NOT_FOUND.
             Threads may share a segmenter and its scenes: images are observed one at a time.
 
         Raises:
-            ImageError: Another shape or type, or a viewpoint in which no table is seen.
+            ImageError: Another shape or type, proposals of another size, or a viewpoint in which
+                no table is seen.
+            ConfigError: The preset finds no masks, and none are given.
         """
         image = _checked(image)
         size = (image.shape[0], image.shape[1])
         check_inputs(size, depth, intrinsics, viewpoint)
+        self._check_given(proposals, size)
         watch = Stopwatch()
         with self._observing, torch.inference_mode(), self.device.precision():
             with watch.stage("proposals"):
-                proposals = self._proposer.propose(image)
+                if proposals is None:
+                    proposals = self._proposer.propose(image)
             with watch.stage("clip"):
                 regions, parts = self._regions(image, proposals)
                 dense = self._dense(image, proposals)
             complete = captions or not self.has_captions
             with watch.stage("captions"):
-                none = ("",) * len(proposals)
+                none = proposals.names or ("",) * len(proposals)
                 named = self.region_captions(image, proposals) if complete else none
                 score = self.config.score
                 whole = bool(score.negative) and score.distractors == "caption"
                 caption = self._caption(image) if whole else ""
             with watch.stage("texts"):
                 features = self._features(regions, caption, named, complete, parts, dense)
+                names = Names.of(proposals, self.clip)
+                features = replace(features, names=names)
             if self._diffusion is not None:
                 with watch.stage("diffusion"):
                     pictured = self._pictured(self._diffusion, image, proposals, regions)
@@ -210,6 +220,16 @@ class Segmenter:
         if depth is None and viewpoint is None:
             return scene
         return scene.measured(depth, intrinsics, viewpoint)
+
+    def _check_given(self, proposals: Proposals | None, size: tuple[int, int]) -> None:
+        found = uses_proposals(self.config) or self.matcher.brings_candidates
+        if proposals is None and not found:
+            name = self.config.name
+            raise ConfigError(f"proposals: the preset {name} finds none; give a detector's")
+        if proposals is not None and proposals.masks.shape[1:] != size:
+            raise ImageError(
+                f"proposals: masks are {proposals.masks.shape[1:]}, the image is {size}"
+            )
 
     def _pictured(
         self, diffusion: Diffusion, image: Image, proposals: Proposals, regions: torch.Tensor
@@ -248,8 +268,10 @@ class Segmenter:
             proposals: N proposals of that image.
 
         Returns:
-            (N, D) float32 on the CPU, L2-normalised.
+            (N, D) float32 on the CPU, L2-normalised; D is 0 without a CLIP.
         """
+        if not self.config.clip.model:
+            return torch.zeros(len(proposals), 0)
         crops = region_images(image, proposals, crop=self.config.score.crop)
         return self.clip.encode_images(list(crops))
 
@@ -271,15 +293,21 @@ class Segmenter:
     def region_captions(self, image: Image, proposals: Proposals) -> tuple[str, ...]:
         """Captions of the blurred-background crops; empty strings without a captioner.
 
+        What came with a name is called by that.
+
         Args:
             image: (H, W, 3) uint8 RGB.
             proposals: N proposals of that image.
         """
-        if self._captioner is None:
-            return ("",) * len(proposals)
+        said = list(proposals.names or ("",) * len(proposals))
+        nameless = [row for row, name in enumerate(said) if not name]
+        if self._captioner is None or not nameless:
+            return tuple(said)
         score = self.config.score
-        crops = region_images(image, proposals, score.blur_kernel, score.crop)
-        return tuple(self._captioner.caption(list(crops)))
+        crops = region_images(image, proposals.keep(nameless), score.blur_kernel, score.crop)
+        for row, caption in zip(nameless, self._captioner.caption(list(crops)), strict=True):
+            said[row] = caption
+        return tuple(said)
 
     def captioned(self, scene: Scene) -> Scene:
         """A scene of :meth:`observe` without captions, with them; see :meth:`Scene.captioned`."""
@@ -294,7 +322,7 @@ class Segmenter:
         seconds = dict(scene.seconds)
         for name, taken in watch.total().items():
             seconds[name] = seconds.get(name, 0.0) + taken
-        features = replace(features, pictured=before.pictured)
+        features = replace(features, pictured=before.pictured, names=before.names)
         return replace(scene, features=features, seconds=seconds)
 
     def image_caption(self, image: Image) -> str:

@@ -33,7 +33,7 @@ def run(name: str, *arguments: str, cwd: Path, env: dict[str, str] | None = None
 
 def test_they_are_short() -> None:
     scripts = sorted(EXAMPLES.glob("*.py"))
-    assert len(scripts) == 5
+    assert len(scripts) == 6
     for script in scripts:
         assert len(script.read_text(encoding="utf-8").splitlines()) < LONGEST, script.name
 
@@ -59,6 +59,48 @@ def test_depth_to_pose(tmp_path: Path) -> None:
     said = run("depth_to_pose.py", cwd=tmp_path)
     assert "SELECTED" in said
     assert "centre [" in said
+
+
+def test_own_detector(tmp_path: Path) -> None:
+    from refseg_ros.backbones import torchvision_compat
+
+    torchvision_compat.ensure()
+    import torch
+    from transformers import YolosConfig, YolosForObjectDetection, YolosImageProcessor
+
+    # Random weights, all but sure that everything is a cup, each at a place of its own.
+    torch.manual_seed(0)
+    size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = YolosConfig(
+        **size,
+        intermediate_size=16,
+        image_size=[64, 64],
+        num_detection_tokens=3,
+        id2label={0: "cup", 1: "laptop"},
+        label2id={"cup": 0, "laptop": 1},
+    )
+    model = YolosForObjectDetection(config)
+    model.vit.embeddings.detection_tokens.data = 9 * torch.randn(1, 3, 16)
+    model.class_labels_classifier.layers[-1].bias.data = torch.tensor([30.0, 0.0, 0.0])
+    model.bbox_predictor.layers[-1].weight.data *= 20
+    model.save_pretrained(tmp_path)
+    YolosImageProcessor(size={"height": 64, "width": 64}).save_pretrained(tmp_path)
+    assert "SELECTED" in own_detector("the leftmost cup", tmp_path)
+    assert "nothing that is seen is named 'elephant'" in own_detector("the elephant", tmp_path)
+
+
+def own_detector(sentence: str, model: Path) -> str:
+    """What the example prints, also where torchvision does not fit torch."""
+    photo = ROOT / "refseg_lab" / "simulation" / "slice" / "rgb" / "000005.jpg"
+    script = model / "mended.py"
+    script.write_text(
+        "from refseg_ros.backbones import torchvision_compat\n"
+        "torchvision_compat.ensure()\n"
+        "import runpy\n"
+        f"runpy.run_path({str(EXAMPLES / 'own_detector.py')!r}, run_name='__main__')\n",
+        encoding="utf-8",
+    )
+    return run(str(script), str(photo), sentence, str(model), cwd=model)
 
 
 def test_the_notebook() -> None:

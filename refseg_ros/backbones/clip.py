@@ -308,6 +308,31 @@ class ClipEncoder:
         return torch.cat(rows).float().cpu() if rows else torch.zeros(0, self.dimension)
 
 
+class NoClip(ClipEncoder):
+    """The encoder where names alone decide: features have no dimension."""
+
+    def __init__(self) -> None:
+        """Load nothing."""
+        self.logit_scale, self.dimension = 1.0, 0
+
+    def encode_images(
+        self, images: Sequence[NDArray[np.uint8]], unit: bool = True
+    ) -> torch.Tensor:
+        """(N, 0) of N images."""
+        return torch.zeros(len(images), 0)
+
+    def encode_texts(self, texts: Sequence[str], unit: bool = True) -> torch.Tensor:
+        """(M, 0) of M texts."""
+        return torch.zeros(len(texts), 0)
+
+    def unknown_words(self, words: Sequence[str]) -> tuple[str, ...]:
+        """None: no word is read."""
+        return ()
+
+    def forget(self) -> None:
+        """Nothing is remembered."""
+
+
 def _need(*paths: Path) -> None:
     for path in paths:
         if not path.is_file():

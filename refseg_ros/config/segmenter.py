@@ -47,7 +47,7 @@ class ProposalConfig:
     checkpoint: str = option(
         "sam_vit_h_4b8939.pth",
         "weights: a file, bundled:NAME, or a folder made by save_pretrained (SAM, SAM-HQ, SAM 2, "
-        "EdgeTAM, SAM 3)",
+        "EdgeTAM, SAM 3); empty where all proposals are given from outside",
     )
     phrases: tuple[str, ...] = option(
         (),
@@ -148,7 +148,9 @@ class ProposalConfig:
 class ClipConfig:
     """The image-text encoder, through open_clip."""
 
-    model: str = option("ViT-B-32-quickgelu", "an open_clip name, a model folder or bundled:NAME")
+    model: str = option(
+        "ViT-B-32-quickgelu", "an open_clip name, a model folder or bundled:NAME; empty: none"
+    )
     checkpoint: str = option("clip_vit_b_32_openai/open_clip_model.safetensors", "its weights")
 
 
@@ -360,6 +362,22 @@ class SegmenterConfig:
     language: LanguageConfig = field(default_factory=LanguageConfig)
     spatial: SpatialConfig = field(default_factory=SpatialConfig)
     decision: DecisionConfig = field(default_factory=DecisionConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse scores that ask a CLIP where there is none.
+
+        Raises:
+            ConfigError: ``clip.model`` is empty, and more than names is weighed.
+        """
+        score = self.score
+        asks = score.positive or score.negative or self.coherence.weight
+        asks = asks or score.matcher != "tas" or score.regions != "crop"
+        if not self.clip.model and asks:
+            raise ConfigError(
+                "clip.model: without a CLIP the names of given proposals decide alone; "
+                "score.positive, score.negative and coherence.weight must be 0, score.matcher "
+                "tas and score.regions crop"
+            )
 
     @property
     def networks(self) -> str:

@@ -18,5 +18,6 @@ def uses_diffusion(config: SegmenterConfig) -> bool:
 
 
 def uses_proposals(config: SegmenterConfig) -> bool:
-    """Whether candidates come from a network for masks, and not from attention."""
-    return not (uses_diffusion(config) and config.ref_diff.free)
+    """Whether candidates come from a network for masks, not from outside nor from attention."""
+    free = uses_diffusion(config) and config.ref_diff.free
+    return bool(config.proposals.checkpoint) and not free

@@ -16,6 +16,7 @@ from refseg_ros.language import ReferringExpression
 from refseg_ros.language.reading import NOTHING_ASIDE, Unused
 from refseg_ros.language.usable import has_look
 from refseg_ros.methods.likeness import match
+from refseg_ros.methods.names import NAMED, SURE_ENOUGH
 from refseg_ros.methods.scoring import ScoreTable
 from refseg_ros.results import Candidate, Proposals, Selection, Status, boxes_from_masks
 from refseg_ros.results.explanation import Check
@@ -169,13 +170,15 @@ def namesakes(
     if not config.namesakes or ordered or several:
         return ()
     own = {*placed.chosen, *placed.copies}
+    named = has_look(target) and any(NAMED in item.terms for item in candidates)
     truth = placed.weighing.truth
     least = AS_TRUE * max((truth[index] for index in placed.chosen), default=1.0) if truth else 0.0
     copies = placed.weighing.copies
     found: list[int] = []
     for item in candidates:
         index = item.index
-        fits = item.terms.get("C", 0.0) > 0 and match(item.terms) >= config.min_match
+        called = item.terms.get("C", 0.0) > 0 or (named and item.terms[NAMED] >= SURE_ENOUGH)
+        fits = called and match(item.terms) >= config.min_match
         holds = not truth or truth[index] >= least
         counted = index in own or (copies and not set(copies[index]).isdisjoint(found))
         if item.eligible and fits and holds and not counted:

@@ -28,6 +28,7 @@ from refseg_ros.spatial.context import Context
 from refseg_ros.spatial.likeness import Likeness
 
 if TYPE_CHECKING:
+    from refseg_ros.config import DecisionConfig
     from refseg_ros.scene import Scene
 
 SIDE_GAP: Final = 0.06
@@ -273,7 +274,11 @@ class Asker:
 
 
 def with_question(
-    selection: Selection, scene: Scene, expression: ReferringExpression, placed: Placing
+    selection: Selection,
+    scene: Scene,
+    expression: ReferringExpression,
+    placed: Placing,
+    config: DecisionConfig,
 ) -> Selection:
     """An unsure answer with what is tied and the question that would settle it.
 
@@ -282,16 +287,19 @@ def with_question(
         scene: What was asked.
         expression: What was said.
         placed: The candidates after it.
+        config: Thresholds that it was decided by.
     """
 
     def matches(texts: Sequence[str]) -> Logits:
         with torch.inference_mode(), scene.models.device.precision():
             encoded = scene.models.clip.encode_texts(list(texts))
-        scale = scene.features.logit_scale
-        table: Logits = (scale * encoded @ scene.features.regions.T).double().numpy()
+            features = scene.features
+            table: Logits = (features.logit_scale * encoded @ features.regions.T).double().numpy()
+            if features.names:
+                phrases = (parse(text).target for text in texts)
+                table = table + [features.by_name(item, scene.models.clip) for item in phrases]
         return table
 
-    config = scene.models.config.decision
     tied = rivals(expression, selection, placed, scene.layout.copies, config)
     asker = Asker(expression, tied, scene.names, scene.layout, matches, config.min_margin)
     question = asker.ask()

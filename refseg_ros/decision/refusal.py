@@ -49,10 +49,14 @@ def unknown_noun(reading: Reading, *, told: bool = False) -> Refusal | None:
         reading: The sentence.
         told: Whether it is known from before what to look for.
     """
+    if reading.guessing:
+        return None
     own = () if told else (reading.expression.head,)
     landmarks = (item.head for item, denied in reading.looks if not denied)
     known = reading.vocabulary
     for head in (*own, *landmarks):
         if known is not None and head and head not in known:
+            if reading.named:
+                return Status.NOT_FOUND, f"nothing that is seen is named '{head}'"
             return Status.NOT_FOUND, f"'{head}' is not a word that these models know"
     return None

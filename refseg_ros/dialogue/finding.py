@@ -85,6 +85,10 @@ def _elsewhere(before: Scene, index: int, after: Scene, looks: NDArray[np.float6
 
 
 def _cosines(before: Scene, indices: Sequence[int], after: Scene) -> Matrix:
+    """(len(indices), N) likeness of looks; of names where no network looked at the candidates."""
+    if not before.features.seen:
+        alike = [[before.captions[k] == other for other in after.captions] for k in indices]
+        return np.array(alike, np.float64)
     first = before.features.regions[list(indices)].double().numpy()
     cosines: Matrix = first @ after.features.regions.double().numpy().T
     return cosines

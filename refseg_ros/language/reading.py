@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
 from refseg_ros.language.expression import Anaphora, NounPhrase, ReferringExpression
+from refseg_ros.language.nouns import unique
 from refseg_ros.language.tokens import lemma, plain
 from refseg_ros.language.usable import (
     MAX_DEPTH,
@@ -31,6 +32,8 @@ class Unused:
         plural: The head as said, when several things are asked for and one is answered.
         things: Those of ``words`` that name a thing which the models know.
         before: Words that point to what was meant before, which is not known here.
+        strange: Nouns that are none of the names of things, for which a likely one is taken.
+        colours: Colours and materials that nothing which is seen tells.
     """
 
     words: tuple[str, ...] = ()
@@ -38,17 +41,22 @@ class Unused:
     plural: str = ""
     things: tuple[str, ...] = ()
     before: str = ""
+    strange: tuple[str, ...] = ()
+    colours: tuple[str, ...] = ()
 
     @property
     def matters(self) -> bool:
         """Whether what was found may well not be what was asked for."""
-        return bool(self.negated or self.plural or self.things or self.before)
+        told = self.negated or self.plural or self.things or self.before
+        return bool(told or self.strange or self.colours)
 
     def __str__(self) -> str:
         parts = [f"'not {phrase}' was not used" for phrase in self.negated]
         parts += [f"'{word}' was not used" for word in self.words]
         parts += [f"'{self.plural}' are several, and one is looked for"] if self.plural else []
         parts += [f"{self.before}, and nothing was meant before"] if self.before else []
+        parts += [f"no thing is named '{noun}'" for noun in self.strange]
+        parts += [f"the names do not tell what is '{word}'" for word in self.colours]
         return "; ".join(parts)
 
 
@@ -138,6 +146,8 @@ class Reading:
         any_words: Whether any words will do, as where whole sentences are compared with crops.
         unused: What of it an answer leaves aside.
         looks: Landmarks and exclusions that need a look, and whether each must not be.
+        named: Whether the vocabulary is that of the names of things that are seen.
+        guessing: Whether other nouns than those are compared with them all the same.
     """
 
     expression: ReferringExpression
@@ -145,6 +155,8 @@ class Reading:
     any_words: bool = False
     unused: Unused = NOTHING_ASIDE
     looks: tuple[tuple[NounPhrase, bool], ...] = ()
+    named: bool = False
+    guessing: bool = False
 
     @property
     def says_how_it_looks(self) -> bool:
@@ -172,6 +184,9 @@ def read(
     *,
     phrases: bool = True,
     sets: bool = True,
+    named: bool = False,
+    guessing: bool = False,
+    colours: bool = True,
 ) -> Reading:
     """What of a parsed sentence can be asked of a scene.
 
@@ -180,11 +195,26 @@ def read(
         vocabulary: Nouns that the models know; None when that is not known.
         phrases: Whether noun phrases are compared; else whole sentences, of which any words do.
         sets: Whether several things are found where several are asked for.
+        named: Whether the vocabulary is that of the names of things that are seen.
+        guessing: Whether nouns that are not in the vocabulary are compared, doubtfully, with those
+            that are.
+        colours: Whether anything tells colours and materials.
     """
+    aside = unused(expression, vocabulary, sets=sets) if phrases else NOTHING_ASIDE
+    looks = tuple(looks_of(expression.target, vocabulary))
+    said = (expression.target, *(phrase for phrase, _ in looks))
+    if guessing and vocabulary is not None:
+        nouns = unique(item.head for item in said if item.head and item.head not in vocabulary)
+        aside = replace(aside, strange=nouns)
+    if not colours:
+        words = unique(word for item in said for word in item.colours + item.materials)
+        aside = replace(aside, colours=words)
     return Reading(
         expression,
         vocabulary,
         any_words=not phrases and bool(plain(expression.text)),
-        unused=unused(expression, vocabulary, sets=sets) if phrases else NOTHING_ASIDE,
-        looks=tuple(looks_of(expression.target, vocabulary)),
+        unused=aside,
+        looks=looks,
+        named=named,
+        guessing=guessing,
     )

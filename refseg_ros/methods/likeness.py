@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from refseg_ros.language.caption_names import agreements
 from refseg_ros.language.expression import NounPhrase
+from refseg_ros.methods.names import NAMED, SURE_ENOUGH
 from refseg_ros.methods.scoring import ATTENTION, SceneFeatures, TextEncoder, shares
 from refseg_ros.spatial.likeness import Likeness
 from refseg_ros.spatial.relations import logistic
@@ -30,20 +31,23 @@ def match(terms: Mapping[str, Value]) -> Value:
     """How well candidates, or one, match by all that was seen of them, in logits.
 
     Args:
-        terms: V, or A where attention alone decides, and C (what captions add or take) where it
-            is weighed: (N,) or a number each.
+        terms: V, or A where attention alone decides, or neither where names do; and C and D (what
+            captions and given names add or take) where they are weighed: (N,) or a number each.
     """
     seen = looks(terms)
-    return seen + terms["C"] if "C" in terms else seen
+    for name in ("C", NAMED):
+        if name in terms and terms[name] is not seen:
+            seen = seen + terms[name]
+    return seen
 
 
 def looks(terms: Mapping[str, Value]) -> Value:
-    """How candidates, or one, look beside what was said: V, or A where attention alone decides.
+    """How candidates, or one, look beside what was said: V, or A or D where that alone decides.
 
     Args:
         terms: As of :func:`match`.
     """
-    return terms["V"] if "V" in terms else terms[ATTENTION]
+    return next(terms[name] for name in ("V", ATTENTION, NAMED) if name in terms)
 
 
 def plausible(logits: Logits, min_match: float) -> Logits:
@@ -65,7 +69,7 @@ def score_looks(
     min_match: float,
     caption_match: float = 0.0,
 ) -> Mapping[str, Likeness]:
-    """Compare the candidates with phrases by V; whether they fit at all, with captions too.
+    """Compare the candidates with phrases by V and D; whether they fit at all, with captions too.
 
     Args:
         wanted: Phrases, and whether each is of something that must not be.
@@ -96,16 +100,21 @@ def score_looks(
     looks = {}
     for look, (phrase, denied) in phrases.items():
         own = logits[look]
-        matched = own
+        named = features.by_name(phrase, encoder)
+        if features.told_by_name(phrase):
+            fits = plausible(named, SURE_ENOUGH)
+            looks[look] = Likeness(shares(named, "logits"), fits)
+            continue
+        matched = own + named
         if caption_match:
-            matched = own + caption_match * agreements(features.named, phrase)
+            matched = matched + caption_match * agreements(features.named, phrase)
         fits = plausible(matched, min_match)
         if denied and contrasts[look]:
             columns = np.stack([own, *(logits[text] for text in contrasts[look])])
             fits = fits * np.exp(own - columns.max(0)) / np.exp(columns - columns.max(0)).sum(0)
         elif denied:
             fits = fits * np.exp(own - own.max())
-        looks[look] = Likeness(shares(own, "logits"), fits)
+        looks[look] = Likeness(shares(own + named, "logits"), fits)
     return looks
 
 

@@ -27,6 +27,7 @@ from refseg_ros.errors import ConfigError
 from refseg_ros.language import Direction, ReferringExpression, lemma
 from refseg_ros.language.tokens import plain
 from refseg_ros.methods.global_local import GLOBAL, LOCAL, mix
+from refseg_ros.methods.names import NO_NAMES
 from refseg_ros.methods.scoring import ATTENTION, SceneFeatures, ScoreTable, TextEncoder
 from refseg_ros.results import BoolMasks, Proposals
 
@@ -255,7 +256,9 @@ class RefDiff:
             return proposals, features
         cut = cut_proposals(pictured.attention(text, root_end(text, expression.head)))
         own = pictured.of(cut)
-        return cut, replace(features, regions=own.crops(), captions=("",) * len(cut), pictured=own)
+        none = ("",) * len(cut)
+        found = replace(features, regions=own.crops(), captions=none, pictured=own, names=NO_NAMES)
+        return cut, found
 
     def without_captions(self) -> RefDiff:
         """The method itself, which asks nothing of captions."""

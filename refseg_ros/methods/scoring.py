@@ -9,7 +9,7 @@ that comparing them compares methods and nothing else.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 
 from refseg_ros.language import ReferringExpression
 from refseg_ros.language.caption_names import Naming
+from refseg_ros.language.expression import NounPhrase
 from refseg_ros.methods.coherence import Dense
 from refseg_ros.methods.distractors import Spoken
+from refseg_ros.methods.names import NO_NAMES, Names
 from refseg_ros.results import Proposals
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class SceneFeatures:
         pictured: The image as a diffusion network has it, where the method asks for that.
         captioned: Whether captions that the method asks for are made; without them their terms
             are left out.
+        names: What came with the proposals as their names.
     """
 
     regions: torch.Tensor
@@ -64,6 +67,22 @@ class SceneFeatures:
     dense: Dense | None = None
     pictured: Pictured | None = None
     captioned: bool = True
+    names: Names = NO_NAMES
+
+    @property
+    def seen(self) -> bool:
+        """Whether a network looked at the regions; without one nothing is known of looks."""
+        return bool(self.regions.shape[1])
+
+    def by_name(self, said: NounPhrase, encoder: TextEncoder) -> NDArray[np.float64]:
+        """(N,) logits of D, see :meth:`Names.logits`; zeros where nothing has a name."""
+        if not self.names:
+            return np.zeros(len(self.captions))
+        return self.names.logits(said, encoder, self.logit_scale)
+
+    def told_by_name(self, said: NounPhrase) -> bool:
+        """Whether names alone tell what is said of looks, so that looks need not be compared."""
+        return not self.seen or self.names.tell(said)
 
     @cached_property
     def named(self) -> tuple[Naming, ...]:
@@ -87,6 +106,8 @@ class ScoreTable:
         weights: Column name to its weight in the sum, one number or (N,); 1 if not named.
         text: What crops and captions were compared with.
         distractors: Phrases that crops were compared with as what is not meant.
+        min_match: Smallest match, where another than :attr:`DecisionConfig.min_match` holds for
+            these terms.
     """
 
     terms: Mapping[str, NDArray[np.float64]]
@@ -94,6 +115,22 @@ class ScoreTable:
     weights: Mapping[str, float | NDArray[np.float64]] = field(default_factory=dict)
     text: str = ""
     distractors: tuple[str, ...] = ()
+    min_match: float | None = None
+
+    def plus(self, name: str, values: NDArray[np.float64], weight: float) -> ScoreTable:
+        """The table with one more term.
+
+        Args:
+            name: Of its column.
+            values: (N,) logits.
+            weight: In the sum.
+        """
+        return replace(
+            self,
+            terms={**self.terms, name: values},
+            total=self.total + weight * values if weight else self.total,
+            weights={**self.weights, name: weight},
+        )
 
 
 class TextEncoder(Protocol):

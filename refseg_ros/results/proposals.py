@@ -76,27 +76,46 @@ class Proposals:
 
     Attributes:
         masks: (N, H, W) bool, at the image's own resolution, none empty.
-        quality: (N,) float32, the proposal network's own estimate of each mask's IoU.
+        quality: (N,) float32, the proposal network's own estimate of each mask's IoU; ones if not
+            given.
         boxes: (N, 4) float32 half-open pixel boxes, made from the masks if not given.
+        names: N noun phrases that the source calls them by, such as "wine glass", "" for one
+            that it has no name for; () where it names nothing.
+        scores: (N,) float32 in [0, 1], how sure the source is of each name; ones if not given.
 
     Raises:
-        ValueError: A shape or dtype does not agree, or a mask is empty.
+        ValueError: A shape or dtype does not agree, a mask is empty, or a score is out of range.
     """
 
     masks: BoolMasks
-    quality: FloatArray
+    quality: FloatArray = field(default_factory=lambda: np.zeros(0, np.float32))
     boxes: FloatArray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    names: tuple[str, ...] = ()
+    scores: FloatArray = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def __post_init__(self) -> None:
+        count = len(self.masks)
         if self.masks.ndim != 3 or self.masks.dtype != np.bool_:
             raise ValueError(
                 f"masks: expected (N, H, W) bool, got {self.masks.shape} {self.masks.dtype}"
             )
-        if self.quality.shape != (len(self.masks),):
-            raise ValueError(f"quality: expected ({len(self.masks)},), got {self.quality.shape}")
-        if len(self.masks) and not self.masks.any((1, 2)).all():
-            raise ValueError("masks: an empty mask is not a proposal")
-        if self.boxes.shape != (len(self.masks), 4):
+        for name in ("quality", "scores"):
+            values = np.asarray(getattr(self, name), np.float32)
+            values = values if values.size else np.ones(count, np.float32)
+            if values.shape != (count,):
+                raise ValueError(f"{name}: expected ({count},), got {values.shape}")
+            object.__setattr__(self, name, values)
+        if not ((self.scores >= 0) & (self.scores <= 1)).all():
+            raise ValueError(f"scores: expected values in [0, 1], got {self.scores.tolist()}")
+        object.__setattr__(self, "names", tuple(self.names))
+        if self.names and len(self.names) != count:
+            raise ValueError(f"names: expected {count}, one a mask, got {len(self.names)}")
+        if not all(isinstance(item, str) for item in self.names):
+            raise ValueError(f"names: expected strings, got {self.names}")
+        empty = np.flatnonzero(~self.masks.any((1, 2))).tolist() if count else []
+        if empty:
+            raise ValueError(f"masks: an empty mask is not a proposal; so are those of {empty}")
+        if self.boxes.shape != (count, 4):
             object.__setattr__(self, "boxes", boxes_from_masks(self.masks))
 
     def __len__(self) -> int:
@@ -122,9 +141,45 @@ class Proposals:
     def keep(self, indices: Sequence[int] | NDArray[np.int64]) -> Proposals:
         """The proposals at ``indices``, in that order."""
         chosen = np.asarray(indices, dtype=np.int64)
-        return Proposals(self.masks[chosen], self.quality[chosen], self.boxes[chosen])
+        names = tuple(self.names[row] for row in chosen) if self.names else ()
+        return Proposals(
+            self.masks[chosen],
+            self.quality[chosen],
+            self.boxes[chosen],
+            names,
+            self.scores[chosen],
+        )
 
     @classmethod
     def empty(cls, height: int, width: int) -> Proposals:
         """No proposals, for an image of ``height`` × ``width`` pixels."""
         return cls(np.zeros((0, height, width), np.bool_), np.zeros(0, np.float32))
+
+    @classmethod
+    def from_boxes(
+        cls,
+        boxes: NDArray[np.float32] | Sequence[Sequence[float]],
+        size: tuple[int, int],
+        names: Sequence[str] = (),
+        scores: FloatArray | Sequence[float] = (),
+    ) -> Proposals:
+        """Boxes of a detector that draws no masks: each is a mask of its own whole pixels.
+
+        Args:
+            boxes: (N, 4) ``x0, y0, x1, y1`` in pixels; what lies outside the image is cut off.
+            size: Height and width of the image in pixels.
+            names: As of the class.
+            scores: Likewise.
+
+        Raises:
+            ValueError: As of the class; a box that holds no pixel of the image makes an empty
+                mask.
+        """
+        values = np.asarray(boxes if len(boxes) else np.zeros((0, 4)), np.float64)
+        if values.ndim != 2 or values.shape[1] != 4 or not np.isfinite(values).all():
+            raise ValueError(f"boxes: expected (N, 4) finite x0, y0, x1, y1, got {boxes!r}")
+        masks = np.zeros((len(values), *size), np.bool_)
+        ends = np.clip(np.round(values), 0, (size[1], size[0]) * 2).astype(np.int64)
+        for mask, (x0, y0, x1, y1) in zip(masks, ends.tolist(), strict=True):
+            mask[y0:y1, x0:x1] = True
+        return cls(masks, names=tuple(names), scores=np.asarray(scores, np.float32))

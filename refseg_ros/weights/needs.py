@@ -18,7 +18,7 @@ def names_of(config: SegmenterConfig) -> tuple[str, ...]:
         config: Of a preset.
     """
     names = [config.proposals.checkpoint] if uses_proposals(config) else []
-    names.append(config.clip.checkpoint or config.clip.model)
+    names += [config.clip.checkpoint or config.clip.model] if config.clip.model else []
     if uses_captions(config):
         names.append(config.captions.model)
     if uses_diffusion(config):
