@@ -20,7 +20,7 @@ from refseg_ros.results import Selection, Status
 from refseg_ros.ros.conversions import to_mask
 from refseg_ros.ros.depth import DepthStore
 from refseg_ros.ros.following import Follower
-from refseg_ros.ros.frames import ReferenceFrame
+from refseg_ros.ros.frames import Connection, ReferenceFrame
 from refseg_ros.ros.health import Health, free_gpu_memory
 from refseg_ros.ros.keyframes import Observation
 from refseg_ros.ros.looking import Looking
@@ -45,6 +45,7 @@ class Answering:
     Args:
         inbox: Where work comes from.
         depth: Depth images of the frames.
+        connection: How frames of the robot lie.
         frame: Whose left and right commands mean.
         places: Where things are.
         follower: Gets what was answered, to follow it.
@@ -65,6 +66,7 @@ class Answering:
         self,
         inbox: Inbox,
         depth: DepthStore,
+        connection: Connection,
         frame: ReferenceFrame,
         places: Places,
         follower: Follower,
@@ -75,7 +77,7 @@ class Answering:
         logger: Any,
     ) -> None:
         self._inbox, self._frame, self._outputs = inbox, frame, outputs
-        self._looking = Looking(depth, frame, values, health)
+        self._looking = Looking(depth, connection, frame, values, health)
         self._places, self._follower = places, follower
         self._values, self._health, self._silence = values, health, silence
         self._logger = logger
@@ -91,6 +93,10 @@ class Answering:
     def observe_seconds(self) -> float:
         """Duration of the last observation."""
         return self._looking.seconds
+
+    def forget(self) -> None:
+        """Look anew at the next frame, whatever it shows; any thread may call."""
+        self._looking.forget()
 
     def run(self, load: Callable[[], Segmenter], turn: FairLock) -> None:
         """Load the models and work until the inbox is stopped.
@@ -151,11 +157,11 @@ class Answering:
         observation, reused = self._looking.look(work.frame, early=early)
         command = self._inbox.pop_command()
         self._taken = True
-        if command is None and observation is self._answered:
+        if command is None and observation.same_view(self._answered):
             return
         if command is not None:
             self._take(command)
-            if seen is not None and seen.shape == observation.size:
+            if seen is not None and seen.shape == observation.frame.size:
                 self._conversation.carry(observation.scene, seen)
         if early and not reused:
             observation = self._answer_early(observation)
@@ -168,7 +174,7 @@ class Answering:
                 self._follower.start(answer, work.time, self._inbox.put_again)
             self._health.took({"image to result": time.monotonic() - work.time})
         elif command is not None:
-            self._publish_idle(command, observation.header, observation.size)
+            self._publish_idle(command, observation.frame.header, observation.frame.size)
         elif self._inbox.active:
             self._outputs.publish_candidates(observation)
             self._health.succeeded()
@@ -256,13 +262,12 @@ class Answering:
     ) -> StampedAnswer:
         self.select_seconds = selection.seconds["total"]
         self._health.took({"select": self.select_seconds})
-        place, header = Place(), observation.header
+        place, seen, scene = Place(), observation.frame, observation.scene
         if selection.status.has_target:
-            place = self._places.of(selection.mask, header)
+            place = self._places.of(selection.mask, seen.header, seen.frames)
         self.depth_problem = place.problem
-        scene = observation.scene
         method = scene.models.config.name
-        return StampedAnswer(header, selection, scene, reused, place, scene.image, method)
+        return StampedAnswer(seen.header, selection, scene, reused, place, seen.image, method)
 
     def _serve(self, call: Call) -> None:
         """Answer a call of the service or a goal of the action."""

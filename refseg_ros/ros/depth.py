@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import deque
 from typing import Any
 
@@ -17,6 +19,8 @@ Measured = tuple[NDArray[np.float32], NDArray[np.float64]]
 """(H, W) metres, 0 where unknown, and the (3, 3) camera matrix."""
 
 _KEPT = 8
+_COMING = 0.15  # seconds for which a depth image is waited for that comes after its colour image
+_STREAMING = 1.0  # seconds since the last one after which none is
 
 
 def nanoseconds(header: Any) -> int:
@@ -28,11 +32,14 @@ class DepthStore:
     """Keeps the depth image nearest in time to a pinned image, and the last few besides.
 
     Observing takes longer than a camera takes for a few frames: without the pin the right depth
-    image would be gone when it is wanted. Any thread may call.
+    image would be gone when it is wanted. A view that is known again is answered at once, and its
+    depth image may come just after the colour image: it is waited for. Any thread may call, but
+    the one that :meth:`put` is called from must not :meth:`read`.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
+        self._last_time = -math.inf
         self._recent: deque[Any] = deque(maxlen=_KEPT)
         self._pinned_stamp: int | None = None
         self._pinned: Any | None = None
@@ -47,7 +54,16 @@ class DepthStore:
         """Keep a depth image."""
         with self._lock:
             self._recent.append(message)
+            self._last_time = time.monotonic()
             self._consider(message)
+            self._lock.notify_all()
+
+    def forget(self) -> None:
+        """Drop the depth images, which are of another time; the calibration stays."""
+        with self._lock:
+            self._recent.clear()
+            self._pinned_stamp = self._pinned = None
+            self._last_time = -math.inf
 
     def pin(self, header: Any) -> None:
         """Hold on to the depth image of the image with this header, come or yet to come."""
@@ -75,6 +91,14 @@ class DepthStore:
         # Of several with one stamp the newest.
         recent = reversed(self._recent)
         return min(recent, key=lambda item: abs(nanoseconds(item.header) - stamp))
+
+    def _is_decided(self, stamp: int, slop: float) -> bool:
+        """Whether there is a depth image of a moment, or none that will still come."""
+        nearest = self._nearest(stamp)
+        if nearest is None or time.monotonic() - self._last_time > _STREAMING:
+            return True
+        apart = nanoseconds(nearest.header) - stamp
+        return abs(apart) <= slop * 1e9 or nanoseconds(self._recent[-1].header) > stamp
 
     def intrinsics(self, size: tuple[int, int]) -> tuple[NDArray[np.float64] | None, str]:
         """The camera matrix of images of a size.
@@ -109,11 +133,13 @@ class DepthStore:
             (H, W) float32 metres, 0 where unknown, and (3, 3) float64, or None; and what is wrong
             with the depth input: empty if nothing is, or if there is no such input at all.
         """
+        stamp = nanoseconds(header)
         with self._lock:
-            message, informed = self._nearest(nanoseconds(header)), self._info is not None
+            self._lock.wait_for(lambda: self._is_decided(stamp, slop), _COMING)
+            message, informed = self._nearest(stamp), self._info is not None
         if message is None:
             return None, ""
-        if abs(nanoseconds(message.header) - nanoseconds(header)) > slop * 1e9:
+        if abs(nanoseconds(message.header) - stamp) > slop * 1e9:
             return None, f"no depth image within {slop:g} s of the image"
         if not informed:
             return None, "depth images come, but no camera_info"

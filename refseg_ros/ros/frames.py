@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,17 @@ from rclpy.time import Time
 from refseg_ros.errors import ImageError, RefsegError
 from refseg_ros.geometry import rotation_from_quaternion
 from refseg_ros.ros.depth import DepthStore
+from refseg_ros.ros.parameters import Parameters
 from refseg_ros.spatial.viewpoint import Viewpoint
 
 WAIT_SECONDS = 0.3
 """How long a transform is waited for that comes later than the image."""
+
+FRAME_PARAMETERS: Final = ("reference_frame", "target_frame")
+"""Parameters of the node that name frames."""
+
+Transform = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""(3, 3) that turns vectors of one frame into another's, and (3,) metres that are added then."""
 
 
 class FrameError(RefsegError):
@@ -29,23 +37,21 @@ class FrameError(RefsegError):
 class Transforms(Protocol):
     """Where turns and places of frames come from."""
 
-    def rotation(self, target: str, header: Any) -> NDArray[np.float64]:
-        """(3, 3) that turns vectors of the header's frame into the target's, at its stamp.
+    def transform(self, target: str, header: Any, wait: float) -> Transform:
+        """The transform from a header's frame into the target's, at its stamp.
+
+        Args:
+            target: Name of a frame.
+            header: Of an image.
+            wait: Seconds for which it may still come.
 
         Raises:
             FrameError: It is not known.
         """
         ...
 
-    def transform(
-        self, target: str, header: Any
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The same with (3,) what is added after the turn, in metres.
-
-        Raises:
-            FrameError: It is not known.
-        """
-        ...
+    def forget(self) -> None:
+        """Drop what is known of moving frames: the clock has jumped."""
 
 
 class Tf2Transforms:
@@ -67,26 +73,62 @@ class Tf2Transforms:
         self._listener = tf2_ros.TransformListener(self._buffer, node)
         self._failure = tf2_ros.TransformException
 
-    def rotation(self, target: str, header: Any) -> NDArray[np.float64]:
-        """See :meth:`Transforms.rotation`; waits for it up to :data:`WAIT_SECONDS`."""
-        return self.transform(target, header)[0]
-
-    def transform(
-        self, target: str, header: Any
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """See :meth:`Transforms.transform`; waits as long."""
+    def transform(self, target: str, header: Any, wait: float) -> Transform:
+        """See :meth:`Transforms.transform`."""
+        stamp, patience = Time.from_msg(header.stamp), Duration(seconds=wait)
         try:
-            found = self._buffer.lookup_transform(
-                target,
-                header.frame_id,
-                Time.from_msg(header.stamp),
-                Duration(seconds=WAIT_SECONDS),
-            )
+            found = self._buffer.lookup_transform(target, header.frame_id, stamp, patience)
         except self._failure as error:
             raise FrameError(str(error)) from error
         turn, shift = found.transform.rotation, found.transform.translation
         rotation = rotation_from_quaternion(turn.x, turn.y, turn.z, turn.w)
         return rotation, np.array([shift.x, shift.y, shift.z])
+
+    def forget(self) -> None:
+        """See :meth:`Transforms.forget`: tf2 takes nothing older than what it has."""
+        self._buffer.clear()
+
+
+class ImageFrames:
+    """How frames lie to the camera's at the moment of one image; what was found is kept.
+
+    tf2 keeps some seconds. What is looked up when the image is taken in hand is still there when
+    the models have looked at it, which may take longer.
+
+    Args:
+        connect: Gives what has transforms between frames, or raises :class:`FrameError`.
+        header: Of the image.
+        wanted: Names of frames that are looked up now; "" is none. Any other is when it is asked
+            for.
+    """
+
+    def __init__(
+        self, connect: Callable[[], Transforms], header: Any, wanted: Iterable[str] = ()
+    ) -> None:
+        self._connect, self._header = connect, header
+        self._found: dict[str, Transform] = {}
+        for name in wanted:
+            if name and name != header.frame_id:
+                # One that is on its way is waited for when it is asked for.
+                with suppress(FrameError, ImageError):
+                    self._found[name] = self._look_up(name, wait=0.0)
+
+    def transform(self, name: str) -> Transform:
+        """The transform from the image's frame into another; any thread may ask.
+
+        Raises:
+            FrameError: It is not known, after :data:`WAIT_SECONDS` either.
+            ImageError: It is no rotation.
+        """
+        if name not in self._found:
+            self._found[name] = self._look_up(name, WAIT_SECONDS)
+        return self._found[name]
+
+    def _look_up(self, name: str, wait: float) -> Transform:
+        transforms = self._connect()
+        if not self._header.frame_id:
+            raise FrameError("the image's header names no frame")
+        return transforms.transform(name, self._header, wait)
 
 
 class Connection:
@@ -94,10 +136,11 @@ class Connection:
 
     Args:
         connect: Makes them, or raises :class:`FrameError`.
+        values: Parameters of the node, two of which name frames.
     """
 
-    def __init__(self, connect: Callable[[], Transforms]) -> None:
-        self._connect = connect
+    def __init__(self, connect: Callable[[], Transforms], values: Parameters) -> None:
+        self._connect, self._values = connect, values
         self._lock = threading.Lock()
         self._made: Transforms | None = None
 
@@ -112,25 +155,42 @@ class Connection:
                 self._made = self._connect()
             return self._made
 
+    def open(self, names: Iterable[str]) -> None:
+        """Listen from now on if one of some frames is wanted; an image will tell if it fails."""
+        if any(names):
+            with suppress(FrameError):
+                self()
+
+    def wanted(self) -> tuple[str, ...]:
+        """The frames that parameters name; "" where one names none."""
+        return tuple(self._values[name] for name in FRAME_PARAMETERS)
+
+    def at(self, header: Any) -> ImageFrames:
+        """The frames at the moment of an image."""
+        return ImageFrames(self, header, self.wanted())
+
+    def forget(self) -> None:
+        """Drop what is known of moving frames: the clock has jumped."""
+        with self._lock:
+            if self._made is not None:
+                self._made.forget()
+
 
 class ReferenceFrame:
     """The frame that left and right are meant in, for one thread.
-
-    Args:
-        connect: Gives what has transforms between frames, or raises :class:`FrameError`.
 
     Attributes:
         problem: Why the last wanted viewpoint is not to be had; empty if it is or none is wanted.
     """
 
-    def __init__(self, connect: Callable[[], Transforms]) -> None:
-        self._connect = connect
+    def __init__(self) -> None:
         self.problem = ""
 
     def viewpoint(
         self,
         name: str,
         header: Any,
+        frames: ImageFrames,
         size: tuple[int, int],
         depth: DepthStore,
     ) -> tuple[Viewpoint | None, NDArray[np.float64] | None]:
@@ -139,6 +199,7 @@ class ReferenceFrame:
         Args:
             name: Of the frame; "" for the camera's own.
             header: Of the image.
+            frames: How frames lie at its moment.
             size: Height and width of the image in pixels.
             depth: What has the camera's calibration.
 
@@ -149,13 +210,11 @@ class ReferenceFrame:
         if not name or name == header.frame_id:
             return None, None
         try:
-            transforms = self._connect()
-            if not header.frame_id:
-                raise FrameError("the image's header names no frame")
+            rotation, _ = frames.transform(name)
             intrinsics, missing = depth.intrinsics(size)
             if intrinsics is None:
                 raise FrameError(missing)
-            found = Viewpoint(name, transforms.rotation(name, header))
+            found = Viewpoint(name, rotation)
             found.check_table(size, intrinsics)
         except (FrameError, ImageError) as error:
             self.problem = f"reference_frame {name}: {error}"

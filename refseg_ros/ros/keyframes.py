@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from refseg_ros.ros.frames import ImageFrames
+
 if TYPE_CHECKING:
     from refseg_ros.scene import Scene
     from refseg_ros.segmenter import Segmenter
@@ -42,24 +44,50 @@ def change(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
 
 
 @dataclass(frozen=True)
-class Observation:
-    """An observed frame.
+class SeenFrame:
+    """A frame whose pixels were read.
 
     Attributes:
         header: That of its message.
-        scene: Ready to be asked.
-        size: Height and width of the image in pixels.
-        cells: Its thumbnail.
-        time: ``time.monotonic()`` when it was observed.
-        viewpoint: Whose left and right are meant in the scene; None for the camera's.
+        image: (H, W, 3) uint8 RGB.
+        frames: How frames of the robot lay at its moment.
     """
 
     header: Any
+    image: NDArray[np.uint8] = field(repr=False)
+    frames: ImageFrames = field(repr=False)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.image.shape[0], self.image.shape[1]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """An observed view, and the newest frame that showed it.
+
+    Attributes:
+        frame: That frame.
+        scene: Ready to be asked.
+        cells: The thumbnail of the image that was observed.
+        time: ``time.monotonic()`` when it was observed.
+        viewpoint: Whose left and right are meant in the scene; None for the camera's.
+        has_depth: Whether the scene is measured by a depth image.
+    """
+
+    frame: SeenFrame
     scene: Scene
-    size: tuple[int, int]
     cells: NDArray[np.float32] = field(repr=False)
     time: float
     viewpoint: Viewpoint | None = None
+    has_depth: bool = False
+
+    def same_view(self, other: Observation | None) -> bool:
+        """Whether another one is of the same view, seen from the same side."""
+        if other is None:
+            return False
+        return self.time == other.time and self.viewpoint is other.viewpoint
 
 
 class KeyframeObserver:
@@ -73,29 +101,29 @@ class KeyframeObserver:
         self._segmenter = segmenter
         self.last: Observation | None = None
 
-    def recall(
-        self, image: NDArray[np.uint8], threshold: float, period: float
-    ) -> Observation | None:
-        """The last observation, if an image shows what it shows.
+    def recall(self, frame: SeenFrame, threshold: float, period: float) -> Observation | None:
+        """The last observation, if a frame shows what it shows; that frame is its newest then.
 
         Args:
-            image: (H, W, 3) uint8 RGB.
+            frame: What is to be known again.
             threshold: Change in grey levels above which an image is new.
             period: Seconds after which an unchanged view is new too; 0 is never.
         """
         last = self.last
-        if last is None or last.size != image.shape[:2]:
+        if last is None or last.frame.size != frame.size:
             return None
         if period and time.monotonic() - last.time >= period:
             return None
-        return last if change(last.cells, thumbnail(image)) <= threshold else None
+        if change(last.cells, thumbnail(frame.image)) > threshold:
+            return None
+        self.last = replace(last, frame=frame)
+        return self.last
 
-    def observe(self, image: NDArray[np.uint8], header: Any, captions: bool = True) -> Observation:
-        """Observe an image and remember it; after a failure nothing is remembered.
+    def observe(self, frame: SeenFrame, captions: bool = True) -> Observation:
+        """Observe a frame and remember it; after a failure nothing is remembered.
 
         Args:
-            image: (H, W, 3) uint8 RGB.
-            header: That of its message.
+            frame: What is new.
             captions: Whether they are made now, or by :meth:`complete`.
 
         Raises:
@@ -103,9 +131,8 @@ class KeyframeObserver:
         """
         self.last = None
         observe = self._segmenter.observe
-        scene = observe(image) if captions else observe(image, captions=False)
-        size = (image.shape[0], image.shape[1])
-        self.last = Observation(header, scene, size, thumbnail(image), time.monotonic())
+        scene = observe(frame.image) if captions else observe(frame.image, captions=False)
+        self.last = Observation(frame, scene, thumbnail(frame.image), time.monotonic())
         return self.last
 
     def complete(self) -> Observation:
@@ -145,5 +172,6 @@ class KeyframeObserver:
         if self.last is None:
             raise ValueError("measure: nothing was observed yet")
         scene = self.last.scene.measured(depth, intrinsics, viewpoint)
-        self.last = replace(self.last, scene=scene, viewpoint=viewpoint)
+        has_depth = depth is not None
+        self.last = replace(self.last, scene=scene, viewpoint=viewpoint, has_depth=has_depth)
         return self.last

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +12,9 @@ from std_msgs.msg import Header
 
 from refseg_ros.ros.conversions import read_rgb
 from refseg_ros.ros.depth import DepthStore
-from refseg_ros.ros.frames import ReferenceFrame
+from refseg_ros.ros.frames import Connection, ImageFrames, ReferenceFrame
 from refseg_ros.ros.health import Health
-from refseg_ros.ros.keyframes import KeyframeObserver, Observation
+from refseg_ros.ros.keyframes import KeyframeObserver, Observation, SeenFrame
 from refseg_ros.ros.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Looking:
 
     Args:
         depth: Depth images of the frames.
+        connection: How frames of the robot lie.
         frame: Whose left and right commands mean.
         values: Parameters of the node.
         health: Hears how long it took.
@@ -38,11 +40,22 @@ class Looking:
     """
 
     def __init__(
-        self, depth: DepthStore, frame: ReferenceFrame, values: Parameters, health: Health
+        self,
+        depth: DepthStore,
+        connection: Connection,
+        frame: ReferenceFrame,
+        values: Parameters,
+        health: Health,
     ) -> None:
-        self._depth, self._frame, self._values, self._health = depth, frame, values, health
+        self._depth, self._connection, self._frame = depth, connection, frame
+        self._values, self._health = values, health
+        self._forgotten = threading.Event()
         self.header, self.size = Header(), (0, 0)
         self.seconds = 0.0
+
+    def forget(self) -> None:
+        """Know nothing again of what was seen so far, or is being looked at; from any thread."""
+        self._forgotten.set()
 
     def use(self, segmenter: Segmenter) -> None:
         """Look with these models from now on."""
@@ -77,15 +90,18 @@ class Looking:
             ImageError: As of :meth:`pixels`.
         """
         image = self.pixels(frame, frame.header)
+        seen = SeenFrame(frame.header, image, self._connection.at(frame.header))
+        self._depth.pin(frame.header)
+        if self._forgotten.is_set():
+            self._forgotten.clear()
+            anew = True
         continuous = self._values["mode"] == "continuous"
         period = self._values["keyframe_period"] if continuous else 0.0
         threshold = self._values["keyframe_change"]
-        known = None if anew else self._observer.recall(image, threshold, period)
+        known = None if anew else self._observer.recall(seen, threshold, period)
         if known is not None:
-            return self._measured(known, frame.header, fresh=False), True
-        self._depth.pin(frame.header)
-        fresh = self._observer.observe(image, frame.header, captions=not early)
-        observation = self._measured(fresh, frame.header, fresh=True)
+            return self._measured(known), True
+        observation = self._measured(self._observer.observe(seen, captions=not early))
         if not early:
             self._took(observation.scene)
         return observation, False
@@ -103,7 +119,8 @@ class Looking:
             ImageError: As of :meth:`pixels`.
         """
         scene = self._segmenter.observe(self.pixels(image, image.header))
-        viewpoint, matrix = self._viewpoint(image.header)
+        frames = self._connection.at(image.header)
+        viewpoint, matrix = self._viewpoint(image.header, frames)
         return scene if viewpoint is None else scene.measured(None, matrix, viewpoint)
 
     def _took(self, scene: Scene) -> None:
@@ -111,22 +128,28 @@ class Looking:
         stages = {stage: value for stage, value in scene.seconds.items() if stage != "total"}
         self._health.took({"observe": self.seconds, **stages})
 
-    def _measured(self, observation: Observation, header: Header, fresh: bool) -> Observation:
-        """An observation measured in space, anew if another left and right are meant by now."""
-        wanted, matrix = self._viewpoint(header)
+    def _measured(self, observation: Observation) -> Observation:
+        """An observation measured in space, as far as that is not done yet.
+
+        It is anew if another left and right are meant by now, or depth comes only now; else its
+        scene stays the one that a conversation knows.
+        """
+        seen = observation.frame
+        wanted, matrix = self._viewpoint(seen.header, seen.frames)
         known = observation.viewpoint
         agrees = wanted is None if known is None else known.agrees(wanted)
-        if agrees and not fresh:
+        if agrees and observation.has_depth:
             return observation
         # By now the depth image has come that was on its way when the colour image was taken.
-        slop = self._values["depth_slop"]
-        measured, _ = self._depth.read(self.size, observation.header, slop)
-        depth, matrix = measured or (None, matrix)
-        if fresh and depth is None and wanted is None:
+        measured, _ = self._depth.read(self.size, seen.header, self._values["depth_slop"])
+        if agrees and measured is None:
             return observation
-        return self._observer.measure(depth, matrix, wanted)
+        depth, matrix = measured or (None, matrix)
+        return self._observer.measure(depth, matrix, known if agrees else wanted)
 
-    def _viewpoint(self, header: Header) -> tuple[Viewpoint | None, NDArray[np.float64] | None]:
+    def _viewpoint(
+        self, header: Header, frames: ImageFrames
+    ) -> tuple[Viewpoint | None, NDArray[np.float64] | None]:
         """Whose left and right are meant in an image, and its camera matrix."""
         name = self._values["reference_frame"]
-        return self._frame.viewpoint(name, header, self.size, self._depth)
+        return self._frame.viewpoint(name, header, frames, self.size, self._depth)

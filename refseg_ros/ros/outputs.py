@@ -83,7 +83,7 @@ class Outputs:
 
     def publish_candidates(self, observation: Observation) -> None:
         """Publish what was seen while nothing is asked."""
-        self._publish_labels(observation.scene.proposals.masks, observation.header)
+        self._publish_labels(observation.scene.proposals.masks, observation.frame.header)
 
     def _publish_labels(self, masks: np.ndarray[Any, np.dtype[np.bool_]], header: Any) -> None:
         if self._labels.get_subscription_count():

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import State
-from rclpy.clock import Clock, ClockType
+from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
+from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 
@@ -30,7 +31,13 @@ from refseg_ros.ros.calls import Calls
 from refseg_ros.ros.commands import Commands
 from refseg_ros.ros.depth import DepthStore
 from refseg_ros.ros.following import Follower
-from refseg_ros.ros.frames import Connection, ReferenceFrame, Tf2Transforms, Transforms
+from refseg_ros.ros.frames import (
+    FRAME_PARAMETERS,
+    Connection,
+    ReferenceFrame,
+    Tf2Transforms,
+    Transforms,
+)
 from refseg_ros.ros.health import Health
 from refseg_ros.ros.inputs import Inputs
 from refseg_ros.ros.managed import (
@@ -55,6 +62,8 @@ if TYPE_CHECKING:
 NAME = "refseg"
 
 _ENDING_SECONDS = 0.5
+# Jumps of the clock after which what was seen is of another time.
+_FORWARD, _BACKWARD = Duration(seconds=10.0), Duration(nanoseconds=-1)
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
@@ -100,9 +109,9 @@ class SegmenterNode(LifecycleNode):
         self._health = Health()
         self._values = Parameters(self, SEGMENTER_PARAMETERS, self._on_parameter)
         self._depth = DepthStore()
-        connection = Connection(lambda: transforms(self))
-        self._frame = ReferenceFrame(connection)
-        self._places = Places(self._depth, self._values, connection)
+        self._connection = Connection(lambda: transforms(self), self._values)
+        self._frame = ReferenceFrame()
+        self._places = Places(self._depth, self._values, self._connection)
         self._outputs = Outputs(self, self._tell)
         self._follower = Follower(
             self._places, self._outputs, self._values, self._health, self.get_logger()
@@ -123,6 +132,9 @@ class SegmenterNode(LifecycleNode):
         )
         # Not the ROS clock: a paused simulation must not silence the diagnostics.
         self.create_timer(1.0, self._on_tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        threshold = JumpThreshold(min_forward=_FORWARD, min_backward=_BACKWARD)
+        clock = self.get_clock()
+        self._jumps = clock.create_jump_callback(threshold, post_callback=self._on_jump)
         if self._values["autostart"]:
             self._configuration()  # raises where configuring would only say that it failed
             self.trigger_configure()
@@ -140,6 +152,7 @@ class SegmenterNode(LifecycleNode):
             self.get_logger().error(f"cannot be configured: {error}")
             return _FAILURE
         self._load_failure = ""
+        self._connection.open(self._connection.wanted())
         self._inbox = Inbox()
         self._answering = self._new_answering(self._inbox)
         self._worker = threading.Thread(
@@ -171,6 +184,7 @@ class SegmenterNode(LifecycleNode):
             self._commands.drop(waiting, "the node was deactivated before its turn came")
         self._inbox.active = False
         self._inbox.put_command("")
+        self._forget()
         return _SUCCESS
 
     @reported
@@ -201,6 +215,7 @@ class SegmenterNode(LifecycleNode):
     def destroy_node(self) -> None:
         """As in rclpy, the action server and the life cycle included."""
         self._calls.close()
+        self._jumps.unregister()
         super().destroy_node()
         # rclpy forgets it, which keeps the participant and its shared memory alive.
         self._state_machine.destroy_when_not_in_use()
@@ -213,6 +228,7 @@ class SegmenterNode(LifecycleNode):
         return Answering(
             inbox,
             self._depth,
+            self._connection,
             self._frame,
             self._places,
             self._follower,
@@ -252,6 +268,19 @@ class SegmenterNode(LifecycleNode):
             self._follower.stop()
         elif name == "image_timeout":
             self._inbox.set_oldest(value)
+        elif name in FRAME_PARAMETERS:
+            self._connection.open([value])
+
+    def _forget(self) -> None:
+        """Answer about nothing that was seen so far: it is of another time."""
+        self._inbox.forget_frame()
+        self._answering.forget()
+        self._depth.forget()
+
+    def _on_jump(self, jump: TimeJump) -> None:
+        """The clock jumped, as a simulation that begins anew or a recording that is repeated."""
+        self._forget()
+        self._connection.forget()
 
     def _open_inbox(self) -> Inbox | None:
         return self._inbox if self._inbox.active else None

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,7 +15,7 @@ from std_msgs.msg import Header
 from refseg_ros.errors import ImageError
 from refseg_ros.geometry import Pose, locate, pose_of
 from refseg_ros.ros.depth import DepthStore, Measured
-from refseg_ros.ros.frames import FrameError, Transforms
+from refseg_ros.ros.frames import Connection, FrameError, ImageFrames
 from refseg_ros.ros.parameters import Parameters
 
 
@@ -72,35 +71,35 @@ class Places:
     Args:
         depth: Depth images of the pictures.
         values: Parameters of the node.
-        connect: Gives what has transforms between frames, or raises :class:`FrameError`.
+        connection: How frames of the robot lie.
     """
 
-    def __init__(
-        self, depth: DepthStore, values: Parameters, connect: Callable[[], Transforms]
-    ) -> None:
-        self._depth, self._values, self._connect = depth, values, connect
+    def __init__(self, depth: DepthStore, values: Parameters, connection: Connection) -> None:
+        self._depth, self._values, self._connection = depth, values, connection
 
-    def of(self, mask: NDArray[np.bool_], header: Header) -> Place:
+    def of(
+        self, mask: NDArray[np.bool_], header: Header, frames: ImageFrames | None = None
+    ) -> Place:
         """Where a masked thing is.
 
         Args:
             mask: (H, W) bool, somewhere true.
             header: Of its image.
+            frames: How frames lay at its moment, if that was looked up before.
         """
         size = (mask.shape[0], mask.shape[1])
         place = place_of(mask, *self._depth.read(size, header, self._values["depth_slop"]))
         if place.pose is None:
             return place
-        return self._in_frame(place, place.pose, self._values["target_frame"], header)
+        return self._in_frame(place, place.pose, header, frames or self._connection.at(header))
 
-    def _in_frame(self, place: Place, pose: Pose, name: str, header: Header) -> Place:
-        """A place with its pose in a frame ("" for the camera's own), or with what is wrong."""
+    def _in_frame(self, place: Place, pose: Pose, header: Header, frames: ImageFrames) -> Place:
+        """A place with its pose in the frame that is asked for, or with what is wrong."""
+        name = self._values["target_frame"]
         turn, shift, frame = np.eye(3), np.zeros(3), header.frame_id
         if name and name != frame:
             try:
-                if not frame:
-                    raise FrameError("the image's header names no frame")
-                turn, shift = self._connect().transform(name, header)
+                turn, shift = frames.transform(name)
             except (FrameError, ImageError) as error:
                 return replace(place, problem=f"target_frame {name}: {error}")
             frame = name

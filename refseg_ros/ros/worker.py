@@ -233,8 +233,13 @@ class Inbox:
         with self._changed:
             command, self._command = self._command, None
             calls, self._calls = list(self._calls), deque()
-            self._frame, self._fresh = None, False
+            self.forget_frame()
             return command, calls
+
+    def forget_frame(self) -> None:
+        """Wait for the next frame before anything is answered."""
+        with self._changed:
+            self._frame, self._fresh = None, False
 
     def pop_command(self) -> str | None:
         """Take the command that waits; it counts as answered from here on."""

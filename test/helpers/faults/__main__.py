@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from faults.listing import FAULTS, Fault
@@ -28,18 +29,24 @@ def chosen(names: list[str]) -> list[Fault]:
     return [known[name] for name in names] if names else list(FAULTS)
 
 
-def write(path: Path, text: str) -> None:
-    """Put the table between its marks in a page."""
+def write(path: Path, rows: Sequence[Row]) -> None:
+    """Put rows in the table of a page; those of faults that were not injected now stay."""
     page = path.read_text(encoding="utf-8")
     head, rest = page.split(BEGIN)
-    path.write_text(f"{head}{BEGIN}{text}{END}{rest.split(END)[1]}", encoding="utf-8")
+    before, tail = rest.split(END)
+    lines = {line.split(" | ")[0].removeprefix("| "): line for line in before.splitlines()[2:]}
+    title, rule, *new = table(rows).splitlines()
+    lines |= {row.fault.injected: line for row, line in zip(rows, new, strict=True)}
+    kept = [lines[fault.injected] for fault in FAULTS if fault.injected in lines]
+    text = "\n".join([title, rule, *kept, ""])
+    path.write_text(f"{head}{BEGIN}{text}{END}{tail}", encoding="utf-8")
 
 
 def main() -> None:
     """The command ``python -m faults``."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="of the faults")
-    parser.add_argument("--write", type=Path, help="page whose table is written anew")
+    parser.add_argument("--write", type=Path, help="page in whose table the rows are put")
     options = parser.parse_args()
     console = Console(soft_wrap=True)
 
@@ -53,7 +60,7 @@ def main() -> None:
     holding = sum(row.holds for row in rows)
     console.print(f"{holding} of {len(rows)} rows hold")
     if options.write is not None:
-        write(options.write, table(rows))
+        write(options.write, rows)
     sys.exit(holding != len(rows))
 
 

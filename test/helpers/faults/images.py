@@ -11,6 +11,8 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from faults.listing import fault
 from faults.node_under_test import HANG, Stand
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 
@@ -115,10 +117,13 @@ class WithDepth:
         for publisher in (self._depth, self._info):
             stand.peer.wait(publisher.get_subscription_count, "the depth input")
 
-    def answer(self, depth: Image | None = None, **info: Any) -> Any:
-        """Send depth, calibration and image, and ask; the mask must be right."""
+    def answer(self, depth: Image | None = None, again: bool = False, **info: Any) -> Any:
+        """Send depth, calibration and image, the last one if wanted; the mask must be right."""
         peer, scene = self.stand.peer, self.scene
         image = self.stand.good_image(scene)
+        if again:
+            image.data = self._shown.data
+        self._shown = image
         message = depth or to_image(scene.frame.depth, "32FC1", image.header)
         message.header = image.header
         calibration = CameraInfo(header=image.header, height=480, width=640)
@@ -234,3 +239,29 @@ def clock_reset(stand: Stand) -> str:
     assert stand.set("use_sim_time", False) == ""
     stand.peer.node.destroy_publisher(clock)
     return f"answered after {passed:.1f} s with the clock at 5 s"
+
+
+@fault(
+    "a view that does not change, asked about again, and again after a deactivation",
+    "stamp and distance of the newest frame; observed anew after the deactivation",
+    slow=True,
+)
+def unchanged_view(stand: Stand) -> str:
+    inputs = WithDepth(stand)
+    first = inputs.answer()
+    nearer = to_image(inputs.scene.frame.depth * 0.5, "32FC1", first.header)
+    again = inputs.answer(nearer, again=True)
+    assert again.reused_observation
+    assert again.header.stamp.sec > first.header.stamp.sec
+    assert abs(again.distance - first.distance / 2) < 0.01, (first.distance, again.distance)
+    for number in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_ACTIVATE):
+        request = ChangeState.Request(transition=Transition(id=number))
+        assert stand.call(ChangeState, "change_state", request).success
+    stand.peer.wait_until_connected()
+    later = inputs.answer(again=True)
+    assert not later.reused_observation
+    inputs.close()
+    return (
+        f"first {first.distance:.2f} m, then with the depth image halved {again.distance:.2f} m "
+        "and the newer stamp; observed anew after the deactivation"
+    )

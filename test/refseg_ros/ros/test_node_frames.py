@@ -41,14 +41,14 @@ class Hung:
         self.known: np.ndarray | None = DOWN
         self.asked: list[tuple[str, str, int]] = []
 
-    def rotation(self, target: str, header: Any) -> np.ndarray:
+    def transform(self, target: str, header: Any, wait: float) -> tuple[np.ndarray, np.ndarray]:
         self.asked.append((target, header.frame_id, header.stamp.sec))
         if self.known is None:
             raise FrameError("two trees that are not connected")
-        return self.known
+        return self.known, np.array([0.1, 0.2, 0.9])
 
-    def transform(self, target: str, header: Any) -> tuple[np.ndarray, np.ndarray]:
-        return self.rotation(target, header), np.array([0.1, 0.2, 0.9])
+    def forget(self) -> None:
+        """What is known does not move."""
 
 
 @pytest.fixture
@@ -191,10 +191,10 @@ def test_a_static_transform_is_found(ros: None) -> None:
     while found is None and time.monotonic() < deadline:
         executor.spin_once(timeout_sec=0.05)
         try:
-            found = transforms.rotation("base_link", Header(frame_id="camera"))
+            found, _ = transforms.transform("base_link", Header(frame_id="camera"), 0.1)
         except FrameError:
             continue
     assert found == pytest.approx(DOWN)
     with pytest.raises(FrameError, match="nowhere"):
-        transforms.rotation("nowhere", Header(frame_id="camera"))
+        transforms.transform("nowhere", Header(frame_id="camera"), 0.1)
     node.destroy_node()

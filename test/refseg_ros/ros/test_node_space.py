@@ -52,10 +52,10 @@ class Known:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, int]] = []
 
-    def rotation(self, target: str, header: Any) -> np.ndarray:
-        return self.transform(target, header)[0]
+    def forget(self) -> None:
+        """What is known does not move."""
 
-    def transform(self, target: str, header: Any) -> tuple[np.ndarray, np.ndarray]:
+    def transform(self, target: str, header: Any, wait: float) -> tuple[np.ndarray, np.ndarray]:
         self.asked.append((target, header.frame_id, header.stamp.sec))
         if target != "base_link":
             raise FrameError("two trees that are not connected")
@@ -89,17 +89,20 @@ class Camera:
         encoding: str = "32FC1",
         size: tuple[int, int] = (240, 320),
         late: float = 0.0,
+        pixels: np.ndarray | None = None,
     ) -> Any:
-        """The result of the next picture."""
-        image = self.peer.image(np.roll(PICTURE, self.peer._stamp * 40, 1))
+        """The result of the next picture: another each time, unless it is given."""
+        image = self.peer.image(
+            np.roll(PICTURE, self.peer._stamp * 40, 1) if pixels is None else pixels
+        )
         if size[0]:
             info = CameraInfo(height=size[0], width=size[1], k=table_rays.K.ravel().tolist())
             self._info.publish(info)
         if metres is not None:
-            pixels = metres.astype(np.float32)
+            values = metres.astype(np.float32)
             if encoding == "16UC1":
-                pixels = (metres * 1000).astype(np.uint16)
-            depth = to_image(pixels, encoding, type(image.header)(frame_id=FRAME_ID))
+                values = (metres * 1000).astype(np.uint16)
+            depth = to_image(values, encoding, type(image.header)(frame_id=FRAME_ID))
             depth.header.stamp.sec = image.header.stamp.sec
             depth.header.stamp.nanosec = image.header.stamp.nanosec + int(late * 1e9)
             self._depth.publish(depth)

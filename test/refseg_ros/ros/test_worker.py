@@ -13,7 +13,7 @@ import pytest
 
 from refseg_ros.errors import ImageError
 from refseg_ros.ros import worker
-from refseg_ros.ros.keyframes import KeyframeObserver, change, thumbnail
+from refseg_ros.ros.keyframes import KeyframeObserver, SeenFrame, change, thumbnail
 from refseg_ros.ros.worker import MAX_CALLS, Call, Clear, Expired, Inbox, LookJob
 
 
@@ -226,20 +226,30 @@ class Counting:
         return SimpleNamespace(image=image)
 
 
+def seen(image: Any, header: str = "header") -> SeenFrame:
+    return SeenFrame(header, image, frames=None)  # type: ignore[arg-type]
+
+
 def test_observer_recalls_what_it_saw() -> None:
     observer = KeyframeObserver(Counting())  # type: ignore[arg-type]
-    assert observer.recall(GREY, 6.0, 0.0) is None
-    first = observer.observe(GREY, "header")
-    assert first.size == (48, 64)
-    assert observer.recall(GREY + 6, 6.0, 0.0) is first
-    assert observer.recall(GREY + 7, 6.0, 0.0) is None
-    assert observer.recall(GREY[:24], 6.0, 0.0) is None
-    assert observer.recall(GREY, 0.0, 60.0) is first
+    assert observer.recall(seen(GREY), 6.0, 0.0) is None
+    first = observer.observe(seen(GREY))
+    assert first.frame.size == (48, 64)
+    again = observer.recall(seen(GREY + 6, "newer"), 6.0, 0.0)
+    assert again is not None
+    assert again.scene is first.scene
+    assert again.same_view(first)
+    assert not again.same_view(None)
+    # The frame is the newest one that showed the view; what it shows stays that of the first.
+    assert (again.frame.header, again.frame.image[0, 0, 0]) == ("newer", GREY[0, 0, 0] + 6)
+    assert observer.recall(seen(GREY + 7), 6.0, 0.0) is None
+    assert observer.recall(seen(GREY[:24]), 6.0, 0.0) is None
+    assert observer.recall(seen(GREY), 0.0, 60.0) is not None
     time.sleep(0.02)
-    assert observer.recall(GREY, 0.0, 0.01) is None
+    assert observer.recall(seen(GREY), 0.0, 0.01) is None
     with pytest.raises(ImageError):
-        observer.observe(GREY * 0, "header")
-    assert observer.recall(GREY, 6.0, 0.0) is None
+        observer.observe(seen(GREY * 0))
+    assert observer.recall(seen(GREY), 6.0, 0.0) is None
 
 
 # ------------------------------------------------------------- frames that are nearly too old
