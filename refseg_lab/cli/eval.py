@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from refseg_lab.cli.language import add_language
 from refseg_lab.cli.refer import add_commands
 from refseg_ros.cli.console import one_line_errors, set_up_logging
 from refseg_ros.cli.options import DeviceOption, MethodOption, PresetOption, VerboseOption
@@ -258,6 +259,7 @@ def _older_spelling(command: str) -> None:
 
 
 add_commands(eval_app)
+add_language(eval_app)
 
 
 def _check_use(context: typer.Context, ablation: bool, methods: bool) -> None:

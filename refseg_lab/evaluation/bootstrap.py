@@ -9,6 +9,7 @@ narrow.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,22 @@ class Figure:
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
         return {"value": self.value, "low": self.low, "high": self.high}
+
+
+def wilson(hits: float, count: int) -> Figure:
+    """The share of hits among independent trials, with Wilson's score interval (1927).
+
+    Args:
+        hits: Of ``count`` trials, or what they hit on average.
+        count: Trials; of none there is no figure.
+    """
+    if not count:
+        return Figure(None)
+    z = 1.959964  # of the normal distribution, for LEVEL
+    share, spread = hits / count, z * z / count
+    middle = (share + spread / 2) / (1 + spread)
+    half = math.sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
+    return Figure(share, max(0.0, middle - half), min(1.0, middle + half))
 
 
 class Resampler:
