@@ -158,8 +158,8 @@ def test_what_people_wrote_is_placed() -> None:
 
 
 LEAST = {
-    SentenceKind.PLACE: 0.70,
-    SentenceKind.NOUN_PLACE: 0.94,
+    SentenceKind.PLACE: 0.92,
+    SentenceKind.NOUN_PLACE: 0.95,
     SentenceKind.ORDINAL: 0.65,
     SentenceKind.RELATION: 0.59,
 }

@@ -154,6 +154,12 @@ class Layout:
         return self.centres if self._plan is None else self._plan
 
     @property
+    def ends(self) -> Matrix | None:
+        """(N, 4) boxes as shares of the picture; None where left and right are another frame's."""
+        height, width = self.size
+        return None if self.viewer else self.boxes / (width, height, width, height)
+
+    @property
     def stands(self) -> Matrix:
         """(N, 2) x, y in pixels by which front and behind are told, where nothing is measured."""
         return self.feet if self._plan is None else self._plan

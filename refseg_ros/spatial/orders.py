@@ -57,12 +57,20 @@ class Order:
 
 
 def by_direction(
-    directions: Sequence[Direction], members: Sequence[int], layout: Layout, rank: int
+    directions: Sequence[Direction],
+    members: Sequence[int],
+    layout: Layout,
+    rank: int,
+    *,
+    alike: bool = True,
 ) -> Order:
-    """How far each lies in directions, the least of them counting; "middle" among the members."""
-    shares = in_frame(layout.places[:, ::-1], layout.size)
+    """How far each lies in directions; see :func:`refseg_ros.spatial.position.reach`."""
+    inside = list(members)
+    shares = in_frame(layout.places[:, ::-1], layout.size)[inside]
     values = np.full(len(layout), -np.inf)
-    values[list(members)] = reach(shares[list(members)], directions)
+    ends = layout.ends
+    boxes = None if ends is None else ends[inside]
+    values[inside] = reach(shares, directions, boxes, alike=alike)
     names = " ".join(direction.value for direction in dict.fromkeys(directions))
     return Order(values, rank, PRIOR_SCALE, f"towards the {names}{layout.seen_by}")
 

@@ -21,6 +21,10 @@ PRIOR_SCALE: Final = 0.12
 """Softness of the position prior, as a share of the image's width or height."""
 MIDDLE_ASPECT: Final = 2.0
 """How much more candidates must spread down than across for "middle" to go by rows."""
+SIDE_CENTRED: Final = 3.0
+"""What the middle of a thing counts beside the end of its outline, to tell how far it reaches."""
+CENTRED: Final = 0.2
+"""The same for regions of any kind in a corner."""
 SIZE_SCALE: Final = 0.35
 """Softness of the size prior, over the logarithm of the area."""
 
@@ -104,29 +108,47 @@ def size_prior(weights: ArrayLike, areas: ArrayLike, sign: int) -> NDArray[np.fl
     return prior
 
 
-def reach(shares: NDArray[np.float64], directions: Sequence[Direction]) -> NDArray[np.float64]:
-    """How far each place lies in the directions.
+def reach(
+    shares: NDArray[np.float64],
+    directions: Sequence[Direction],
+    boxes: NDArray[np.float64] | None = None,
+    *,
+    alike: bool = True,
+) -> NDArray[np.float64]:
+    """How far each thing lies in the directions.
 
-    Of two, as in "top left", the lesser counts, so that the corner wins over the edge. "Middle" is
-    nearest to the median column of these places (median row, if they spread more than
-    :data:`MIDDLE_ASPECT` times as far down as across), if there are three or more, and nearest to
-    the picture's centre otherwise; beside another direction it is ignored.
+    Of two, as in "top left", the lesser counts, so that the corner wins over the edge. The ends of
+    the outlines count beside the middles: to a side reaches much, and then the middles tell; which
+    of regions of any kind lies in a corner the ends tell. "Middle" beside another direction is the
+    middle of the other axis; alone it is nearest to the median column of things of one kind
+    (median row, if they spread more than :data:`MIDDLE_ASPECT` times as far down as across), if
+    there are three or more, and nearest to the picture's centre otherwise.
 
     Args:
-        shares: (N, 2) row, column as shares of the picture.
+        shares: (N, 2) row, column of the middles as shares of the picture.
         directions: At least one.
+        boxes: (N, 4) x0, y0, x1, y1 of the outlines as shares of the picture; without them the
+            middles alone tell.
+        alike: Whether they are of one kind.
 
     Returns:
         (N,) float64, greatest for the furthest.
     """
     outward = [_SIGNS[item] for item in dict.fromkeys(directions) if item in _SIGNS]
+    free = [axis for axis in (0, 1) if axis not in (axis for axis, _ in outward)]
+    off_centre: NDArray[np.float64] = np.linalg.norm((shares - 0.5)[:, free], axis=1)
     if outward:
-        along = [sign * (shares[:, axis] - 0.5) for axis, sign in outward]
-        least: NDArray[np.float64] = np.min(along, axis=0)
-        return least
-    if len(shares) < 3:
-        distance: NDArray[np.float64] = np.linalg.norm(shares - 0.5, axis=1)
-        return -distance
+        along = np.min([sign * (shares[:, axis] - 0.5) for axis, sign in outward], axis=0)
+        if boxes is not None:
+            ends = [sign * (boxes[:, 1 - axis + (sign > 0) * 2] - 0.5) for axis, sign in outward]
+            corner = len(set(directions)) > 1 and not alike
+            centred = CENTRED if corner else SIDE_CENTRED
+            along = (centred * along + np.min(ends, axis=0)) / (centred + 1.0)
+        said = Direction.MIDDLE in directions
+        furthest: NDArray[np.float64] = along - off_centre if said else along
+        return furthest
+    if len(shares) < 3 or not alike:
+        return -off_centre
     down, across = np.ptp(shares, axis=0)
     line = shares[:, 0 if down > MIDDLE_ASPECT * across else 1]
     return -np.abs(line - np.median(line))

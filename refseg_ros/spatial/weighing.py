@@ -94,9 +94,11 @@ class Weigher:
         best = truth[alike].max()
         members = np.flatnonzero(alike & (truth >= HOLDS * best))
         distinct = self._distinct(look.shares * truth, members)
-        members = self._grouped(phrase, look.shares * truth, distinct)
-        orders = self._orders(phrase, members, depth)
         several = phrase.is_plural or (phrase.count or 1) > 1
+        if has_look(phrase) or phrase.ordinal or several or phrase.group:
+            # What is counted or compared by its looks is counted once.
+            members = self._grouped(phrase, look.shares * truth, distinct)
+        orders = self._orders(phrase, members, depth)
         if several:
             found = self._several(phrase, look, truth, members, orders)
         else:
@@ -297,9 +299,9 @@ class Weigher:
             order = by_direction((Direction.LEFT,), inside, self.layout, rank)
             orders.append(replace(order, name="counted from the left, as no side was said"))
         elif directions and not (phrase.is_plural and (phrase.count or 1) < 2):
-            orders.append(
-                by_direction(phrase.ordinal_from or directions, inside, self.layout, rank)
-            )
+            ways = phrase.ordinal_from or directions
+            alike = has_look(phrase) or phrase.anaphora is not None
+            orders.append(by_direction(ways, inside, self.layout, rank, alike=alike))
         # A landmark must be one thing rather than two that are nearly level.
         return [replace(item, scale=item.scale / 2) for item in orders] if depth else orders
 

@@ -122,8 +122,8 @@ SHARES = np.array([[0.5, 0.6], [0.55, 0.2], [0.45, 0.8]])
         ((TOP, LEFT), [-0.1, -0.05, -0.3]),
         # The median column is 0.6.
         ((MIDDLE,), [0.0, -0.4, -0.2]),
-        # Beside another direction the middle is ignored.
-        ((MIDDLE, LEFT), [-0.1, 0.3, -0.3]),
+        # Beside another direction it is the middle of the other axis.
+        ((MIDDLE, LEFT), [-0.1, 0.25, -0.35]),
     ],
 )
 def test_reach(directions: tuple[Direction, ...], expected: list[float]) -> None:
@@ -136,3 +136,27 @@ def test_the_middle_of_a_column_goes_by_rows() -> None:
 
 def test_middle_of_two_is_the_one_nearer_to_the_centre() -> None:
     assert int(np.argmax(reach(np.array([[0.5, 0.9], [0.5, 0.6]]), (MIDDLE,)))) == 1
+
+
+def test_a_corner_is_whose_outline_comes_nearest() -> None:
+    # A field that ends in the corner, and a small thing nearer to it by its middle.
+    middles = np.array([[0.7, 0.5], [0.8, 0.3]])
+    boxes = np.array([[0.0, 0.4, 1.0, 1.0], [0.25, 0.75, 0.35, 0.85]])
+    assert int(np.argmax(reach(middles, (BOTTOM, LEFT), boxes, alike=False))) == 0
+    # Of things of one kind that differ in size the middles tell.
+    assert int(np.argmax(reach(middles, (BOTTOM, LEFT), boxes))) == 1
+    assert int(np.argmax(reach(middles, (BOTTOM, LEFT)))) == 1
+
+
+def test_of_what_touches_a_side_the_middles_tell() -> None:
+    middles, boxes = (
+        np.array([[0.5, 0.5], [0.5, 0.1]]),
+        np.array([[0, 0, 1, 1], [0, 0.4, 0.2, 0.6]]),
+    )
+    assert int(np.argmax(reach(middles, (LEFT,), boxes, alike=False))) == 1
+
+
+def test_the_middle_of_regions_of_any_kind_is_the_pictures() -> None:
+    middles = np.array([[0.5, 0.5], [0.5, 0.7], [0.5, 0.9]])
+    assert int(np.argmax(reach(middles, (MIDDLE,)))) == 1
+    assert int(np.argmax(reach(middles, (MIDDLE,), alike=False))) == 0

@@ -275,3 +275,10 @@ def test_any_sentence_is_placed(text: str) -> None:
         assert found.eligible[list(found.chosen)].all()
         assert len(set(found.chosen)) == len(found.chosen) >= 1
         assert 0 <= found.truth <= 1
+
+
+def test_of_places_without_a_noun_outlines_compete_that_overlap() -> None:
+    # Two outlines that share more than half: the one in the corner is meant, not the first.
+    where = layout((0, 10, 60, 80), (0, 30, 60, 100), (70, 0, 100, 100))
+    assert choose("bottom left corner", ["a", "b", "c"], where).chosen == (1,)
+    assert choose("the top left", ["a", "b", "c"], where).chosen == (0,)
