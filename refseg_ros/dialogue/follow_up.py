@@ -19,6 +19,7 @@ from refseg_ros.language.combining import (
     look_only,
     pinned,
 )
+from refseg_ros.language.nouns import has_stand_in
 from refseg_ros.language.replies import Reply, ReplyKind, as_quality, rank_of, read_reply, rejects
 from refseg_ros.language.spoken_names import fits_name
 from refseg_ros.methods.likeness import looks
@@ -116,7 +117,7 @@ class FollowUp:
         reply = read_reply(self.text)
         if reply is not None:
             return self._reply(reply)
-        if self.before.tied and (answered := self._answer(self.said)):
+        if self.before.tied and (answered := self._answer()):
             return answered
         return self._refer()
 
@@ -175,11 +176,16 @@ class FollowUp:
         asked = replace(selection, expression=self.text, reason=f"{reason}: {selection.reason}")
         return self._done(self.before.expression, asked)
 
-    def _answer(self, said: ReferringExpression) -> Turn | None:
-        """The sentence as an answer to the question that is open; None if it is none."""
-        target = said.target
-        if self.lost:
+    def _answer(self) -> Turn | None:
+        """The sentence as an answer to the question that is open; None if it looks like none."""
+        said, target = self.said, as_quality(self.said.target)
+        if target == NounPhrase():
             return None
+        # "the mug", "the red thing"; not "the red one", "red", "left".
+        named = bool(target.head) or (has_stand_in(target) and target.anaphora is None)
+        if self.lost:
+            # What leans on the question is about nothing that is here; the rest stands by itself.
+            return None if named else self._not_seen()
         rest = self.tied[1:]
         if rejects(said) or target.anaphora is Anaphora.OTHER:
             return self._among(by_itself(_unrejected(said)), rest)
@@ -194,7 +200,42 @@ class FollowUp:
             option = options[rank - 1 if rank > 0 else rank]
             reply = read_reply(option)
             return self._reply(reply) if reply else self._among(parse(option), self.tied)
-        return None if target == NounPhrase() else self._among(said, self.tied)
+        answered = self._among(said, self.tied)
+        if not named:
+            return answered or self._of_its_kind()
+        return answered and self._if_meant(answered, target)
+
+    def _if_meant(self, answered: Turn, target: NounPhrase) -> Turn | None:
+        """An answer that names a thing; None if it looks like a new command.
+
+        It is an answer for sure if it is an option, or tells which of the question's noun.
+        """
+        heads = self._heads(self.tied)
+        options = [parse(option).target for option in self.before.selection.options]
+        if target.head in heads and _tells_where(target):
+            return answered
+        if any(_same_name(target, option, heads) for option in options):
+            return answered
+        alone = self.scene.resolve(self.said)
+        if not alone.status is answered.selection.status is Status.SELECTED:
+            return None
+        first, second = answered.selection.indices[0], alone.indices[0]
+        if self.scene.layout.copies[first, second]:
+            return None
+        both = Context((first, second), level=True)
+        unsure = self.scene.resolve(look_only(self.said, self.text), both)
+        reason = f"it may answer the question, or be a new command: {unsure.reason}"
+        return self._done(self.said, replace(unsure, reason=reason))
+
+    def _of_its_kind(self) -> Turn:
+        """What "the green one" means of all things of the noun, never of another."""
+        expression = combined(self.before.expression, self.said)
+        return self._done(expression, self.scene.resolve(expression))
+
+    def _heads(self, inside: Sequence[int]) -> set[str]:
+        """The question's noun, and what those candidates are called."""
+        names = (self.scene.names[index] for index in inside)
+        return {self.before.expression.head, *(name.head for name in names if name is not None)}
 
     def _points_back(self, said: ReferringExpression) -> bool:
         """Whether it speaks of "it" while that is not settled."""
@@ -209,8 +250,7 @@ class FollowUp:
             return None
         before = self.before.expression
         names = [self.scene.names[index] for index in inside]
-        heads = {before.head, *(name.head for name in names if name is not None)}
-        if target.head and target.head not in heads:
+        if target.head and target.head not in self._heads(inside):
             return None
         said = replace(said, target=target)
         whole = target.head and (target.relations or target.excluded)
@@ -239,9 +279,7 @@ class FollowUp:
         """A sentence that refers to the thing meant before; None if it does not."""
         target = self.said.target
         if target.anaphora is Anaphora.ONE and pinned(self.said) is None:
-            expression = combined(self.before.expression, self.said)
-            selection = self.scene.resolve(expression)
-            return self._done(expression, selection) if selection.status.has_target else None
+            return self._of_its_kind()
         leans = target.anaphora in (Anaphora.SAME, Anaphora.OTHER) or rejects(self.said)
         if not leans and pinned(self.said) is None:
             return None
@@ -322,3 +360,15 @@ def _unrejected(said: ReferringExpression) -> ReferringExpression:
     if not rejects(said):
         return said
     return replace(said, target=replace(said.target, excluded=()), negated=())
+
+
+def _tells_where(target: NounPhrase) -> bool:
+    """Whether a phrase tells a thing from its like by place, order or size alone."""
+    places = target.directions or target.superlatives or target.ordinal or target.sizes
+    return bool(places or target.relations or target.excluded) and not target.colours
+
+
+def _same_name(said: NounPhrase, option: NounPhrase, heads: set[str]) -> bool:
+    """Whether a phrase names a thing as an option does, word for word but for its noun."""
+    alike = said.head == option.head if option.head else said.head in heads
+    return alike and bool(option.head or option.colours) and said.colours == option.colours

@@ -192,6 +192,63 @@ def test_things_are_found_again_in_another_image() -> None:
         assert "cannot be told" in answer.reason
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["the orange one", "orange", "left", "the left one", "the second", "the other one", "yes",
+     "not the left one", "both", "number 1", "the one next to the book", "the nearer one"],
+)  # fmt: skip
+def test_an_answer_about_things_that_are_gone_selects_nothing_else(text: str) -> None:
+    words = Words()
+    first = scene(["orange mug", "white mug"], around(20, 50), around(70, 50), words=words)
+    other = scene(
+        ["orange ball", "white spoon", "red book"],
+        around(20, 50), around(70, 50), around(45, 20), words=words,
+    )  # fmt: skip
+    conversation = Conversation()
+    assert conversation.ask(first, "the mug").question
+    answer = conversation.ask(other, text)
+    assert answer.status is Status.LOST
+    assert not answer.mask.any()
+    # The question is still open where they are seen; what names a thing stands by itself.
+    assert conversation.ask(other, "the spoon").index == 1
+
+
+def test_no_follow_up_leaves_the_kind_that_is_spoken_of() -> None:
+    mixed = scene(
+        ["red mug", "blue mug", "green ball"], around(20, 50), around(50, 50), around(80, 50)
+    )
+    for first in ("the mug", "the blue mug"):
+        for text in ("the green one", "no, the green one", *(["green"] * (first == "the mug"))):
+            answer = talk(mixed, first, text)
+            # To this encoder a green ball is as much a green mug as a red mug is.
+            assert (answer.status, answer.index) != (Status.SELECTED, 2), (first, text)
+            assert answer.index != 2
+    assert talk(mixed, "the mug", "the green thing").index == 2
+
+
+def test_a_command_that_does_not_look_like_an_answer_is_none() -> None:
+    fruit = scene(
+        ["orange pear", "orange ball", "green pear"],
+        around(20, 50), around(50, 50), around(80, 50),
+    )  # fmt: skip
+    question = fruit.select("the orange thing").question
+    assert question == "Do you mean the orange pear or the orange ball?"
+    alone = fruit.select("the pear")
+    assert talk(fruit, "the orange thing", "the pear").tied == alone.tied
+    # It names an option in full, or it means the same in both ways.
+    assert talk(fruit, "the orange thing", "the orange pear").index == 0
+    assert talk(fruit, "the orange thing", "the ball").index == 1
+    # One thing as an answer, another as a command: which of the two is asked.
+    things = scene(
+        ["red mug", "red mug", "blue book"], around(30, 50), around(80, 50), around(5, 50)
+    )
+    unsure = talk(things, "the mug", "the left thing")
+    assert (unsure.status, sorted(unsure.tied)) == (Status.AMBIGUOUS, [0, 2])
+    assert "new command" in unsure.reason
+    assert unsure.question == "Do you mean the red mug or the blue book?"
+    assert talk(things, "the mug", "the left thing", "the red mug").index == 0
+
+
 def test_the_only_thing_of_its_look_may_move() -> None:
     words = Words()
     first = scene(["red mug", "blue book"], around(20, 50), around(70, 50), words=words)
