@@ -163,7 +163,7 @@ def _reachable(spec: SceneSpec, frame: Frame) -> Iterator[int]:
             yield index
 
 
-def share(outcomes: Sequence[PickOutcome], good: Callable[[PickOutcome], bool]) -> Figure:
+def picked_share(outcomes: Sequence[PickOutcome], good: Callable[[PickOutcome], bool]) -> Figure:
     """Share of outcomes with its interval, by a bootstrap over scenes."""
     totals: dict[int, list[int]] = defaultdict(lambda: [0, 0])
     for item in outcomes:
@@ -212,7 +212,7 @@ def pick_summary(outcomes: Sequence[PickOutcome]) -> list[str]:
 
 
 def _line(name: str, items: Sequence[PickOutcome], good: Callable[[PickOutcome], bool]) -> str:
-    figure = share(items, good)
+    figure = picked_share(items, good)
     hits = sum(good(item) for item in items)
     if figure.value is None or figure.low is None or figure.high is None:
         return f"{name}: none"
