@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages to arrays and back, where the messages are built."""
+"""Times conversions between messages and arrays, if the messages are built."""
 
 from __future__ import annotations
 

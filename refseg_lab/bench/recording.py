@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Seconds that were measured, and on what."""
+"""Measured times, and the machine they were measured on."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class BenchRow:
         group: What it belongs to; one of :data:`refseg_lab.bench.GROUPS`.
         name: What it is.
         seconds: Duration of each run; empty if it could not be measured.
-        note: Why it could not be, or what else there is to know.
+        note: Why it could not be measured, or another remark.
     """
 
     group: str
@@ -38,7 +38,7 @@ class BenchRow:
     note: str = ""
 
     def quantile(self, share: float) -> float:
-        """Seconds that a share of the runs did not exceed; at least one run was measured."""
+        """Seconds that this share of the runs did not exceed; needs at least one measured run."""
         return float(np.quantile(self.seconds, share))
 
     def as_json(self) -> dict[str, Any]:

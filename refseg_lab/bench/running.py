@@ -56,10 +56,10 @@ class BenchOptions:
     node: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse groups that there are not.
+        """Refuse unknown groups.
 
         Raises:
-            ConfigError: The message lists those that there are.
+            ConfigError: A group is unknown; the message lists the known ones.
         """
         for name in self.groups:
             if name not in GROUPS:
@@ -73,7 +73,7 @@ def run_bench(
 
     Args:
         options: What and how often.
-        said: Told the name of each group as it begins.
+        said: Called with the name of each group as it begins.
 
     Raises:
         ConfigError: Unknown preset, device or group.

@@ -37,7 +37,7 @@ class Table:
 
     Attributes:
         config: The segmenter's configuration.
-        networks: Loaded ones.
+        networks: The loaded networks.
         segmenter: With all of them.
         samples: Rendered pictures of 640 by 480 with sentences about them.
     """
@@ -60,7 +60,7 @@ class Table:
         return cls(config, networks, segmenter, samples)
 
     def picture(self, number: int) -> Image:
-        """A picture; after the last one the first comes again."""
+        """A picture; after the last one it starts again with the first."""
         image: Image = self.samples[number % len(self.samples)].image
         return image
 
@@ -71,7 +71,7 @@ class Table:
 
 
 def timed(work: Callable[[], Made], device: Device) -> tuple[float, Made]:
-    """Seconds that something takes, until the GPU is done with it too, and what came of it."""
+    """Seconds that a call takes, including its work on the GPU, and its result."""
     began = time.perf_counter()
     made = work()
     if device.torch_device.type == "cuda":

@@ -55,7 +55,7 @@ class DemoCommand:
 
 @dataclass(frozen=True)
 class SceneFacts:
-    """What the simulated camera tells of its scene.
+    """What the simulated camera publishes about its scene.
 
     Attributes:
         number: The scene's number.

@@ -50,12 +50,12 @@ class AblationRow:
 
 @dataclass(frozen=True)
 class Ablation:
-    """What is measured beside each other.
+    """Configurations that are measured side by side.
 
     Attributes:
         source: Where it was read from.
         rows: At least two, in the order of the table.
-        compare: Names of the two rows that the summary holds against each other: the one that is
+        compare: Names of the two rows that the summary compares: the one that is
             taken as given, and the one that should be better.
         labels: What the summary calls these two.
     """
@@ -89,7 +89,7 @@ def compare_methods(preset: str, names: Sequence[str]) -> Ablation:
     Args:
         preset: Whose networks and proposals all of them use.
         names: At least two of :data:`refseg_ros.methods.catalogue.METHODS`, each once. Each is
-            held against the first; the summary holds the last against it by groups.
+            compared with the first; the summary compares the last with it by groups.
 
     Raises:
         ConfigError: The preset or a method is unknown, or a method is named twice or alone.
@@ -145,7 +145,7 @@ def _preset(plan: Mapping[str, Any], key: str, where: str) -> SegmenterConfig | 
 def _compare(
     plan: Mapping[str, Any], names: Sequence[str], where: str
 ) -> tuple[tuple[str, str], tuple[str, str]]:
-    """The two rows that are held against each other, and what they are called."""
+    """The two rows that are compared, and what they are called."""
     ends = {names[0]: names[0], names[-1]: names[-1]}
     pair = plan.get("compare", ends)
     if not (
@@ -251,11 +251,11 @@ def leaves(config: SegmenterConfig) -> Values:
 
 
 def differences(origin: SegmenterConfig, config: SegmenterConfig) -> Values:
-    """Dotted field name to value in ``config``, where it is another in ``origin``.
+    """Dotted field name to value in ``config``, where that differs from ``origin``.
 
     Args:
-        origin: What is departed from.
-        config: What is arrived at.
+        origin: The configuration to compare with.
+        config: The changed configuration.
     """
     before = leaves(origin)
     return {name: value for name, value in leaves(config).items() if value != before[name]}

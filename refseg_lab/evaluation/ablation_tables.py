@@ -108,7 +108,7 @@ def print_rows(console: Console, ablation: Ablation) -> None:
 
 
 def print_comparison(console: Console, comparison: Comparison) -> None:
-    """Print a split: the rows, and the two that are held against each other.
+    """Print a split: the rows, and the two that are compared.
 
     Args:
         console: Where to; it decides how many tables the figures take.
@@ -201,7 +201,7 @@ def _pair_cells(item: Against) -> list[str]:
 
 
 def summary_lines(comparison: Comparison) -> list[str]:
-    """What the second of the two compared rows gains where words of place are said, and loses.
+    """What the second of the two compared rows gains on words of place, and where it loses.
 
     Args:
         comparison: The figures.
@@ -225,7 +225,7 @@ def markdown(ablation: Ablation, comparisons: Sequence[Comparison], description:
 
     Args:
         ablation: What was measured.
-        comparisons: One a split.
+        comparisons: One per split.
         description: One line about the run.
     """
     parts = [

@@ -58,7 +58,7 @@ class Calibration:
         right: Share that is right.
         ece: Expected calibration error over :data:`BINS` bins of equal width.
         chance: What ``ece`` would be on average if every score were the probability that its
-            answer is right: so much comes from having no more than ``n`` answers.
+            answer is right: the part that comes from having only ``n`` answers.
         ece_mass: The same over bins of equally many answers; those of one score stay together.
         brier: Brier score.
         bins: All bins, of equal width.
@@ -85,7 +85,7 @@ class Calibration:
 
 
 def answered(answer: Answer) -> bool:
-    """Whether an answer's score is held against its truth: one thing, asked for and answered."""
+    """Whether an answer's score counts for calibration: one thing, asked for and answered."""
     return answer.phenomenon not in (PLURAL, ABSENT) and not answer.refused
 
 
@@ -97,10 +97,10 @@ def answered_at_all(answer: Answer) -> bool:
 def calibrate(
     results: Sequence[SceneResult], draws: Resampler, *, absent: bool = False
 ) -> Calibration | None:
-    """Hold scores against what is right.
+    """Compare scores with which answers are right.
 
     Args:
-        results: One a sample.
+        results: One per sample.
         draws: Bootstrap draws over the same number of samples.
         absent: Whether answers to sentences about absent objects count as wrong ones; else they
             are left out.

@@ -101,7 +101,7 @@ class Comparison:
         n: Number of expressions in each group, ``absent`` among them; those that do not occur
             are left out.
         rows: In the order of the ablation.
-        compare: Names of the two rows that are held against each other.
+        compare: Names of the two rows that are compared.
         labels: What the summary calls them.
         overall: All sentences but those about absent objects.
         spatial: Sentences with words of place.
@@ -150,7 +150,7 @@ def compare(
     Args:
         ablation: What was measured.
         split: Its name.
-        results: For each row one result a sample, of the same samples in the same order.
+        results: For each row one result per sample, of the same samples in the same order.
         seed: Seed for the bootstrap.
 
     Raises:

@@ -29,7 +29,7 @@ Counts = tuple[list[int], list[int]]
 
 
 def crop_retrieval(segmenter: Segmenter, scenes: Iterable[TabletopScene]) -> Counts:
-    """How often "a COLOUR CATEGORY" finds an object that is so, by its black-background crop.
+    """How often "a COLOUR CATEGORY" finds such an object by its black-background crop.
 
     Args:
         segmenter: Its crops and its CLIP are measured.
@@ -131,7 +131,7 @@ def _plain(looks: Sequence[Look]) -> list[Look]:
 def region_captions(
     segmenter: Segmenter, image: NDArray[np.uint8], masks: NDArray[np.bool_]
 ) -> tuple[str, ...]:
-    """What the segmenter's captioner says of each region.
+    """The segmenter's caption for each region.
 
     Raises:
         ValueError: The segmenter has no captioner.

@@ -39,7 +39,7 @@ def sums(
     """(scenes,) sum of a measure over the answers of each sample that belong.
 
     Args:
-        results: One a sample.
+        results: One per sample.
         belongs: Whether an answer counts.
         measure: What is summed; by default the answers are counted.
     """
@@ -86,7 +86,7 @@ def refusals(results: Sequence[SceneResult], draws: Resampler) -> dict[str, Figu
     """How often refusing goes wrong.
 
     Args:
-        results: One a sample.
+        results: One per sample.
         draws: Bootstrap draws over the same number of samples.
 
     Returns:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is asked of a segmenter and what came back, one record an expression."""
+"""What a segmenter was asked and what it answered, one record per expression."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Sample:
         questions: What is asked.
         origin: What the sample was made from, for figures that only its benchmark knows.
         depth: (H, W) float32 metres, 0 where unknown, if the segmenter may see it; else None.
-        intrinsics: (3, 3) float64 camera matrix in pixels, likewise.
+        intrinsics: (3, 3) float64 camera matrix in pixels, if the segmenter may see the depth.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Answer:
         chance_hit: Probability that a proposal drawn at random has IoU ≥ 0.5; None as above.
         chance_iou: Expected IoU of a proposal drawn at random; None as above.
         limit: Which part failed, one of :data:`LIMITS`; empty for a right answer.
-        mask: The answer's mask as of :func:`pack`; not part of the record's JSON.
+        mask: The answer's mask, packed by :func:`pack`; not part of the record's JSON.
     """
 
     scene: str

@@ -78,7 +78,7 @@ class Curve:
 
     @property
     def best(self) -> Point:
-        """The fewest false accepts with at most 5 % false rejects; else the least sum of both.
+        """The fewest false accepts with at most 5 % false rejects; else the smallest sum of both.
 
         Of neighbours that are equally good the middle one.
         """

@@ -116,7 +116,7 @@ def run_samples(
         progress: Called with the number of samples done.
 
     Returns:
-        One result a sample, in the order of the split.
+        One result per sample, in the order of the split.
 
     Raises:
         ValueError: ``workers`` is less than 1.
@@ -143,7 +143,7 @@ def over_samples(
         progress: Called with the number of samples done.
 
     Returns:
-        One result a sample, in the order of the split.
+        One result per sample, in the order of the split.
 
     Raises:
         ValueError: ``workers`` is less than 1.

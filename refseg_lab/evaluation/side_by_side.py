@@ -142,7 +142,7 @@ class Variants:
         """Keep the segmenters.
 
         Args:
-            observers: One a configuration, in order.
+            observers: One per configuration, in order.
             forget: Called after each picture.
         """
         self._observers = tuple(observers)
@@ -155,7 +155,7 @@ class Variants:
             sample: The picture with its questions.
 
         Returns:
-            One result a configuration; the answers keep no masks.
+            One result per configuration; the answers keep no masks.
         """
         try:
             return tuple(_without_masks(measure_scene(item, sample)) for item in self._observers)

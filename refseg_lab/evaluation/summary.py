@@ -57,7 +57,7 @@ class Summary:
     Attributes:
         scenes: Number of samples.
         objects: Number of objects that are large enough to count.
-        rows: One a phenomenon that occurs, in the order of the benchmark, absent objects last.
+        rows: One per phenomenon that occurs, in the benchmark's order, absent objects last.
         total: All expressions with a target; None if there are none.
         proposals: ``well_covered`` (share of objects with a proposal of IoU ≥ 0.75),
             ``mean_best`` (mean best IoU) and ``per_object`` (proposals per object).
@@ -107,7 +107,7 @@ def summarise(
     """Work out all figures of a split.
 
     Args:
-        results: One a sample, at least one.
+        results: One per sample, at least one.
         seed: Seed for the bootstrap.
         order: Phenomena in the order wanted; others follow as they occur.
 

@@ -68,7 +68,7 @@ class TabletopReport:
         results: Records by split.
         cost: Seconds and bytes.
         targets: The table of targets.
-        description: Preset, device and precision, and whether depth images were seen.
+        description: Preset, device and precision, and whether depth images were used.
         curves: Refusals by threshold, by split; empty if they were not asked for.
     """
 

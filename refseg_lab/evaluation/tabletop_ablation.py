@@ -98,7 +98,7 @@ def evaluate_ablation(options: TabletopOptions, ablation: Ablation) -> AblationR
     """Measure all rows, print the tables, write what is asked for.
 
     Args:
-        options: What to do; each row has its own configuration in place of the preset.
+        options: What to do; each row has its own configuration instead of the preset.
         ablation: The rows.
 
     Raises:

@@ -141,7 +141,7 @@ def as_sample(scene: TabletopScene, depth: bool = False) -> Sample:
 
 
 def check_places(options: TabletopOptions) -> None:
-    """Make sure that what is asked for can be written, before minutes are spent.
+    """Check that the requested files can be written, before minutes are spent.
 
     Raises:
         RefsegError: A file or folder cannot be written; the message names the option.
@@ -205,7 +205,7 @@ def _unwritable(option: str, path: Path, error: OSError) -> RefsegError:
 def measure_split(
     prepare: Prepare[T], split: str, source: TabletopSource, workers: int
 ) -> list[T]:
-    """Measure all scenes of a split behind a bar of progress.
+    """Measure all scenes of a split, with a progress bar.
 
     Args:
         prepare: See :func:`refseg_lab.evaluation.runner.over_samples`.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the bundled models are meant to reach on RefTabletop, beside what they do reach."""
+"""What the bundled models are meant to reach on RefTabletop, and what they do reach."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Pick = Callable[[Summary], Figure | None]
 
 @dataclass(frozen=True)
 class Target:
-    """A figure with what is asked of it.
+    """A figure and its target.
 
     Attributes:
         name: What is measured.
@@ -95,7 +95,7 @@ def targets(summaries: Mapping[str, Summary], cost: Cost | None) -> list[Target]
     """The table of targets, for whatever was measured.
 
     Args:
-        summaries: By split. Targets of ``test`` are held against ``slice`` when only that was
+        summaries: By split. Targets of ``test`` are compared with ``slice`` when only that was
             measured; the split is named in every row.
         cost: Cost of an answer; None if it was not timed.
     """

@@ -66,7 +66,7 @@ def convex_pieces(category: str) -> tuple[Points, ...]:
         category: A key of `catalogue.CATEGORIES`.
 
     Returns:
-        (P, 3) points of each, of which the convex hull is meant, in metres.
+        (P, 3) points of each piece in metres; the piece is their convex hull.
 
     Raises:
         ValueError: The category is unknown.
@@ -127,11 +127,11 @@ def _sectors(triangles: _Triangles, middle: Points, count: int) -> list[_Triangl
 
 
 def clip(triangles: _Triangles, normal: Points, offset: float) -> _Triangles:
-    """What of a surface lies behind a plane.
+    """The part of a surface that lies behind a plane.
 
     Args:
         triangles: (T, 3, 3) corners.
-        normal: (3,) of the plane.
+        normal: (3,) normal of the plane.
         offset: Points with normal · point <= offset are kept.
 
     Returns:

@@ -124,9 +124,9 @@ def plan_grasps(
     """Grasps of one thing, best first.
 
     Args:
-        points: (P, 3) of the thing; those that are not finite or far outside its box are left out.
+        points: (P, 3) points of the thing; those not finite or far outside its box are ignored.
         box: Its box.
-        scene: (Q, 3) of everything else that is seen, the table included: what not to hit, and
+        scene: (Q, 3) everything else that is visible, with the table: what not to hit, and
             what is not hidden. Without it nothing else is there.
         gripper: The gripper.
 
@@ -266,7 +266,7 @@ def _split(points: Points, gap: float) -> list[Points]:
 def _judge(
     wall: Points, around: Points, across: float, height: float, top: float, gripper: Gripper
 ) -> _Place | None:
-    """What a wall is worth to the gripper, or None."""
+    """How good a wall is for the gripper, or None."""
     low, high = np.percentile(wall[:, 0], (1, 99))
     width, middle = float(high - low), float(low + high) / 2
     hold = float(wall[:, 2].max()) - height
@@ -302,7 +302,7 @@ def _seat(wall: Points, low: float, high: float, height: float) -> float:
 
 
 def _widest(off: Vector, width: float, gripper: Gripper) -> float | None:
-    """The widest opening of which both fingers come down beside everything, or None.
+    """The widest opening at which both fingers come down clear of everything, or None.
 
     Args:
         off: (P,) distances along the closing from the wall's middle of all that is in their way.

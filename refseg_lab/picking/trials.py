@@ -28,11 +28,11 @@ from refseg_lab.simulation.sampling import sample_scene
 from refseg_lab.simulation.scene import SceneSpec
 
 COMMANDS: Final = 3
-"""Commands of a scene, each for another thing."""
+"""Commands per scene, each for another thing."""
 ABSENT_EVERY: Final = 3
 """In one scene of this many, a command also names a thing that is not there."""
 IOU_NEEDED: Final = 0.5
-"""Overlap with the thing meant from which it was perceived."""
+"""Least overlap with the thing meant at which it counts as perceived."""
 NEAREST, FARTHEST = 0.28, 0.88
 """Metres from the arm's base between which it can grasp from above."""
 _STILL = 0.005  # metres that a thing may move while the scene settles
@@ -91,7 +91,7 @@ class PickOutcome:
 def open_scenes(seed: int, faulty_depth: bool = False) -> Iterator[tuple[PickingCell, Frame]]:
     """Scenes from a seed on, each with its first frame; a scene is closed when the next is asked.
 
-    Left out are cameras on a wrist (this arm's camera is on a mast), pictures that show the
+    Skips cameras on a wrist (this arm's camera is on a mast), pictures that show the
     waiting arm, and scenes in which something moved while it settled.
 
     Args:

@@ -66,10 +66,10 @@ class TabletopSplit(Sequence[TabletopScene]):
     """The scenes of a stored split; each is read from disk when it is asked for.
 
     Args:
-        folder: of the split.
+        folder: folder of the split.
 
     Attributes:
-        name: of the split.
+        name: name of the split.
 
     Raises:
         ConfigError: if the folder holds no whole split of this version.

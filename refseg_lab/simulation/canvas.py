@@ -19,8 +19,8 @@ class Canvas:
     Args:
         mujoco: the module.
         model: a compiled model whose first camera is the one to look through.
-        width: of the pictures in pixels.
-        height: of the pictures in pixels.
+        width: width of the pictures in pixels.
+        height: height of the pictures in pixels.
         most: geoms that can be drawn.
 
     Attributes:

@@ -40,7 +40,7 @@ class Support:
     Attributes:
         half_x: half of the room's length along x in metres.
         half_y: half of the room's length along y in metres.
-        height: of the floor of the room in metres.
+        height: height of the floor of the room in metres.
         rim: height of the rim of a round hollow, or None where the room is flat.
         contains: whether things lie in it rather than on it.
         places: how many things it may carry.

@@ -46,11 +46,11 @@ def write_dataset(
     Args:
         out: folder to create; files of an earlier run in it are replaced.
         scenes: number of scenes, at least 1.
-        seed: of the first scene, at least 0.
-        width: of the pictures in pixels.
-        height: of the pictures in pixels.
+        seed: seed of the first scene, at least 0.
+        width: width of the pictures in pixels.
+        height: height of the pictures in pixels.
         workers: processes to render with, at least 1.
-        profile: of `sampling.sample_scene`.
+        profile: see `sampling.sample_scene`.
 
     Yields:
         The number of scenes finished so far.

@@ -3,7 +3,7 @@
 
 A noun phrase is a kind of thing and modifiers, which are applied in their order: "the second duck
 from the left that is not red" ranks all ducks, and so is written differently from the second of
-the ducks that are not red. What each form is true of is told by `refseg_lab.simulation.logic`.
+the ducks that are not red. `refseg_lab.simulation.logic` decides what each form is true of.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class NounPhrase:
         colour: a colour, or "" for any.
         size: "big", "small", or "" for any.
         modifiers: further conditions, applied in this order.
-        count: 1 for the one such thing, 2 and more for exactly so many, 0 for all, two or more.
+        count: 1 for the only such thing, 2 or more for exactly that many, 0 for all (two or more).
     """
 
     category: str = ""

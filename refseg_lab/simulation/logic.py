@@ -31,10 +31,10 @@ _SIDES = ("left", "right", "top", "bottom")
 
 
 class World:
-    """The things of one scene, of which forms are true or not.
+    """The things of one scene, and which forms are true of them.
 
     Args:
-        things: as `facts.measure` gives them.
+        things: the result of `measurements.measure`.
         lenient: whether names and colours that a listener might mistake, and things wholly
             hidden, count as `MAYBE` instead of `NO`; to say that something is absent, even those
             must be missing.
@@ -55,7 +55,7 @@ class World:
         """The sorted indices of what a form means.
 
         Returns:
-            One index for the singular, so many for a number, two or more for all, none for a
+            One index for the singular, that many for a number, two or more for all, none for a
             form that is surely true of nothing; None if the form leaves a doubt, or its number is
             not met.
         """

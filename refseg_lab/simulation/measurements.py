@@ -41,7 +41,7 @@ class Thing:
     Attributes:
         category: its category.
         colour: its colour.
-        scale: of its category's shape.
+        scale: scale of its category's shape.
         shown: whether it is seen: `YES` clearly, `MAYBE` hardly, `NO` not at all.
         whole: whether enough of it is seen, away from the picture's edges, to judge its size.
         x: column of the centroid of its mask, as a share of the picture's width, to the right.
@@ -52,7 +52,7 @@ class Thing:
         far: its footprint's greatest distance.
         ahead: distance of the middle of its footprint along the camera's ground direction.
         aside: the same across that direction, to the right.
-        distance: of the middle of its body from the camera in metres.
+        distance: distance from the camera to the middle of its body in metres.
         corners: (x, y) of its footprint's corners on the table in metres, in order.
         tall: its own height in metres.
         length: diagonal of its bounding box in metres.

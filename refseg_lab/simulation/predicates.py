@@ -57,7 +57,7 @@ def relates(kind: str, things: Sequence[Thing], item: int, anchor: int) -> Truth
 
     Args:
         kind: the relation.
-        things: of the scene.
+        things: the things of the scene.
         item: index of the thing that is said to stand so.
         anchor: index of the thing to which it does.
     """

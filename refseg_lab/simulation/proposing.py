@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which logical forms may be tried on a scene, in a fixed order.
 
-Whether a form means something is left to `refseg_lab.simulation.logic`; here is seen to it that
+Whether a form means something is left to `refseg_lab.simulation.logic`; this module ensures that
 each part of a form does some work: "the red mug" is not tried where there is one mug.
 """
 

@@ -18,8 +18,8 @@ def depth_image(spec: SceneSpec, width: int, height: int) -> NDArray[np.float32]
 
     Args:
         spec: the scene; only its objects, its camera and the size of its table matter.
-        width: of the picture in pixels.
-        height: of the picture in pixels.
+        width: width of the picture in pixels.
+        height: height of the picture in pixels.
 
     Returns:
         (H, W) float32 metres along the optical axis; 0 beside the table.

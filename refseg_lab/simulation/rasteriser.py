@@ -53,8 +53,8 @@ def rasterise(spec: SceneSpec, width: int, height: int) -> Visibility:
 
     Args:
         spec: the scene; only its objects and its camera matter.
-        width: of the picture in pixels, at least 1.
-        height: of the picture in pixels, at least 1.
+        width: width of the picture in pixels, at least 1.
+        height: height of the picture in pixels, at least 1.
 
     Raises:
         ValueError: if a side is not positive.
@@ -106,8 +106,8 @@ def covered_pixels(
         corners: (F, 3, 3) corners in the optical frame in metres, counter-clockwise from outside;
             triangles seen from behind are left out.
         intrinsics: (3, 3) camera matrix in pixels.
-        width: of the picture in pixels.
-        height: of the picture in pixels.
+        width: width of the picture in pixels.
+        height: height of the picture in pixels.
 
     Yields:
         Flat pixel indices and the inverse depth there in steps; a pixel comes once for each
@@ -152,9 +152,9 @@ def _spans(x: _Ints, y: _Ints, width: int, height: int) -> tuple[_Ints, _Ints, _
 
     Args:
         x: (F, 3) corners in steps, the area of each triangle positive.
-        y: (F, 3) likewise.
-        width: of the picture in pixels.
-        height: of the picture in pixels.
+        y: (F, 3) corners in steps.
+        width: width of the picture in pixels.
+        height: height of the picture in pixels.
 
     Returns:
         Triangle, row, first column and number of columns of each run that is not empty.

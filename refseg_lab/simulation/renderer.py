@@ -46,7 +46,7 @@ class Frame:
         intrinsics: (3, 3) float64 camera matrix K in pixels.
         camera_pose: (4, 4) float64 pose of the optical frame in the world.
         full_areas: pixels of each object inside the picture if nothing hid it.
-        jpeg: the sensor's own compressed picture, of which `rgb` is what it decodes to; empty if
+        jpeg: the sensor's own compressed picture, which decodes to `rgb`; empty if
             the sensor does not compress.
     """
 
@@ -67,8 +67,8 @@ class TabletopRenderer:
     """Renders `SceneSpec`s off screen; use it as a context manager, from one thread.
 
     Args:
-        width: of the pictures in pixels, 16..2048.
-        height: of the pictures in pixels, 16..2048.
+        width: width of the pictures in pixels, 16..2048.
+        height: height of the pictures in pixels, 16..2048.
         depth: whether depth is wanted; without it the frames' depth is 0 everywhere.
 
     Raises:

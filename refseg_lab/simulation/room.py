@@ -42,8 +42,8 @@ def compile_room(mujoco: Any, width: int, height: int) -> Any:
 
     Args:
         mujoco: the imported module.
-        width: of the pictures in pixels.
-        height: of the pictures in pixels.
+        width: width of the pictures in pixels.
+        height: height of the pictures in pixels.
     """
     spec = empty_room(mujoco, width, height)
     _add_slots(mujoco, spec, _add_meshes(mujoco, spec))
@@ -55,8 +55,8 @@ def empty_room(mujoco: Any, width: int, height: int) -> Any:
 
     Args:
         mujoco: the imported module.
-        width: of the pictures in pixels.
-        height: of the pictures in pixels.
+        width: width of the pictures in pixels.
+        height: height of the pictures in pixels.
     """
     spec = mujoco.MjSpec()
     spec.stat.extent = 1.0

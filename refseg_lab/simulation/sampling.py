@@ -40,14 +40,14 @@ class Profile:
     """What a kind of scenes is drawn from; ranges are (low, high).
 
     Attributes:
-        patterns: of table, floor and wall.
-        saturation: of the surfaces' colours, at most.
-        elevations: of the camera in degrees, one range is drawn; the first is the wrist's.
-        distances: of the camera in metres, for each range of elevations.
-        tilt: of the key light from the vertical in degrees.
+        patterns: patterns of table, floor and wall.
+        saturation: highest saturation of the surfaces' colours.
+        elevations: camera elevations in degrees; one range is drawn, the first is the wrist's.
+        distances: camera distances in metres, for each range of elevations.
+        tilt: angle of the key light from the vertical in degrees.
         key: brightness of the key light.
         ambient: brightness of the ambient light.
-        warmth: of the light, at most.
+        warmth: highest warmth of the light.
         forced: what is put into each scene: "" nothing, "pairs" colours that their category never
             has in training, "held_out" categories never seen in training.
     """

@@ -39,7 +39,7 @@ class ObjectSpec:
         yaw: turn about the vertical in radians.
         rgb: the colour as painted, base colour with jitter, 0..1.
         finish: one of `FINISHES`.
-        height: of its base above the table top in metres.
+        height: height of its base above the table top in metres.
         support: index in `SceneSpec.objects` of what carries it; -1 for the table.
         contained: whether it lies in its support (a bowl, a tray) rather than on it.
     """
@@ -91,7 +91,7 @@ class CameraSpec:
         target: point looked at, metres, world frame (z up, table top at z = 0).
         azimuth: direction from the target to the camera, radians from world x.
         elevation: height angle of the camera above the table, radians, 0 < elevation < pi/2.
-        distance: from the target in metres.
+        distance: distance from the target in metres.
         fovy: vertical field of view in radians.
         roll: turn of the camera about its optical axis in radians, clockwise seen from behind
             it, so that what it sees turns counter-clockwise in the picture.
@@ -194,7 +194,7 @@ class SurfaceSpec:
         pattern: one of `PATTERNS` or `SHIFT_PATTERNS`.
         first: RGB of the ground, 0..1.
         second: RGB of the figure, 0..1.
-        seed: of the random pattern.
+        seed: seed of the random pattern.
         repeat: tiles of the pattern per metre.
     """
 
@@ -219,7 +219,7 @@ class SensorSpec:
         noise: standard deviation in grey levels.
         blur: standard deviation of the lens's Gaussian in pixels of a picture 640 wide.
         jpeg: quality of the stored picture, 1..100; 0 for none.
-        seed: of the noise.
+        seed: seed of the noise.
     """
 
     exposure: float = 0.0

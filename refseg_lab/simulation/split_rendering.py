@@ -39,12 +39,12 @@ def made_records(
 ) -> Iterator[dict[str, Any]]:
     """Makes the first scenes of a split and yields their lines of the listing, in order.
 
-    Pictures that show what the scene's seed now gives are kept; expressions are made anew.
+    Pictures that still match the scene's seed are kept; expressions are always made again.
 
     Args:
         split: what to make.
         folder: where to.
-        count: of scenes.
+        count: number of scenes.
         workers: processes.
         size: width and height in pixels.
 

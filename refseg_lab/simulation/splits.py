@@ -14,9 +14,9 @@ class Split:
 
     Attributes:
         name: what the split is called.
-        first_seed: of its first scene.
+        first_seed: seed of its first scene.
         scenes: how many scenes it has.
-        profile: of `sampling.sample_scene`.
+        profile: see `sampling.sample_scene`.
     """
 
     name: str

@@ -32,8 +32,8 @@ class SceneFiles:
     """Where the pictures of a scene are.
 
     Attributes:
-        folder: of the split.
-        index: of the scene in it.
+        folder: folder of the split.
+        index: index of the scene in it.
     """
 
     folder: Path

@@ -244,9 +244,11 @@ def preset_table(segmenter: Segmenter, cases: list[Case]) -> Table:
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("build/data/val"))
-    parser.add_argument("--scenes", type=int, default=60)
-    parser.add_argument("--only-preset", action="store_true", help="no other settings")
+    parser.add_argument(
+        "--data", type=Path, default=Path("build/data/val"), help="folder of scenes"
+    )
+    parser.add_argument("--scenes", type=int, default=60, help="number of scenes")
+    parser.add_argument("--only-preset", action="store_true", help="only the preset as it is")
     options = parser.parse_args()
     segmenter = Segmenter.from_preset("tabletop", "cpu")
     cases = load_cases(segmenter, options.data, options.scenes)

@@ -118,7 +118,7 @@ def _things(row: int, line: str) -> tuple[VisibleThing, ...]:
 
 
 class Due:
-    """Says when some seconds have passed since it last said so."""
+    """Reports when some seconds have passed since its last report."""
 
     def __init__(self, seconds: float) -> None:
         """Start counting."""
@@ -218,8 +218,8 @@ class Training:
         """One step of the optimiser.
 
         Args:
-            loss: Scalar to go down on.
-            shown: The value to log in its place.
+            loss: Scalar to minimise.
+            shown: The value to log instead.
             note: What else to log.
         """
         torch.autograd.backward(loss)
@@ -323,13 +323,15 @@ def parser(
 ) -> argparse.ArgumentParser:
     """The options that all trainings have, with the defaults of the published recipe."""
     made = argparse.ArgumentParser(description=description)
-    made.add_argument("--data", type=Path, default=DATA, help="folder with train/ and val/")
-    made.add_argument("--out", type=Path, default=RUNS / name, help="folder of the checkpoint")
-    made.add_argument("--steps", type=int, default=steps, help="steps to train in all")
-    made.add_argument("--batch", type=int, default=batch, help="images a step")
+    made.add_argument(
+        "--data", type=Path, default=DATA, help="folder that contains train/ and val/"
+    )
+    made.add_argument("--out", type=Path, default=RUNS / name, help="folder for the checkpoint")
+    made.add_argument("--steps", type=int, default=steps, help="total number of training steps")
+    made.add_argument("--batch", type=int, default=batch, help="images per step")
     made.add_argument("--lr", type=float, default=lr, help="highest learning rate")
-    made.add_argument("--seed", type=int, default=0, help="of the weights and of chance")
-    made.add_argument("--threads", type=int, default=1, help="of torch")
+    made.add_argument("--seed", type=int, default=0, help="seed for weights and batches")
+    made.add_argument("--threads", type=int, default=1, help="torch threads")
     return made
 
 
@@ -354,7 +356,7 @@ def begin(options: argparse.Namespace) -> tuple[Scenes, Scenes]:
 def keep_memory() -> None:
     """Have the C library keep freed memory for the next step, where it is glibc.
 
-    By itself it gives each large tensor back to the system, which clears its pages anew for the
+    Otherwise it returns each large tensor to the system, which clears the pages again for the
     next one: a tenth of the time of a step.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

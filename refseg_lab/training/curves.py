@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draws the curves of a training, from the log beside its checkpoint, as an SVG picture."""
+"""Draws the curves of a training as SVG, from the log next to its checkpoint."""
 
 from __future__ import annotations
 
@@ -98,9 +98,9 @@ def _panel(title: str, curves: dict[str, Curve], left: int) -> str:
 def main(arguments: list[str] | None = None) -> None:
     """The command ``python -m refseg_lab.training.curves``."""
     made = argparse.ArgumentParser(description=__doc__)
-    made.add_argument("models", nargs="+", help="folders of trainings in --runs: sam, clip, …")
-    made.add_argument("--runs", type=Path, default=RUNS, help="folder of the trainings' folders")
-    made.add_argument("--out", type=Path, default=Path("docs"), help="where NAME_curves.svg goes")
+    made.add_argument("models", nargs="+", help="training folders in --runs: sam, clip, …")
+    made.add_argument("--runs", type=Path, default=RUNS, help="folder that contains the trainings")
+    made.add_argument("--out", type=Path, default=Path("docs"), help="folder for NAME_curves.svg")
     options = made.parse_args(arguments)
 
     def run() -> None:

@@ -115,14 +115,12 @@ def write_card(card: Path, measured: str) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """The command ``python -m refseg_lab.training.evaluate``."""
     made = argparse.ArgumentParser(description=__doc__)
-    made.add_argument(
-        "measures", nargs="*", help=f"of {', '.join(MEASURES)}; all if none is named"
-    )
+    made.add_argument("measures", nargs="*", help=f"any of {', '.join(MEASURES)}; default: all")
     made.add_argument("--data", type=Path, default=DATA / "val", help="folder of held-out scenes")
-    made.add_argument("--scenes", type=int, default=200, help="how many of them")
+    made.add_argument("--scenes", type=int, default=200, help="number of scenes")
     made.add_argument("--weights", type=Path, default=BUNDLED, help="folder of the models")
-    made.add_argument("--card", type=Path, help="model card whose table is to be replaced")
-    made.add_argument("--threads", type=int, default=1, help="of torch")
+    made.add_argument("--card", type=Path, help="model card whose table to replace")
+    made.add_argument("--threads", type=int, default=1, help="torch threads")
     options = made.parse_args(arguments)
     unknown = [name for name in options.measures if name not in MEASURES]
     if unknown:

@@ -173,10 +173,14 @@ def main(arguments: list[str] | None = None) -> None:
     """The command ``python -m refseg_lab.training.export``."""
     made = argparse.ArgumentParser(description=__doc__)
     made.add_argument(
-        "models", nargs="*", choices=[*EXPORTS, []], default=[], help="which; all if none is named"
+        "models",
+        nargs="*",
+        choices=[*EXPORTS, []],
+        default=[],
+        help="which to export; default: all",
     )
-    made.add_argument("--runs", type=Path, default=RUNS, help="folder of the trainings' folders")
-    made.add_argument("--out", type=Path, default=BUNDLED, help="folder to write")
+    made.add_argument("--runs", type=Path, default=RUNS, help="folder that contains the trainings")
+    made.add_argument("--out", type=Path, default=BUNDLED, help="folder to write to")
     options = made.parse_args(arguments)
 
     def run() -> None:

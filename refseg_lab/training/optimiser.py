@@ -86,7 +86,7 @@ class MuonAndAdamW:
 
 
 def _as_matrix(parameter: nn.Parameter) -> nn.Parameter | None:
-    """The same memory with a row for each filter, or None for what is no matrix worth it."""
+    """The same memory with a row for each filter, or None if it is no matrix worth the effort."""
     if parameter.ndim not in (2, 4) or min(len(parameter), parameter[0].numel()) < _THINNEST:
         return None
     if parameter.ndim == 2:

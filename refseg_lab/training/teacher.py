@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lets the captioner's vision transformer learn where the CLIP ResNet has already learnt to look.
+"""Teaches the captioner's vision transformer to look where the trained CLIP ResNet looks.
 
 A transformer has to find out that neighbouring patches belong together; a convolutional network
 is built that way. Matching its feature maps patch by patch, early and late (as DearKD does, Chen

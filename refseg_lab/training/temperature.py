@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Logits = NDArray[np.float64]
 
 LOWEST, HIGHEST = 0.01, 1000.0
-"""Temperatures between which is searched."""
+"""Range of temperatures to search."""
 _STEPS = 80  # halvings of the interval: far below any digit that matters
 
 

@@ -255,7 +255,7 @@ def train_captioner(options: argparse.Namespace) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """The command ``python -m refseg_lab.training.train_captioner``."""
     made = parser(__doc__ or "", "captioner", steps=4600, batch=64, lr=1.5e-3)
-    made.add_argument("--teacher", type=Path, default=RUNS / "clip", help="a training of CLIP")
+    made.add_argument("--teacher", type=Path, default=RUNS / "clip", help="a CLIP training")
     options = made.parse_args(arguments)
     command(lambda: train_captioner(options))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trains the small open_clip network on crops and texts, several texts being true of a crop.
+"""Trains the small open_clip network on crops and texts; several texts may be true of a crop.
 
 A crop can be a thing, bare table, a part of a thing or two things, so that the segmenter's false
 proposals have a text of their own. Texts with one word swapped are hard negatives.

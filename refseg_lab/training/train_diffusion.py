@@ -205,9 +205,9 @@ def main(arguments: list[str] | None = None) -> None:
     """The command ``python -m refseg_lab.training.train_diffusion``."""
     made = parser(__doc__ or "", "diffusion", steps=4000, batch=32, lr=1.5e-3)
     made.add_argument(
-        "--autoencoder", type=Path, default=RUNS / "autoencoder", help="its training"
+        "--autoencoder", type=Path, default=RUNS / "autoencoder", help="folder of its training"
     )
-    made.add_argument("--clip", default=f"{BUNDLED}clip", help="whose text tower to take")
+    made.add_argument("--clip", default=f"{BUNDLED}clip", help="CLIP whose text tower to use")
     options = made.parse_args(arguments)
     command(lambda: train_diffusion(options))
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains the small segment-anything network, and its seed head, on windows of scenes.
 
-The loss departs from the published one (focal and dice), with which objects of one per cent of
-the pixels are not learnt in reasonable time: cross-entropy with the object's pixels weighed up at
-first, dice, and an affinity of the embedding that is dropped after training.
+The published loss (focal and dice) does not learn objects of one per cent of the pixels in
+reasonable time. This one is cross-entropy, with the object's pixels weighted more at first, plus
+dice and an affinity of the embedding that is dropped after training.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ class Batch(NamedTuple):
 def random_batch(scenes: Scenes, rng: np.random.Generator, count: int, spent: float) -> Batch:
     """Random views.
 
-    In whole frames most prompts see a window, and some all of it, as segment-anything's own
-    predictor has it.
+    In whole frames most prompts see a window, and some see the whole frame, as with
+    segment-anything's own predictor.
 
     Args:
         scenes: Where they are taken from.

@@ -38,7 +38,7 @@ def on_cluster(
         workers: Number of actors; each takes one CPU, and one GPU if ``address`` has enough.
 
     Yields:
-        One result a sample, in the order of the split.
+        One result per sample, in the order of the split.
 
     Raises:
         ConfigError: Ray is not installed, or the cluster cannot be reached.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The figures of the papers' tables, and what the papers print there."""
+"""Works out the figures in the papers' tables, and lists what the papers report."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def split_figures(results: Sequence[SceneResult]) -> Figures:
     wrong mask for nothing adds to the unions.
 
     Args:
-        results: One an image.
+        results: One per image.
 
     Raises:
         DatasetError: There are no expressions.

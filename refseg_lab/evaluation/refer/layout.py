@@ -100,10 +100,10 @@ def locate(dataset: str, split: str, by: str = "", data: Path | None = None) -> 
         dataset: Key of :data:`DATASETS`.
         split: Name of the split, such as ``testA``.
         by: Who made the split; "" is the usual one.
-        data: Folder that holds one folder a data set; None is :func:`data_folder`.
+        data: Folder with one folder per data set; None is :func:`data_folder`.
 
     Raises:
-        ConfigError: Another data set, maker or split; the message lists those that there are.
+        ConfigError: Unknown data set, maker or split; the message lists the known ones.
         DatasetError: Files are missing; the message says which, from where, and where to.
     """
     if dataset not in DATASETS:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the files of a data set to images with expressions, each checked before it is believed."""
+"""From the files of a data set to images with expressions, each checked before use."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def read_split(place: SplitFiles) -> tuple[ReferImage, ...]:
         place: Files from :func:`refseg_lab.evaluation.refer.layout.locate`.
 
     Returns:
-        Images in the order in which they are first asked of.
+        Images in the order in which they first occur.
 
     Raises:
-        DatasetError: A file is damaged, holds more than plain values, or refers to what is not
+        DatasetError: A file is damaged, holds more than plain values, or refers to something not
             there; or the split is empty.
     """
     references = _references(place.references)

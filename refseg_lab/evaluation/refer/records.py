@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results of images in a file that a killed run goes on with."""
+"""Results of images, in a file from which a killed run can continue."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Log:
 
         Args:
             path: Path of the file.
-            run: What tells this run from others: data set, split, preset, method, settings.
+            run: What distinguishes this run: data set, split, preset, method, settings.
 
         Raises:
             DatasetError: As for :class:`refseg_ros.json_lines.JsonLines`.

@@ -54,7 +54,7 @@ class ReferRun:
         return with_method(SegmenterConfig.from_preset(self.preset), self.method)
 
     def as_json(self) -> dict[str, str]:
-        """What tells this run from others; where it runs does not."""
+        """What distinguishes this run from others; where it runs does not."""
         place, config = self.place, self.config
         files = [file for file in (place.references, place.instances) if file is not None]
         return {
@@ -79,12 +79,12 @@ def run_split(
 
     Args:
         asked: What.
-        out: File of the results; one of the same run is gone on with.
+        out: File of the results; a file of the same run is continued.
         load: Makes what is evaluated; None is the segmenter of the preset.
         progress: Called after each image.
 
     Returns:
-        The images and their results, both in the order of the data set, whoever was first done.
+        The images and their results, both in the order of the data set, whatever finished first.
 
     Raises:
         RefsegError: Files are missing or damaged, ``out`` belongs to another run, or a worker
