@@ -129,7 +129,7 @@ def sweep_cameras(table: Table, runs: int) -> Iterator[BenchRow]:
 
 
 def _turns(runs: int, values: Sequence[Value]) -> Iterator[tuple[int, Value]]:
-    """Pictures and values by turns, so that what else runs meets all values alike."""
+    """Alternates pictures and values, so that other load on the machine affects all alike."""
     for number in range(WARM_UP + runs):
         for value in values:
             yield number, value

@@ -208,7 +208,7 @@ def _check_keys(mapping: Mapping[str, Any], known: Sequence[str], where: str) ->
 
 
 def _merged(values: Values, changes: Mapping[str, Any]) -> Values:
-    """Nested values with some of them changed; what fits nowhere is left for the check."""
+    """Nested values with some of them changed; keys that fit nowhere stay for the check."""
     merged = dict(values)
     for key, value in changes.items():
         inner = isinstance(value, Mapping) and isinstance(merged.get(key), dict)

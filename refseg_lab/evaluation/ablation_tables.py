@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 ONE_TABLE = 118
-"""Columns of characters from which all figures but ECE stand in one table; two tables below."""
+"""Terminal width from which all figures but ECE fit in one table; below it there are two."""
 WITH_ECE = 124
-"""Columns of characters from which ECE stands there too."""
+"""Terminal width from which ECE fits as well."""
 NARROWEST = 80
-"""Columns of characters that the narrower tables need."""
+"""Terminal width that the narrower tables need."""
 _NAME = "row"
 _NOTE = (
     "groups: Pr@50 %; absent ref'd: % of the absent objects that were refused; false rej.: % of "

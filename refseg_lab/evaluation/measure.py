@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 RIGHT_IOU = 0.5
 """From this IoU on an answer counts as right (Pr@50)."""
 VISIBLE_AREA = 200
-"""Fewest pixels, at 640×480, of an object that a proposal is asked for."""
+"""Fewest pixels, at 640×480, of an object that counts for proposals."""
 
 
 def least_area(height: int, width: int) -> float:
@@ -165,7 +165,7 @@ def oracle_iou(proposals: Proposals, targets: NDArray[np.bool_]) -> float:
 
     Args:
         proposals: What may be chosen.
-        targets: (T, H, W) bool, the objects meant; of each its own best proposal is taken.
+        targets: (T, H, W) bool, the objects meant; each takes its own best proposal.
 
     Returns:
         For one target the best IoU; for several the IoU of the union of their best proposals

@@ -127,7 +127,7 @@ def _excluded(phrase: NounPhrase) -> str:
 
 
 def wrong_fields(label: Label) -> dict[str, tuple[Any, Any]]:
-    """Fields that are read otherwise than labelled: what was expected, and what was read."""
+    """Fields read differently from their labels: what was expected, and what was read."""
     read = reading(parse(label["text"]))
     wrong = {}
     for field in FIELDS:

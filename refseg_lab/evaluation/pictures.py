@@ -39,7 +39,7 @@ def best_answers(results: Sequence[SceneResult], count: int) -> list[Answer]:
 
 
 def worst_answers(results: Sequence[SceneResult], count: int) -> list[Answer]:
-    """The worst of each phenomenon in turn, the surest of those that are equally bad.
+    """The worst of each phenomenon in turn; of equally bad ones the surest.
 
     Args:
         results: Records of a split.

@@ -126,7 +126,7 @@ FAILED = "error"
 LIMITS = (NO_PROPOSAL, REFUSED, WRONG_PROPOSAL, FAILED)
 """Why an expression with a target was answered wrongly. The first that holds is named: no
 proposal covers the target with IoU ≥ 0.5; it was refused though one does; another was chosen.
-``error`` is an exception. An absent object has :data:`FALSE_ACCEPT` in their place."""
+``error`` is an exception. An absent object has :data:`FALSE_ACCEPT` instead."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class SegmenterLoader:
 
 
 class Prepare(Protocol[T_co]):
-    """Readies one process for measuring; pickled into every worker."""
+    """Prepares one process for measuring; pickled into every worker."""
 
     def __call__(self) -> Callable[[Sample], T_co]:
         """What measures one sample."""
@@ -60,7 +60,7 @@ class Prepare(Protocol[T_co]):
 
 @dataclass(frozen=True)
 class Measuring:
-    """Readies for measuring one observer.
+    """Prepares to measure one observer.
 
     Attributes:
         load: Makes what is evaluated.

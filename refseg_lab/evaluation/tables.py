@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 WIDTH = 112
-"""Columns of characters that the widest table needs."""
+"""Terminal width that the widest table needs."""
 _NONE = "–"
 _COLUMNS = (
     ("n", ""),

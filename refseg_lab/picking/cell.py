@@ -177,7 +177,7 @@ class PickingCell:
         self._mj.mj_forward(self._model, self._data)
 
     def wait(self, seconds: float) -> None:
-        """Lets time go by."""
+        """Runs the physics for this many seconds."""
         for _ in range(round(seconds / TIME_STEP)):
             self._mj.mj_step(self._model, self._data)
             if self.after_step is not None:

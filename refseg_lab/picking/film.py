@@ -50,13 +50,13 @@ class PickFilm:
         )
 
     def start(self, answer: NDArray[np.uint8]) -> None:
-        """Films from now on; `answer` is the picture in the corner, (H, W, 3) uint8."""
+        """Starts filming; `answer` is the picture in the corner, (H, W, 3) uint8."""
         self._inset = answer
         self._shoot()
         self._cell.after_step = self._on_step
 
     def stop(self) -> None:
-        """Films no more."""
+        """Stops filming."""
         self._cell.after_step = None
         self._shoot()
 

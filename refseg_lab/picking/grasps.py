@@ -180,7 +180,7 @@ def _discounted(grasp: Grasp, seen: Points, gripper: Gripper) -> Grasp:
 
 
 def _far_side(own: Points, box: Box, others: Points) -> Points:
-    """The points turned half about the box's middle, where nothing is seen."""
+    """The points rotated half a turn about the box's middle, where nothing is visible."""
     turned = own.copy()
     turned[:, :2] = 2 * box.centre[:2] - own[:, :2]
     sideways = np.abs((turned - box.centre) @ box.rotation[:, :2])

@@ -21,7 +21,7 @@ class Canvas:
         model: a compiled model whose first camera is the one to look through.
         width: width of the pictures in pixels.
         height: height of the pictures in pixels.
-        most: geoms that can be drawn.
+        most: highest number of geoms that can be drawn.
 
     Attributes:
         context: MuJoCo's rendering context.

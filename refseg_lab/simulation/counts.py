@@ -105,10 +105,10 @@ def counts_table(columns: dict[str, Counter[str]]) -> str:
 
 
 def read_around(document: Path) -> tuple[str, str]:
-    """What stands before and after the two marker lines of a document.
+    """The text before and after the two marker lines of a document.
 
     Raises:
-        ConfigError: if it cannot be read or has not each marker, in order.
+        ConfigError: if it cannot be read or lacks the markers in this order.
     """
     try:
         text = document.read_text(encoding="utf-8")

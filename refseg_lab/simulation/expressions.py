@@ -246,7 +246,7 @@ def _pick(
     used: Counter[tuple[Any, ...]],
     chance: Chance,
 ) -> tuple[NounPhrase, tuple[int, ...]]:
-    """A shape of form first, so that the many left and right crowd out none; rather a new one."""
+    """Pick the least used shape of form, so that left and right crowd out none; then a form."""
     shapes = list(dict.fromkeys(_shape(form) for form, _ in options))
     shape = min(chance.shuffled(shapes), key=lambda item: used[item])
     fitting = chance.shuffled([option for option in options if _shape(option[0]) == shape])

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 SIDE = 96
 BEHIND = 24
 LEAST = 200
-"""Pixels, of a picture of 640x480, below which an object is neither learnt from nor asked for."""
+"""Objects below this many pixels at 640x480 are neither trained on nor asked for."""
 
 _MARGIN = 1.3  # side of a window over the longer side of what it shows
 _VERSION = 2

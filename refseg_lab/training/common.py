@@ -36,7 +36,7 @@ CHECKPOINT = "ck.pt"
 LOG = "log.jsonl"
 """Beside the checkpoint: the loss and the held-out figures over time, for curves."""
 SMALLEST = 150
-"""Pixels of an object below which it is neither learnt from nor asked for."""
+"""Objects below this many pixels are neither trained on nor asked for."""
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # M_ constants of glibc's malloc.h
 
 

@@ -27,7 +27,7 @@ def best_line(shares: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[fl
         :attr:`DecisionConfig.score_slope` and :attr:`DecisionConfig.score_offset`.
 
     Raises:
-        ValueError: There are not both right and wrong answers, between which to tell.
+        ValueError: There are no right answers, or no wrong ones.
     """
     if not right.any() or right.all():
         raise ValueError("right: expected right and wrong answers, got one kind only")

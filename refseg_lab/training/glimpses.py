@@ -21,7 +21,7 @@ from refseg_lab.training.wordings import COMMANDS, RELATIONS
 
 HEIGHT, WIDTH = 96, 128
 SCALE = 0.4
-"""Pixels of a glimpse for each of a picture of 640x480, on average."""
+"""Pixels of a glimpse per pixel of a 640x480 picture, on average."""
 PER_SCENE = 6
 
 _INSIDE = 0.6  # share of a thing's pixels that a glimpse must show for it to be named

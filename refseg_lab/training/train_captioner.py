@@ -116,7 +116,7 @@ def random_examples(
 
 
 def caption_of(shown: Meaning, rng: np.random.Generator) -> str:
-    """What is to be said of a crop; of a part the same as of the whole, in some colour."""
+    """The caption of a crop; parts are named like the whole, unknown colours at random."""
     if shown.kind == Kind.BACKGROUND:
         return vocabulary.EMPTY_TABLE
     colour = (

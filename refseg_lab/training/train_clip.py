@@ -87,7 +87,7 @@ def build_clip(vocabulary: int) -> Any:
 def random_crops(
     bank: Bank, count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], list[Meaning]]:
-    """Crops of things and of what a proposal may hold in their stead, and what they show.
+    """Crops of things and of what a proposal may hold instead, and what they show.
 
     One in seven is bare table or two things; see also :func:`.augment.random_crop`.
 

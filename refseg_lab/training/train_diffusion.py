@@ -64,13 +64,13 @@ class Reader:
 
 
 def latent_factor(run: Path) -> float:
-    """What makes the latents of the training glimpses have a standard deviation of 1.
+    """The factor that gives the latents of the training glimpses a standard deviation of 1.
 
     Args:
-        run: Folder of the autoencoder's training, whose latents were made.
+        run: Folder of the autoencoder's training, with its latents.
 
     Raises:
-        WeightsError: They were not.
+        WeightsError: The latents have not been made.
     """
     path = run / "latents-train.pt"
     if not path.exists():
@@ -118,8 +118,8 @@ def velocity_loss(
 ) -> Tensor:
     """(N,) mean square error of the velocity (Salimans and Ho 2022): √ᾱ·ε − √(1 − ᾱ)·x.
 
-    Where there is nearly only noise it is the picture itself that is to be told, from the words;
-    an error of the noise would count for next to nothing there, and words would not be learnt.
+    Where there is almost only noise, the network must predict the picture itself from the words;
+    an error of the noise would hardly count there, and the words would not be learned.
 
     Args:
         unet: The network.
@@ -140,7 +140,7 @@ def velocity_loss(
 def held_out_figures(
     unet: Any, latents: Tensor, told: Tensor, untold: Tensor, alphas: Tensor
 ) -> Mapping[str, float]:
-    """Error of the velocity on held-out glimpses, and by what share of it words lessen it.
+    """Error of the velocity on held-out glimpses, and the share by which words reduce it.
 
     Args:
         unet: The network.
