@@ -17,21 +17,21 @@ _NARROWEST = 110  # columns of the table
 
 def bench(
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print everything as JSON (stdout, alone).")
+        bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")
     ] = False,
     only: Annotated[
         list[str] | None,
         typer.Option(
-            help="answer, tracking, messages, candidates, size, expressions or cameras; may be "
-            "given several times. Default: all."
+            help="Measure only answer, tracking, messages, candidates, size, expressions or "
+            "cameras; repeat for several. Default: all."
         ),
     ] = None,
-    runs: Annotated[int, typer.Option(min=1, help="Runs of each measurement.")] = 10,
+    runs: Annotated[int, typer.Option(min=1, help="Runs per measurement.")] = 10,
     threads: Annotated[
-        int, typer.Option(min=0, help="Of torch and OpenCV; 0: 2, or 1 on a single core.")
+        int, typer.Option(min=0, help="Threads; 0 means 2, or 1 on a single core.")
     ] = 0,
     node: Annotated[
-        bool, typer.Option("--node", help="A node process over real topics as well (needs ROS).")
+        bool, typer.Option("--node", help="Also measure a node over real topics (needs ROS).")
     ] = False,
     preset: PresetOption = "tabletop",
     device: DeviceOption = "auto",

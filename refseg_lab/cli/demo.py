@@ -14,7 +14,7 @@ from refseg_ros.cli.options import DeviceOption
 
 def demo(
     headless: Annotated[
-        bool, typer.Option("--headless", help="No page: scripted commands, a table, pictures.")
+        bool, typer.Option("--headless", help="Scripted commands, a table, pictures; no page.")
     ] = False,
     port: Annotated[
         int, typer.Option(min=1, max=65535, help="Port of the page; the next free one if taken.")
@@ -29,13 +29,13 @@ def demo(
     ),
     pick: Annotated[
         bool,
-        typer.Option("--pick", help="A simulated arm picks what commands mean; no page, a table."),
+        typer.Option("--pick", help="Let a simulated arm pick what commands mean; no page."),
     ] = False,
     say: Annotated[
-        str, typer.Option(help="With --pick: your own command, in the first scene alone.")
+        str, typer.Option(help="With --pick: your own command, in the first scene only.")
     ] = "",
     scenes: Annotated[
-        int, typer.Option(min=1, max=1000, help="With --pick: in how many scenes.")
+        int, typer.Option(min=1, max=1000, help="With --pick: number of scenes.")
     ] = 4,
 ) -> None:
     """Run a simulated camera, the segmenter and the viewer as ROS 2 nodes."""

@@ -61,16 +61,16 @@ def _options() -> None:
 SplitOption = Annotated[
     list[SplitChoice] | None,
     typer.Option(
-        help="What to answer; repeat it for several. slice ships with the package, the others "
-        "are rendered when they are missing. [default: slice]",
+        help="Split to measure; repeat for several. slice ships with the package, the others "
+        "are rendered if they are missing. [default: slice]",
         show_default=False,
     ),
 ]
 DepthOption = Annotated[
-    bool, typer.Option("--depth", help="Let the segmenter see the depth images as well.")
+    bool, typer.Option("--depth", help="Also give the segmenter the depth images.")
 ]
 ScenesOption = Annotated[
-    int | None, typer.Option(min=1, help="Only so many scenes of each split, the first ones.")
+    int | None, typer.Option(min=1, help="Scenes per split, from the first; default: all.")
 ]
 DataOption = Annotated[
     Path | None,
@@ -89,17 +89,17 @@ MarkdownOption = Annotated[
 WorkersOption = Annotated[
     int | None,
     typer.Option(
-        min=1, help="Processes, each with one thread. [default: one a core]", show_default=False
+        min=1, help="Processes, each with one thread. [default: one per core]", show_default=False
     ),
 ]
 SeedOption = Annotated[
-    int, typer.Option(min=0, help="Of the bootstrap and of the random pictures.")
+    int, typer.Option(min=0, help="Seed for the bootstrap and the random pictures.")
 ]
 RowsArgument = Annotated[
     Path | None,
     typer.Argument(
         metavar="FILE",
-        help="A YAML file of rows; without it the bundled ones, from SAM+CLIP to the preset "
+        help="YAML file with the rows; default: the bundled ones, from SAM+CLIP to the preset "
         "tabletop.",
         show_default=False,
     ),
@@ -119,7 +119,7 @@ def tabletop(
     curve: Annotated[
         bool,
         typer.Option(
-            "--curve", help="Also false accepts against false rejects as the threshold moves."
+            "--curve", help="Also show false accepts and rejects as the threshold moves."
         ),
     ] = False,
     depth: DepthOption = False,
@@ -172,7 +172,7 @@ def ablation(
     seed: SeedOption = 0,
     verbose: VerboseOption = False,
 ) -> None:
-    """RefTabletop by configurations side by side, each a step from the one before."""
+    """Compare configurations on RefTabletop, each one step from the previous."""
     set_up_logging(verbose)
     options = _options_of(
         split, "tabletop", scenes, data, json_file, markdown, depth, workers, device, seed
@@ -198,7 +198,7 @@ def methods(
     seed: SeedOption = 0,
     verbose: VerboseOption = False,
 ) -> None:
-    """RefTabletop by methods side by side on the networks of one preset."""
+    """Compare methods on RefTabletop, on the networks of one preset."""
     if len(names) < 2:
         raise typer.BadParameter(f"{names[0]}: name two methods or more to set them side by side")
     set_up_logging(verbose)

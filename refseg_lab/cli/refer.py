@@ -13,11 +13,11 @@ from refseg_ros.cli.console import one_line_errors, set_up_logging
 from refseg_ros.cli.options import DeviceOption, MethodOption, PresetOption, VerboseOption
 
 NAMES = ("refcoco", "refcoco+", "refcocog", "grefcoco", "phrasecut")
-"""Of the commands, as :data:`refseg_lab.evaluation.refer.layout.DATASETS`."""
+"""Names of the commands, as in :data:`refseg_lab.evaluation.refer.layout.DATASETS`."""
 
 
 def add_commands(eval_app: typer.Typer) -> None:
-    """Give ``refseg eval`` one command a data set, and the converter.
+    """Give ``refseg eval`` one command per data set, and the converter.
 
     Args:
         eval_app: Of ``refseg eval``.
@@ -47,16 +47,17 @@ def _evaluate(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Results, one line an image; a broken-off run is gone on with. "
+            help="Results, one line per image; an interrupted run continues. "
             "[default: out/eval/DATASET-BY-SPLIT-PRESET-METHOD.jsonl]",
             show_default=False,
         ),
     ] = None,
     images: Annotated[
-        int | None, typer.Option(min=1, help="Only so many images, the first ones.")
+        int | None, typer.Option(min=1, help="Number of images, from the first; default: all.")
     ] = None,
     report: Annotated[
-        bool, typer.Option(help="Write a page with the best and worst answers beside the results.")
+        bool,
+        typer.Option(help="Write a page with the best and worst answers next to the results."),
     ] = True,
     workers: Annotated[int, typer.Option(min=1, help="Processes, each with one thread.")] = 1,
     ray: Annotated[
@@ -66,7 +67,7 @@ def _evaluate(
     device: DeviceOption = "auto",
     verbose: VerboseOption = False,
 ) -> None:
-    """Measure a preset on a split, gone on with where it was broken off."""
+    """Measure a preset on a split; an interrupted run continues."""
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from refseg_lab.evaluation.refer.figures import split_figures
@@ -107,13 +108,13 @@ def _evaluate(
 
 
 def convert(
-    pickled: Annotated[Path, typer.Argument(help="Such as 'refs(unc).p'.")],
+    pickled: Annotated[Path, typer.Argument(help="The pickle, such as 'refs(unc).p'.")],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="[default: beside it, .json]", show_default=False),
+        typer.Option("--output", "-o", help="[default: next to it, .json]", show_default=False),
     ] = None,
 ) -> None:
-    """Turn REFER's pickle into JSON, running nothing of it."""
+    """Convert REFER's pickle to JSON without running any of it."""
     from refseg_lab.evaluation.refer.pickles import pickle_to_json as to_json
 
     out = output or pickled.with_suffix(".json")
