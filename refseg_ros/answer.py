@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -32,6 +32,14 @@ from refseg_ros.stopwatch import Stopwatch
 if TYPE_CHECKING:
     from refseg_ros.config import DecisionConfig
     from refseg_ros.scene import Scene
+
+
+STRANGE_PICTURE: Final = (
+    "the picture is unlike the rendered tables that the bundled models know; for photos take a "
+    "preset with published weights, such as fast"
+)
+UNSURE: Final = 0.5
+"""Highest score of an answer about a picture that is unlike all that the models learnt from."""
 
 
 def answer(
@@ -103,8 +111,11 @@ def _told(selection: Selection, scene: Scene, reading: Reading) -> Selection:
     config = scene.models.config
     unknown = scene.models.clip.unknown_words(reading.expression.content_words)
     warnings = [f"the word {word!r} is not known to the bundled model" for word in unknown]
-    if selection.indices and not config.decision.calibrated:
+    if selection.indices and not (config.decision.calibrated or scene.features.names):
         warnings.append(f"{config.name!r} is not calibrated: it does not tell what is not there")
+    if scene.is_strange:
+        warnings.append(STRANGE_PICTURE)
+        selection = replace(selection, score=min(selection.score, UNSURE))
     return replace(selection, warnings=tuple(warnings), proposals=scene.proposals, reading=reading)
 
 

@@ -22,6 +22,7 @@ from refseg_ros.config.uses import uses_captions, uses_diffusion, uses_proposals
 from refseg_ros.errors import ConfigError
 from refseg_ros.proposals import Proposer
 from refseg_ros.proposals.factory import make_proposer
+from refseg_ros.proposals.familiarity import Familiarity
 from refseg_ros.proposals.network import ConceptNetwork
 from refseg_ros.results import Proposals
 from refseg_ros.weights import resolve
@@ -97,7 +98,10 @@ class Networks:
             concepts = None
             if config.phrases and isinstance(network, FamilyNetwork):
                 concepts = self._concept_network(config.checkpoint, network)
-            self._proposers[config] = make_proposer(network, config, self.device, concepts)
+            familiar = Familiarity.beside(resolve(config.checkpoint))
+            self._proposers[config] = make_proposer(
+                network, config, self.device, concepts, familiar
+            )
         return self._proposers[config]
 
     def _concept_network(self, checkpoint: str, points: FamilyNetwork) -> ConceptNetwork:

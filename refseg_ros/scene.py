@@ -86,6 +86,11 @@ class Scene:
         """Height and width of the image in pixels."""
         return self.image.shape[0], self.image.shape[1]
 
+    @property
+    def is_strange(self) -> bool:
+        """Whether the picture is unlike all that the proposal network learnt from, if it knows."""
+        return self.proposals.strangeness > 1
+
     @cached_property
     def caption(self) -> str:
         """What the captioner says of the whole image; empty when captions are off.

@@ -31,7 +31,8 @@ from refseg_ros.errors import WeightsError
 from refseg_ros.weights import BUNDLED as BUNDLED_NAME
 from refseg_ros.weights import resolve
 
-BUNDLED = Path(__file__).parent.parent / "refseg_ros" / "weights" / "bundled"
+BUNDLED = resolve(BUNDLED_NAME)
+"""Folder of the models that come with the package."""
 
 
 def export_sam(run: Path, out: Path) -> None:

@@ -13,6 +13,7 @@ from refseg_ros.config import ProposalConfig
 from refseg_ros.errors import ConfigError
 from refseg_ros.proposals import Proposer
 from refseg_ros.proposals.concepts import PhraseProposer
+from refseg_ros.proposals.familiarity import Familiarity
 from refseg_ros.proposals.grid import GridProposer
 from refseg_ros.proposals.network import ConceptNetwork
 from refseg_ros.proposals.sam import SamProposer
@@ -27,6 +28,7 @@ def make_proposer(
     config: ProposalConfig,
     device: Device,
     concepts: ConceptNetwork | None = None,
+    familiar: Familiarity | None = None,
 ) -> Proposer:
     """Wrap a loaded network.
 
@@ -35,6 +37,7 @@ def make_proposer(
         config: ``config.prompts`` and ``config.phrases`` say which proposer.
         device: Where and in which precision it runs.
         concepts: What finds instances of ``config.phrases``, if there are any.
+        familiar: Which pictures a network with a seed head knows, if that is on record.
 
     Raises:
         ConfigError: Prompts at seeds are asked of a network that has no seed head, phrases of one
@@ -54,7 +57,7 @@ def make_proposer(
         grid = GridProposer(network, config, device)
         return PhraseProposer(concepts, grid, config, device) if concepts else grid
     if config.prompts == "seeds":
-        return SeedProposer(network, config, device)
+        return SeedProposer(network, config, device, familiar)
     if isinstance(network.image_encoder, TinyVitEncoder):
         return GridProposer(SamNetwork(network), config, device)
     if config.generator == "own":

@@ -11,7 +11,7 @@ another: a click on the one with a negative click on the other.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -34,6 +34,7 @@ from refseg_ros.backbones.sam_decoding import (
 )
 from refseg_ros.config import ProposalConfig
 from refseg_ros.errors import ConfigError
+from refseg_ros.proposals.familiarity import Familiarity
 from refseg_ros.proposals.grid import stability
 from refseg_ros.proposals.prune import survivors
 from refseg_ros.proposals.refine import refined
@@ -90,13 +91,20 @@ class _Masks:
 class SeedProposer:
     """Prompts at seeds, over a network of :func:`refseg_ros.backbones.sam.build_small_sam`."""
 
-    def __init__(self, sam: Sam, config: ProposalConfig, device: Device) -> None:
+    def __init__(
+        self,
+        sam: Sam,
+        config: ProposalConfig,
+        device: Device,
+        familiar: Familiarity | None = None,
+    ) -> None:
         """Wrap a loaded network.
 
         Args:
             sam: The network, on ``device``.
             config: Thresholds; those of the grid are not used.
             device: Where and in which precision it runs.
+            familiar: Which pictures the network knows; None if nobody says.
 
         Raises:
             ConfigError: The network has no seed head.
@@ -113,6 +121,7 @@ class SeedProposer:
         self._encoder, self._seeds = encoder, encoder.seeds
         self._config = config
         self._device = device
+        self._familiar = familiar
         with torch.inference_mode():
             self._codes = sam.prompt_encoder.get_dense_pe()
 
@@ -137,7 +146,14 @@ class SeedProposer:
                     kept = self._pruned(_join(kept, self._answers(encoded, clicks)), pixels)
         found = self._drawn(image, kept, encoded.scale)
         logger.debug("%d and %d seeds, %d proposals", len(seeds), len(more), len(found))
-        return found
+        if self._familiar is None:
+            return found
+        return replace(found, strangeness=self._familiar.strangeness(_own_cells(encoded)))
+
+    def mean_feature(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(C,) mean of the encoder's features over an (H, W, 3) uint8 RGB image."""
+        with torch.inference_mode():
+            return np.asarray(_own_cells(self._encode(image)).flatten(1).mean(1), np.float32)
 
     @property
     def side(self) -> int:
@@ -345,3 +361,9 @@ def _left(shows: NDArray[np.float32], masks: _Masks) -> NDArray[np.float32]:
 def _join(one: _Masks, other: _Masks) -> _Masks:
     pairs = ((getattr(one, name), getattr(other, name)) for name in _Masks.__annotations__)
     return _Masks(*(np.concatenate(pair) for pair in pairs))
+
+
+def _own_cells(encoded: _Encoded) -> Tensor:
+    """(C, h, w) float32 features of the image itself, without its padding."""
+    rows, columns = (max(1, side * SEED_STRIDE // STRIDE) for side in encoded.shows.shape)
+    return encoded.embedding[0, :, :rows, :columns].cpu()

@@ -82,6 +82,8 @@ class Proposals:
         names: N noun phrases that the source calls them by, such as "wine glass", "" for one
             that it has no name for; () where it names nothing.
         scores: (N,) float32 in [0, 1], how sure the source is of each name; ones if not given.
+        strangeness: How far the picture lies from those that the source learnt from; above 1 it
+            is unlike them, 0 if that is not known.
 
     Raises:
         ValueError: A shape or dtype does not agree, a mask is empty, or a score is out of range.
@@ -92,6 +94,7 @@ class Proposals:
     boxes: FloatArray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
     names: tuple[str, ...] = ()
     scores: FloatArray = field(default_factory=lambda: np.zeros(0, np.float32))
+    strangeness: float = 0.0
 
     def __post_init__(self) -> None:
         count = len(self.masks)
@@ -148,6 +151,7 @@ class Proposals:
             self.boxes[chosen],
             names,
             self.scores[chosen],
+            self.strangeness,
         )
 
     @classmethod
