@@ -26,6 +26,7 @@ from refseg_ros.config import SegmenterConfig
 from refseg_ros.config.uses import uses_captions, uses_diffusion, uses_proposals
 from refseg_ros.errors import ConfigError, ImageError
 from refseg_ros.language.tas.tools import LanguageTools
+from refseg_ros.loading import LOADING
 from refseg_ros.methods.catalogue import with_method
 from refseg_ros.methods.coherence import Dense
 from refseg_ros.methods.crops import region_images
@@ -119,7 +120,7 @@ class Segmenter:
     def from_config(
         cls, config: SegmenterConfig, device: Device, networks: Networks | None = None
     ) -> Segmenter:
-        """Load the networks that a configuration names.
+        """Load the networks that a configuration names; threads that load wait for one another.
 
         Args:
             config: Thresholds and weights of every stage.
@@ -131,22 +132,23 @@ class Segmenter:
                 first is loaded.
             ConfigError: A parser or WordNet is asked for that is not installed.
         """
-        language = LanguageTools.load(config.language)
-        networks = networks or Networks(device)
-        networks.find(config)
-        started = time.perf_counter()
-        segmenter = cls(
-            config,
-            device,
-            networks.proposer(config.proposals) if uses_proposals(config) else NoProposals(),
-            networks.clip(config.clip),
-            networks.captioner(config.captions) if uses_captions(config) else None,
-            language,
-            networks.diffusion(config.diffusion) if uses_diffusion(config) else None,
-        )
-        seconds = time.perf_counter() - started
-        logger.info("loaded %s in %.1f s", segmenter.description, seconds)
-        return segmenter
+        with LOADING:
+            language = LanguageTools.load(config.language)
+            networks = networks or Networks(device)
+            networks.find(config)
+            started = time.perf_counter()
+            segmenter = cls(
+                config,
+                device,
+                networks.proposer(config.proposals) if uses_proposals(config) else NoProposals(),
+                networks.clip(config.clip),
+                networks.captioner(config.captions) if uses_captions(config) else None,
+                language,
+                networks.diffusion(config.diffusion) if uses_diffusion(config) else None,
+            )
+            seconds = time.perf_counter() - started
+            logger.info("loaded %s in %.1f s", segmenter.description, seconds)
+            return segmenter
 
     @property
     def description(self) -> str:

@@ -11,13 +11,13 @@ from typing import NoReturn, TypeVar
 
 import rclpy
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
 from rich.markup import escape
 
 from refseg_lab.simulation.opengl import RendererUnavailable
 from refseg_ros.errors import RefsegError
 from refseg_ros.ros.background import Spinning
+from refseg_ros.ros.process import initialise
 
 NodeT = TypeVar("NodeT", bound=Node)
 
@@ -45,9 +45,9 @@ def run_client(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else width)
     try:
+        initialise(args)
         with Spinning(make(stop), stop) as node:
             code = work(node, console)
     except Interrupted:

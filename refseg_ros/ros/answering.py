@@ -16,6 +16,7 @@ from refseg_ros.errors import ImageError
 from refseg_ros.language import parse
 from refseg_ros.language.tokens import MAX_CHARS
 from refseg_ros.language.usable import tells_sides
+from refseg_ros.loading import LOADING
 from refseg_ros.results import Selection, Status
 from refseg_ros.ros.conversions import to_mask
 from refseg_ros.ros.depth import DepthStore
@@ -102,14 +103,17 @@ class Answering:
         """Load the models and work until the inbox is stopped.
 
         Args:
-            load: Makes the segmenter.
+            load: Makes the segmenter; not asked if the inbox is stopped before its turn to load.
             turn: Held while at work: other nodes may use the same models.
 
         Raises:
             Exception: Whatever ``load`` raises; nothing later does.
         """
-        self._logger.info(f"loading the models of preset {self._values['preset']}")
-        self.segmenter = load()
+        with LOADING:
+            if self._inbox.stopped:
+                return
+            self._logger.info(f"loading the models of preset {self._values['preset']}")
+            self.segmenter = load()
         self._logger.info(f"ready: {self.segmenter.description}")
         self._looking.use(self.segmenter)
         # Imports torch, which is for `load` to do first.

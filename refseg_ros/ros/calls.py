@@ -66,6 +66,9 @@ class Calls:
             callback_group=group,
             goal_callback=self._on_goal_request,
             cancel_callback=self._on_cancel,
+            goal_service_qos_profile=qos.SERVICE,
+            result_service_qos_profile=qos.SERVICE,
+            cancel_service_qos_profile=qos.SERVICE,
             result_timeout=_RESULT_SECONDS,
         )
 
@@ -82,9 +85,9 @@ class Calls:
             if call.deadline < now:
                 call.answer(call_refusal(call.request, f"no answer in time: {reason}"))
 
-    def refuse(self, calls: list[Call]) -> None:
-        """Tell calls that the node was deactivated before their turn."""
-        for call in calls:
+    def refuse(self) -> None:
+        """Tell all calls, waiting or at work, that the node is not active any more."""
+        for call in self._waiting:
             call.answer(call_refusal(call.request, self._inactive))
 
     async def _on_call(self, request: Any, response: Any) -> Segment.Response:

@@ -58,6 +58,9 @@ class Inputs:
         Args:
             inbox: Gets the images.
             depth: Gets the depth images and calibrations.
+
+        Raises:
+            ConfigError: A value of ``qos_overrides`` is not allowed; :meth:`close` what is open.
         """
         self._inbox, self._last_stamp = inbox, 0
         reliability = self._values["image_reliability"]
@@ -71,14 +74,15 @@ class Inputs:
             (String, "command", self._on_command, qos.COMMAND),
         ):
             name = self._node.resolve_topic_name(topic)
-            made = self._node.create_subscription(
-                kind,
-                topic,
-                callback,
-                qos.own(profile),
-                event_callbacks=qos.told_of_publishers(name, self._tell),
-                qos_overriding_options=qos.overridable(),
-            )
+            with qos.checked(name, "subscription"):
+                made = self._node.create_subscription(
+                    kind,
+                    topic,
+                    callback,
+                    qos.own(profile),
+                    event_callbacks=qos.told_of_publishers(name, self._tell),
+                    qos_overriding_options=qos.overridable(),
+                )
             self._subscriptions.append(made)
 
     def close(self) -> None:

@@ -60,8 +60,8 @@ def _namespaces(args: Sequence[str]) -> list[str]:
 def main(args: Sequence[str] | None = None) -> None:
     """Run the nodes until a signal; exits with 0, 1 without models, or 2 for wrong arguments."""
     args = sys.argv if args is None else [NAME, *args]
-    namespaces = _namespaces(remove_ros_args(args)[1:])
-    run_all(NAME, lambda: make_nodes(namespaces), args)
+    # Not before ROS has read its own arguments, which may be wrong.
+    run_all(NAME, lambda: make_nodes(_namespaces(remove_ros_args(args)[1:])), args)
 
 
 if __name__ == "__main__":

@@ -31,18 +31,22 @@ class Outputs:
     Args:
         node: Whose private topics they are.
         tell: Hears of subscribers that ask for more than is offered.
+
+    Raises:
+        ConfigError: A value of ``qos_overrides`` is not allowed.
     """
 
     def __init__(self, node: Node, tell: Callable[[str], None]) -> None:
         def publisher(kind: Any, name: str, profile: QoSProfile = qos.RESULT) -> Publisher:
             topic = node.resolve_topic_name(f"~/{name}")
-            return node.create_publisher(
-                kind,
-                f"~/{name}",
-                qos.own(profile),
-                event_callbacks=qos.told_of_subscribers(topic, tell),
-                qos_overriding_options=qos.overridable(),
-            )
+            with qos.checked(topic, "publisher"):
+                return node.create_publisher(
+                    kind,
+                    f"~/{name}",
+                    qos.own(profile),
+                    event_callbacks=qos.told_of_subscribers(topic, tell),
+                    qos_overriding_options=qos.overridable(),
+                )
 
         self._mask = publisher(Image, "mask")
         self._labels = publisher(Image, "label_image")

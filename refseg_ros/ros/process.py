@@ -7,6 +7,7 @@ import atexit
 import gc
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn, Protocol
 
 import rclpy
+from rclpy._rclpy_pybind11 import RCLError, UnknownROSArgsError
 from rclpy.exceptions import (
     InvalidParameterTypeException,
     InvalidParameterValueException,
@@ -25,10 +27,10 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 
-from refseg_ros.errors import RefsegError
+from refseg_ros.early import SIGNALS
+from refseg_ros.errors import ConfigError, RefsegError
 
 _FAILURES, _FAILURE_SECONDS = 10, 10.0  # of callbacks, after which the process ends
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _BAD_START = (RefsegError, InvalidParameterTypeException, InvalidParameterValueException)
 
 
@@ -76,7 +78,7 @@ class _Stop:
         self._read_end, write_end = os.pipe()
         os.set_blocking(write_end, False)
         signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
-        for number in _SIGNALS:
+        for number in SIGNALS:
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, *_: object) -> None:
@@ -94,8 +96,27 @@ class _Stop:
     def ignore(self) -> None:
         """Let the ending take its course, whatever comes."""
         signal.set_wakeup_fd(-1)
-        for number in _SIGNALS:
+        for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
+
+
+def initialise(args: Sequence[str] | None) -> None:
+    """Begin to speak ROS; signals are the caller's.
+
+    Args:
+        args: Command line; None takes that of the process.
+
+    Raises:
+        ConfigError: The command line, or a file that it names, cannot be read.
+    """
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except UnknownROSArgsError as error:
+        raise ConfigError(f"unknown ROS arguments: {error}") from error
+    except RCLError as error:
+        # Where in C it was found is of no use to who wrote the file.
+        text = re.sub(r"[ ,]*at /\S+:\d+", "", " ".join(str(error).split()))
+        raise ConfigError(text.removeprefix("failed to initialize rcl: ")) from error
 
 
 def run(name: str, make_node: Callable[[], RunnableNode], args: Sequence[str] | None) -> NoReturn:
@@ -124,9 +145,9 @@ def run_all(
     library.addHandler(RosLogHandler())
     library.setLevel(logging.INFO)
     library.propagate = False
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     nodes: list[RunnableNode] = []
     try:
+        initialise(args)
         nodes.extend(make_nodes())
     except _BAD_START as error:
         get_logger(name).fatal(str(error))

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rclpy.qos import (
@@ -15,6 +16,8 @@ from rclpy.qos import (
     qos_policy_name_from_kind,
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
+
+from refseg_ros.errors import ConfigError
 
 try:
     from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
@@ -76,6 +79,24 @@ def overridable() -> QoSOverridingOptions:
     For an endpoint with a profile of its `own`.
     """
     return QoSOverridingOptions.with_default_policies()
+
+
+@contextmanager
+def checked(topic: str, end: str) -> Iterator[None]:
+    """Around what makes an overridable endpoint: says which override rclpy does not take.
+
+    Args:
+        topic: As people know it.
+        end: ``publisher`` or ``subscription``.
+
+    Raises:
+        ConfigError: A value of ``qos_overrides`` is not allowed.
+    """
+    try:
+        yield
+    except Exception as error:  # rclpy has an exception for each thing that can be wrong
+        text = " ".join(str(error).split())
+        raise ConfigError(f"qos_overrides.{topic}.{end}: {text}") from error
 
 
 def own(profile: QoSProfile) -> QoSProfile:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from rclpy.node import Node
 
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import ConfigError, RefsegError
+from refseg_ros.loading import LOADING
 from refseg_ros.methods.catalogue import with_method
 from refseg_ros.ros import qos
 from refseg_ros.ros.answering import Answering
@@ -72,10 +74,11 @@ def load_segmenter(config: SegmenterConfig, device: str) -> Segmenter:
     # Read when torch loads. Threads that wait for one another in a busy loop make an observation
     # ten times slower as soon as a camera or planner wants the same cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from refseg_ros.backbones.device import Device
-    from refseg_ros.segmenter import Segmenter
+    with LOADING:
+        from refseg_ros.backbones.device import Device
+        from refseg_ros.segmenter import Segmenter
 
-    return Segmenter.from_config(config, Device.from_name(device))
+        return Segmenter.from_config(config, Device.from_name(device))
 
 
 class SegmenterNode(LifecycleNode):
@@ -121,15 +124,16 @@ class SegmenterNode(LifecycleNode):
         hear, see = self._commands.hear, self._follower.put
         self._inputs = Inputs(self, self._values, hear, see, self._tell)
         self._answering = self._new_answering(self._inbox)
-        self._worker: threading.Thread | None = None
-        self._load_failure = ""
+        self._workers: list[threading.Thread] = []
+        self._load_failure = self._activation_failure = ""
         self._calls = Calls(self, self._values, self._open_inbox, self._is_loading, self._tell)
-        self._diagnostics = self.create_publisher(
-            DiagnosticArray,
-            "/diagnostics",
-            qos.own(qos.RESULT),
-            qos_overriding_options=qos.overridable(),
-        )
+        with qos.checked("/diagnostics", "publisher"):
+            self._diagnostics = self.create_publisher(
+                DiagnosticArray,
+                "/diagnostics",
+                qos.own(qos.RESULT),
+                qos_overriding_options=qos.overridable(),
+            )
         # Not the ROS clock: a paused simulation must not silence the diagnostics.
         self.create_timer(1.0, self._on_tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
         threshold = JumpThreshold(min_forward=_FORWARD, min_backward=_BACKWARD)
@@ -148,69 +152,97 @@ class SegmenterNode(LifecycleNode):
         try:
             config = self._configuration()
         except ConfigError as error:
-            self._health.failed(str(error))
-            self.get_logger().error(f"cannot be configured: {error}")
+            self._fail(f"cannot be configured: {error}")
             return _FAILURE
-        self._load_failure = ""
+        self._load_failure = self._activation_failure = self._health.failure = ""
         self._connection.open(self._connection.wanted())
         self._inbox = Inbox()
         self._answering = self._new_answering(self._inbox)
-        self._worker = threading.Thread(
+        worker = threading.Thread(
             target=self._work, args=(self._answering, self._inbox, config), name="models"
         )
-        self._worker.daemon = True
-        self._worker.start()
+        worker.daemon = True
+        # One that still loads what was cleaned up cannot be interrupted; it ends by itself.
+        self._workers = [*(item for item in self._workers if item.is_alive()), worker]
+        worker.start()
         return _SUCCESS
 
     @reported
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Let images, commands and calls in."""
-        for name in ("mode", "image_timeout"):
-            self._on_parameter(name, self._values[name])
+        """Let images, commands and calls in; all of it, or nothing."""
+        self._activation_failure = self._health.failure = ""
+        try:
+            for name in ("mode", "image_timeout"):
+                self._on_parameter(name, self._values[name])
+            self._inputs.open(self._inbox, self._depth)
+        except Exception as error:  # such as a value of qos_overrides that is not allowed
+            self._inputs.close()
+            self._activation_failure = f"cannot be activated: {error}"
+            self._fail(self._activation_failure)
+            return _FAILURE
         self._inbox.active = True
         if self._values["command"].strip():
             self._commands.ask(self._values["command"], patient=True)
-        self._inputs.open(self._inbox, self._depth)
         return _SUCCESS
 
     @reported
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Hear and say nothing; the models stay loaded, and the command is over."""
-        self._inputs.close()
-        self._follower.stop()
-        waiting, calls = self._inbox.drain()
-        self._calls.refuse(calls)
-        if waiting is not None:
-            self._commands.drop(waiting, "the node was deactivated before its turn came")
-        self._inbox.active = False
+        self._let_go()
         self._inbox.put_command("")
-        self._forget()
         return _SUCCESS
 
     @reported
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the models, as soon as they are done with what they are at."""
+        self._let_go()
         self._inbox.stop()
         self._answering = self._new_answering(self._inbox)
         return _SUCCESS
 
     @reported
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Be unconfigured, whatever a change of state left behind."""
+        return self.on_cleanup(state)
+
+    @reported
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """End the process."""
-        self._inputs.close()
-        self._follower.stop()
+        self._let_go()
         self._inbox.stop()
         self.exit_code = 0
         return _SUCCESS
+
+    def _let_go(self) -> None:
+        """Hear nothing any more, tell those who wait, and forget what was seen."""
+        self._inputs.close()
+        self._follower.stop()
+        waiting = self._inbox.drain()
+        self._inbox.active = False
+        self._calls.refuse()
+        if waiting:
+            self._commands.drop(waiting, "the node was deactivated before its turn came")
+        self._forget()
+
+    def _fail(self, text: str) -> None:
+        """Tell what keeps the node from working; with ``autostart`` it is the end."""
+        self._health.failed(text)
+        if not self._values["autostart"]:
+            self.get_logger().error(text)
+            return
+        self.get_logger().fatal(text)
+        self.exit_code = 1
+        if self.executor is not None:
+            self.executor.wake()
 
     def close(self) -> bool:
         """End worker and tracker; False if a model is still at work."""
         self._inbox.stop()
         idle = self._follower.close()
-        if self._worker is None:
-            return idle
-        self._worker.join(_ENDING_SECONDS)
-        return idle and not self._worker.is_alive()
+        deadline = time.monotonic() + _ENDING_SECONDS
+        for worker in self._workers:
+            worker.join(max(0.0, deadline - time.monotonic()))
+        return idle and not any(worker.is_alive() for worker in self._workers)
 
     def destroy_node(self) -> None:
         """As in rclpy, the action server and the life cycle included."""
@@ -247,15 +279,8 @@ class SegmenterNode(LifecycleNode):
             if inbox.stopped:
                 return
             text = str(error) if isinstance(error, RefsegError) else traceback.format_exc()
-            self._health.failed(f"the models cannot be loaded: {text}")
+            self._fail(f"the models cannot be loaded: {text}")
             self._load_failure = self._health.failure
-            if self._values["autostart"]:
-                self.get_logger().fatal(f"the models cannot be loaded: {text}")
-                self.exit_code = 1
-                if self.executor is not None:
-                    self.executor.wake()
-            else:
-                self.get_logger().error(f"the models cannot be loaded: {text}")
 
     # -------------------------------------------------------------------- messages
 
@@ -301,7 +326,7 @@ class SegmenterNode(LifecycleNode):
         if self._load_failure and not self._values["autostart"]:
             unconfigure(self)  # without models
         problems = self._problems()
-        failure = self._load_failure
+        failure = self._load_failure or self._activation_failure
         if not failure and self._health.failure:
             failure = f"the last answer failed: {self._health.failure}"
         status = to_status(

@@ -14,7 +14,6 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.logging import get_logger
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from std_msgs.msg import Int32, String
 
@@ -24,7 +23,7 @@ from refseg_ros.ros.background import Spinning
 from refseg_ros.ros.conversions import rgb_from_image
 from refseg_ros.ros.listening import AnswerListener, Heard, stamp_ns
 from refseg_ros.ros.parameters import Parameters, Rule
-from refseg_ros.ros.process import RosLogHandler
+from refseg_ros.ros.process import RosLogHandler, initialise
 from refseg_ros.ros.qos import RELIABILITIES
 from refseg_ros.viewer.model import ViewerModel
 
@@ -201,9 +200,9 @@ def main(args: Sequence[str] | None = None) -> None:
     library = logging.getLogger("refseg_ros")
     library.addHandler(RosLogHandler())
     library.setLevel(logging.INFO)
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     code = 0
     try:
+        initialise(args)
         spinning = Spinning(ViewerNode(ViewerModel()), stop)
         with spinning as node:
             if not stop.is_set():

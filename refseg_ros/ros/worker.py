@@ -228,13 +228,13 @@ class Inbox:
             self._oldest = seconds
             self._changed.notify()
 
-    def drain(self) -> tuple[str | None, list[Call]]:
-        """Forget the frame; returns the command and the calls that waited, which is for ever."""
+    def drain(self) -> str | None:
+        """Forget the frame and the calls; returns the command that waited, which is for ever."""
         with self._changed:
             command, self._command = self._command, None
-            calls, self._calls = list(self._calls), deque()
+            self._calls.clear()
             self.forget_frame()
-            return command, calls
+            return command
 
     def forget_frame(self) -> None:
         """Wait for the next frame before anything is answered."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -264,3 +265,18 @@ def test_half_precision_selects_the_same_object(segmenter: Segmenter, scene: Sce
     expected = scene.select(expression).mask
     assert expected.any()
     assert mask_iou(halved.observe(scene.image).select(expression).mask, expected) > 0.9
+
+
+def test_threads_that_load_at_once_all_get_their_networks() -> None:
+    # Loads side by side left torch changed, and every later one of the process failed.
+    loaded: list[Segmenter] = []
+    threads = [
+        threading.Thread(target=lambda: loaded.append(Segmenter.from_preset("tabletop", "cpu")))
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert len(loaded) == 3
+    assert Segmenter.from_preset("tabletop", "cpu").description == loaded[0].description

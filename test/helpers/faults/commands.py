@@ -8,14 +8,16 @@ import time
 from typing import Any
 
 from faults.listing import fault
-from faults.node_under_test import HANG, Stand, patience
+from faults.node_under_test import HANG, Maker, Stand, patience
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.action import ActionClient
 from refseg_ros.action import SegmentExpression
+from ros_peer import NAMESPACE
 from std_msgs.msg import String
 
 from refseg_ros.results import Status
+from refseg_ros.ros import qos
 
 HOSTILE = (
     "\x00\x01\x02\x1b[2J\x7f",
@@ -157,6 +159,90 @@ def cancelled_goals(stand: Stand) -> str:
             ends[status] = ends.get(status, 0) + 1
     client.destroy()
     return f"{sum(ends.values())} goals ended within 2 s each"
+
+
+@fault(
+    "60 goals of the action at once, from one client and from eight",
+    "each is answered, or refused with the reason",
+    slow=True,
+)
+def many_goals(stand: Stand) -> str:
+    image = stand.show(stand.good_image(stand.scene()))
+    goal = SegmentExpression.Goal(expression="the mug")
+    said = []
+    # As deep as the node's: what a client cannot hold it loses by itself.
+    deep = {f"{part}_service_qos_profile": qos.SERVICE for part in ("goal", "result", "cancel")}
+    for count in (1, 8):
+        node = stand.peer.node
+        clients = [
+            ActionClient(node, SegmentExpression, "refseg/segment_expression", **deep)
+            for _ in range(count)
+        ]
+        for client in clients:
+            stand.peer.wait(client.server_is_ready, "the action server")
+        stand.peer.send(image)  # or it is too old one day
+        sent = [clients[number % count].send_goal_async(goal) for number in range(60)]
+        handles: list[Any] = [
+            stand.peer.wait(item.result, "a goal", patience(10)) for item in sent
+        ]
+        futures = [handle.get_result_async() for handle in handles if handle.accepted]
+        results = [stand.peer.wait(item.result, "a result", patience(30)) for item in futures]
+        answered = [item.result for item in results if item.result.success]
+        told = [item.result.message for item in results if not item.result.success]
+        assert answered
+        assert all("too many calls" in message for message in told), told
+        if len(results) < 60:
+            stand.wait_for_problem("a goal is rejected: too many calls")
+        said.append(
+            f"{len(answered)} answered, {len(told)} aborted and {60 - len(results)} rejected"
+        )
+        for client in clients:
+            client.destroy()
+    return f"one client: {said[0]}; eight: {said[1]}"
+
+
+@fault(
+    "changes of the life cycle at random every 50 ms, most while the models are being loaded",
+    "each call is told within 10 s; at the end it loads, activates and answers",
+    own=True,
+)
+def lifecycle_at_random(maker: Maker) -> str:
+    from lifecycle_fuzz import fuzz
+
+    with maker.stand("autostart:=false", wait=False) as stand:
+        outcome = fuzz(stand, seconds=10.0, seed=1)
+        assert not any("Traceback" in line for line in stand.node.last_lines(10_000))
+    assert outcome.slowest < patience(10), outcome
+    return str(outcome)
+
+
+@fault(
+    "a value of `qos_overrides` that does not exist",
+    "ends with 1 and one line that names it; with `autostart: false` activating is refused, and "
+    "nothing answers",
+    own=True,
+    slow=True,
+)
+def wrong_override(maker: Maker) -> str:
+    name = f"qos_overrides.{NAMESPACE}/camera_info.subscription.reliability"
+    with maker.stand(f"{name}:=sometimes", wait=False) as stand:
+        assert stand.node.process.wait(60) == 1
+        lines = [line for line in stand.node.last_lines(200) if "FATAL" in line]
+        assert len(lines) == 1, lines
+        assert name.rsplit(".", 1)[0] in lines[0], lines[0]
+        assert not any("Traceback" in line for line in stand.node.last_lines(200))
+    with maker.stand(f"{name}:=sometimes", "autostart:=false", wait=False) as stand:
+        stand.figures()  # of this node: one that was killed before may still seem to serve
+        for number, good in (
+            (Transition.TRANSITION_CONFIGURE, True),
+            (Transition.TRANSITION_ACTIVATE, False),
+        ):
+            request = ChangeState.Request(transition=Transition(id=number))
+            assert stand.call(ChangeState, "change_state", request, 20).success is good
+        stand.wait_for_problem("cannot be activated")
+        answer = stand.peer.call("the mug", stand.good_image(stand.scene()))
+        assert "not active" in answer.message
+    return f"exit code 1: {lines[0].split(']: ', 1)[1]}"
 
 
 @fault(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from checkout import ROOT
 from faults.listing import fault
 from faults.node_under_test import HANG, Maker, Stand, patience
 from ros_peer import NAMESPACE
@@ -21,6 +22,18 @@ from refseg_ros.results import Status
 from refseg_ros.ros import qos
 
 OTHER = Path(__file__).with_name("other.py")
+SCRIPTS = ROOT / "scripts"
+
+
+def wait_for_handler(number: int) -> None:
+    """Wait until a process catches SIGTERM: before Python has started nothing can."""
+    deadline = time.monotonic() + 20
+    caught = 0
+    while not caught >> (signal.SIGTERM - 1) & 1:
+        assert time.monotonic() < deadline
+        status = Path(f"/proc/{number}/status").read_text(encoding="utf-8")
+        (line,) = [line for line in status.splitlines() if line.startswith("SigCgt")]
+        caught = int(line.split()[1], 16)
 
 
 @contextmanager
@@ -215,6 +228,54 @@ def interrupt(maker: Maker) -> str:
 @fault("SIGTERM twice, at the same stages", "ends with 0 within 2 s", own=True, slow=True)
 def terminate(maker: Maker) -> str:
     return politely(*ended(maker, signal.SIGTERM, twice=True))
+
+
+@fault(
+    "SIGINT and SIGTERM in the first second, from when the program runs",
+    "ends with 0, no traceback",
+    own=True,
+    slow=True,
+)
+def early_signals(maker: Maker) -> str:
+    node = SCRIPTS / "segmenter_node"
+    delays = (0.0, 0.1, 0.2, 0.4, 0.8)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        for delay in delays:
+            log = maker.folder / f"{number.name}{delay}.log"
+            child = Children().start("node", [sys.executable, str(node)], maker.env, log)
+            wait_for_handler(child.process.pid)
+            time.sleep(delay)
+            child.process.send_signal(number)
+            assert child.process.wait(20) == 0, (number, delay, child.last_lines(5))
+            said = "\n".join(child.last_lines(1000))
+            assert "Traceback" not in said, (number, delay, said)
+    return (
+        f"{2 * len(delays)} times exit code 0, {delays[0]:g} to {delays[-1]:g} s after its start"
+    )
+
+
+@fault(
+    "a `--params-file` that is missing, cut short, of another form",
+    "ends with 1 and one line that names it",
+    own=True,
+    slow=True,
+)
+def wrong_parameters_file(maker: Maker) -> str:
+    path, said = maker.folder / "wrong.yaml", []
+    for text in (None, "/**/refseg: [1,\n", "/**/refseg:\n  ros__parameters: 5\n"):
+        if text is not None:
+            path.write_text(text, encoding="utf-8")
+        log = maker.folder / f"{len(said)}.log"
+        command = [sys.executable, str(SCRIPTS / "segmenter_node"), "--ros-args"]
+        command += ["--params-file", str(path)]
+        child = Children().start("node", command, maker.env, log)
+        assert child.process.wait(30) == 1
+        lines = [line for line in child.last_lines(1000) if "FATAL" in line]
+        assert len(lines) == 1, lines
+        assert "wrong.yaml" in lines[0], lines[0]
+        assert not any("Traceback" in line for line in child.last_lines(1000))
+        said.append(lines[0].split("]: ", 1)[1].replace(str(maker.folder), "…"))
+    return f"exit code 1: {said[0]}"
 
 
 @fault(

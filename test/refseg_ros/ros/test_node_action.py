@@ -15,7 +15,7 @@ pytest.importorskip("refseg_ros.action", reason="the messages are not built")
 from action_msgs.msg import GoalStatus
 from rclpy.action import ActionClient
 from refseg_ros.action import SegmentExpression
-from ros_bench import GREY, LeftHalf, show
+from ros_bench import GREY, Bench, LeftHalf, show
 from ros_peer import Peer
 
 from refseg_ros.results import Status
@@ -82,6 +82,33 @@ def test_a_failure_aborts_in_words(peer: Peer, asking: Asking) -> None:
     answer = asking.result(asking.send("fail", peer.image(GREY)))
     assert answer.status == GoalStatus.STATUS_ABORTED
     assert (answer.result.success, answer.result.message) == (False, "the models fell over")
+
+
+@pytest.mark.parametrize("clients", [1, 8])
+def test_of_sixty_goals_at_once_each_is_answered_or_refused(
+    bench: Bench, peer: Peer, clients: int
+) -> None:
+    peer.wait(lambda: peer.figures()["model"] != "loading", "the models")
+    made = [
+        ActionClient(peer.node, SegmentExpression, "refseg/segment_expression")
+        for _ in range(clients)
+    ]
+    for client in made:
+        peer.wait(client.server_is_ready, "the action server")
+    peer.spin(0.5)
+    image = peer.image(GREY)
+    goal = SegmentExpression.Goal(expression="the box", image=image)
+    sent = [made[number % clients].send_goal_async(goal) for number in range(60)]
+    handles = [peer.wait(future.result, "a reply to the goal", 10) for future in sent]
+    results = [handle.get_result_async() for handle in handles if handle.accepted]
+    answers = [peer.wait(future.result, "a result", 10).result for future in results]
+    assert any(answer.success for answer in answers)
+    told = [answer.message for answer in answers if not answer.success]
+    assert all("too many calls wait" in message for message in told)
+    if len(answers) < 60:
+        assert "a goal is rejected: too many calls wait" in peer.figures()["message"]
+    for client in made:
+        client.destroy()
 
 
 @pytest.mark.parametrize("at_work", [True, False])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -14,11 +15,13 @@ pytest.importorskip("refseg_ros.action", reason="the messages are not built")
 
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from rclpy.parameter import Parameter
 from ros_bench import GREY, Bench, LeftHalf, show
 from ros_peer import NAMESPACE, Peer
 
 from refseg_ros.errors import WeightsError
 from refseg_ros.results import Status
+from refseg_ros.ros.segmenter_node import SegmenterNode
 
 pytestmark = pytest.mark.usefixtures("ros")
 
@@ -29,10 +32,16 @@ class Files:
     def __init__(self, models: LeftHalf) -> None:
         self.models = models
         self.missing = False
-        self.loads = 0
+        self.loads = self.loading = self.at_once = 0
+        self.gate = threading.Event()
+        self.gate.set()
 
     def load(self, config: Any, device: str) -> Any:
         self.loads += 1
+        self.loading += 1
+        self.at_once = max(self.at_once, self.loading)
+        assert self.gate.wait(20)
+        self.loading -= 1
         if self.missing:
             raise WeightsError("sam: no such file")
         return self.models
@@ -169,6 +178,88 @@ def test_an_impossible_transition_is_refused_and_survived(peer: Peer) -> None:
     assert not change(peer, 99)
     show(peer, peer.image(GREY))
     assert peer.ask("the box")[0].status == Status.SELECTED
+
+
+def test_an_activation_that_fails_is_undone_and_names_its_cause(
+    ros: None, models: LeftHalf
+) -> None:
+    name = f"qos_overrides.{NAMESPACE}/camera_info.subscription.reliability"
+    bench = Bench(lambda *_: models, autostart=False, **{name: "sometimes"})
+    peer = bench.peer
+    try:
+        assert change(peer, Transition.TRANSITION_CONFIGURE)
+        for _ in range(2):
+            assert not change(peer, Transition.TRANSITION_ACTIVATE)
+            assert state(peer) == State.PRIMARY_STATE_INACTIVE
+            assert bench.node._inputs._subscriptions == []
+            peer.wait(lambda: peer.node.count_subscribers("image") == 0, "the end of it")
+            assert "not active" in peer.call("the box", peer.image(GREY)).message
+        figures = peer.figures()
+        assert figures["level"] == 2
+        assert f"cannot be activated: qos_overrides.{NAMESPACE}/camera_info" in figures["message"]
+        assert "`sometimes`" in figures["message"]
+        assert change(peer, Transition.TRANSITION_CLEANUP)
+        assert "not active" in peer.call("the box", peer.image(GREY)).message
+        assert bench.node.exit_code is None
+    finally:
+        bench.close()
+
+
+def test_an_activation_that_fails_ends_what_starts_itself(ros: None, models: LeftHalf) -> None:
+    name = f"qos_overrides.{NAMESPACE}/command.subscription.history"
+    overrides = [Parameter(name, value="now and then")]
+    node = SegmenterNode(lambda *_: models, parameter_overrides=overrides)
+    try:
+        assert node.exit_code == 1
+    finally:
+        assert any(node.close() for _ in range(60))
+        node.destroy_node()
+
+
+def test_a_transition_that_breaks_leaves_nothing_that_answers(
+    managed: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("out of order")
+
+    start(managed)
+    monkeypatch.setattr("refseg_ros.ros.segmenter_node.SegmenterNode._forget", broken)
+    assert not change(managed, Transition.TRANSITION_DEACTIVATE)
+    monkeypatch.undo()
+    assert state(managed) in (State.PRIMARY_STATE_UNCONFIGURED, State.PRIMARY_STATE_FINALIZED)
+    assert "not active" in managed.call("the box", managed.image(GREY)).message
+    managed.wait(lambda: managed.node.count_subscribers("image") == 0, "the end of it")
+
+
+def test_all_calls_are_told_when_it_is_deactivated(managed: Peer, models: LeftHalf) -> None:
+    start(managed)
+    managed.wait(lambda: managed.figures()["model"] != "loading", "the models")
+    models.gate.clear()
+    pending = [managed.begin_call("the box", managed.image(GREY)) for _ in range(6)]
+    managed.wait(models.waiting.is_set, "the observation")
+    managed.spin(0.3)
+    began = time.monotonic()
+    assert change(managed, Transition.TRANSITION_DEACTIVATE)
+    assert change(managed, Transition.TRANSITION_CLEANUP)
+    for future in pending:  # the one at work too
+        assert "not active" in managed.wait(future.result, "the refusal", 5).message
+    assert time.monotonic() - began < 5
+    models.gate.set()
+
+
+def test_what_is_cleaned_up_before_its_turn_to_load_is_not_loaded(
+    managed: Peer, files: Files
+) -> None:
+    files.gate.clear()
+    for _ in range(5):
+        assert change(managed, Transition.TRANSITION_CONFIGURE)
+        assert change(managed, Transition.TRANSITION_CLEANUP)
+    start(managed)
+    files.gate.set()
+    show(managed, managed.image(GREY))
+    assert managed.ask("the box")[0].status == Status.SELECTED
+    assert files.loads == 2  # the first, which had begun, and the last
+    assert files.at_once == 1
 
 
 def test_shut_down_it_ends_the_process(bench: Bench, peer: Peer) -> None:

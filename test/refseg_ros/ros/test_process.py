@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -11,8 +12,13 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("rclpy")
+pytest.importorskip("refseg_ros.action", reason="the messages are not built")
 
+from checkout import ROOT
+from faults.transport import wait_for_handler
 from ros_peer import end, ros_domain, start
+
+SCRIPTS = ROOT / "scripts"
 
 NODE = """
 import sys
@@ -92,3 +98,62 @@ def test_no_shared_memory_is_left_behind(tmp_path: Path, parameter: str) -> None
         node.process.wait(20)
         assert used
         assert not [path for path in used if path.exists()]
+
+
+NODES = ("segmenter_node", "model_server", "viewer_node", "camera_node")
+FILES = {
+    "missing": None,
+    "cut short": "/**/refseg: [1,\n",
+    "without a node": "ros__parameters:\n  preset: tabletop\n",
+    "a number in place of parameters": "/**/refseg:\n  ros__parameters: 5\n",
+}
+
+
+def program(name: str, *arguments: str) -> list[str]:
+    """The command line of an executable of the package."""
+    given = ["front"] if name == "model_server" else []
+    return [sys.executable, str(SCRIPTS / name), *given, "--ros-args", *arguments]
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_a_parameters_file_that_cannot_be_read_is_one_line(tmp_path: Path, kind: str) -> None:
+    path, text = tmp_path / "wrong.yaml", FILES[kind]
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    with ros_domain() as env:
+        for name in NODES[:1] if text else NODES:
+            done = subprocess.run(
+                program(name, "--params-file", str(path)),
+                env=env,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            said = done.stderr + done.stdout
+            assert done.returncode == 1, said
+            assert "Traceback" not in said
+            (line,) = [line for line in said.splitlines() if "FATAL" in line]
+            assert "wrong.yaml" in line
+            assert "/src/" not in line
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("name", NODES)
+def test_a_signal_while_it_starts_ends_it_with_zero(number: signal.Signals, name: str) -> None:
+    with ros_domain() as env:
+        for delay in (0.0, 0.3, 1.0):
+            process = subprocess.Popen(
+                program(name),
+                env=env,
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+            wait_for_handler(process.pid)
+            time.sleep(delay)
+            process.send_signal(number)
+            said, _ = process.communicate(timeout=30)
+            assert process.returncode == 0, (delay, said)
+            assert "Traceback" not in said, (delay, said)
+            assert "KeyboardInterrupt" not in said, (delay, said)
