@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from refseg_ros.segmenter import Segmenter
 
 _WARNING_SECONDS = 5.0
+_NOTHING_ASKED = "the command is empty: there is no target"
 
 
 class Answering:
@@ -251,8 +252,7 @@ class Answering:
         self._publish_idle(work.command, self._looking.header, self._looking.size)
 
     def _publish_idle(self, command: str, header: Header, size: tuple[int, int]) -> None:
-        reason = "the command is empty: there is no target"
-        selection = Selection.none(command, Status.IDLE, reason, size)
+        selection = Selection.none(command, Status.IDLE, _NOTHING_ASKED, size)
         self._publish(StampedAnswer(header, selection))
 
     def _observe_again(self, work: Again) -> None:
@@ -278,6 +278,9 @@ class Answering:
         if call.answered:
             return
         image, expression = call.request.image, call.request.expression
+        if not expression.strip():
+            self._serve_blank(call)
+            return
         observation, reused = None, False
         call.tell("observing")
         if image.width or image.height:
@@ -300,6 +303,17 @@ class Answering:
             answer = self._answer(observation, selection, reused)
         call.answer(to_response(answer))
         self._count(answer)
+
+    def _serve_blank(self, call: Call) -> None:
+        """Answer that nothing is asked, with the size of the image if there is one."""
+        image = call.request.image
+        frame = image if image.width or image.height else self._inbox.newest
+        if frame is not None:
+            self._looking.pixels(frame, frame.header)
+        selection = Selection.none(
+            call.request.expression, Status.IDLE, _NOTHING_ASKED, self._looking.size
+        )
+        call.answer(to_response(StampedAnswer(self._looking.header, selection)))
 
     def _failed(self, command: str, reason: str) -> StampedAnswer:
         selection = Selection.none(command, Status.ERROR, reason, self._looking.size)

@@ -12,6 +12,7 @@ from std_msgs.msg import String
 
 from refseg_ros.ros import qos
 from refseg_ros.ros.depth import DepthStore, nanoseconds
+from refseg_ros.ros.graph import is_latched, publisher_problems, type_name
 from refseg_ros.ros.parameters import Parameters
 from refseg_ros.ros.worker import Inbox
 
@@ -46,8 +47,14 @@ class Inputs:
         self._node, self._values = node, values
         self._on_command, self._on_frame, self._tell = on_command, on_frame, tell
         self._topic = node.resolve_topic_name("image")
-        self._compressed = values["image_transport"] == "compressed"
-        self._kind = CompressedImage if self._compressed else Image
+        self._kind = CompressedImage if values["image_transport"] == "compressed" else Image
+        self._kinds = {
+            "image": self._kind,
+            "depth": Image,
+            "camera_info": CameraInfo,
+            "command": String,
+        }
+        self._hears_latched = False
         self._subscriptions: list[Any] = []
         self._inbox = Inbox()
         self._last_stamp = 0
@@ -67,16 +74,17 @@ class Inputs:
         sensor = qos.sensor_input(reliability)
         # One that is overtaken would be missed by the image that it belongs to.
         paired = qos.sensor_input(reliability, depth=_DEPTH_QUEUE)
-        for kind, topic, callback, profile in (
-            (self._kind, "image", self._on_image, sensor),
-            (Image, "depth", depth.put, paired),
-            (CameraInfo, "camera_info", depth.put_info, sensor),
-            (String, "command", self._on_command, qos.COMMAND),
+        self._put_info = depth.put_info
+        for topic, callback, profile in (
+            ("image", self._on_image, sensor),
+            ("depth", depth.put, paired),
+            ("camera_info", depth.put_info, sensor),
+            ("command", self._on_command, qos.COMMAND),
         ):
             name = self._node.resolve_topic_name(topic)
             with qos.checked(name, "subscription"):
                 made = self._node.create_subscription(
-                    kind,
+                    self._kinds[topic],
                     topic,
                     callback,
                     qos.own(profile),
@@ -85,11 +93,34 @@ class Inputs:
                 )
             self._subscriptions.append(made)
 
+    def review(self) -> list[str]:
+        """Look at who publishes; to be called once a second while they are open.
+
+        Returns:
+            What cannot go well, in sentences.
+        """
+        resolve = self._node.resolve_topic_name
+        if not self._hears_latched and is_latched(self._node, resolve("camera_info")):
+            # One that would always ask for this would get nothing from all other cameras.
+            made = self._node.create_subscription(
+                CameraInfo, "camera_info", self._put_info, qos.LATCHED
+            )
+            self._subscriptions.append(made)
+            self._hears_latched = True
+        return [
+            problem
+            for topic, kind in self._kinds.items()
+            for problem in publisher_problems(
+                self._node, resolve(topic), kind, None if topic == "command" else 1
+            )
+        ]
+
     def close(self) -> None:
         """Hear nothing any more."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions.clear()
+        self._hears_latched = False
 
     def silence(self) -> str:
         """That no image comes, and how many could send some; any thread may ask."""
@@ -100,7 +131,7 @@ class Inputs:
     def hint(self) -> str:
         """What may be the cause of the silence, and what to do."""
         publishers = self._node.get_publishers_info_by_topic(self._topic)
-        wanted = f"sensor_msgs/msg/{self._kind.__name__}"
+        wanted = type_name(self._kind)
         others = {item.topic_type for item in publishers} - {wanted}
         if others:
             return f"; they send {', '.join(sorted(others))}, not {wanted}: see image_transport"

@@ -15,6 +15,7 @@ from rcl_interfaces.msg import (
     ParameterDescriptor,
     SetParametersResult,
 )
+from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -113,13 +114,40 @@ class Parameters:
         self._on_change = on_change
         self._rules = {rule.name: rule for rule in table}
         for rule in self._rules.values():
-            node.declare_parameter(rule.name, rule.default, rule.descriptor())
+            self._declare(rule)
             rule.check(self[rule.name])
         node.add_on_set_parameters_callback(self._on_set)
+        if hasattr(node, "add_pre_set_parameters_callback"):  # not in ROS 2 Humble
+            node.add_pre_set_parameters_callback(self._with_points)
 
     def __getitem__(self, name: str) -> Any:
         """The value in force; any thread may ask."""
         return self._node.get_parameter(name).value
+
+    def _declare(self, rule: Rule) -> None:
+        """Declare a parameter; a whole number in place of one with a point will do."""
+        node = self._node
+        try:
+            node.declare_parameter(rule.name, rule.default, rule.descriptor())
+        except InvalidParameterTypeException:
+            if not isinstance(rule.default, float):
+                raise
+            loose = ParameterDescriptor(dynamic_typing=True)
+            given = node.declare_parameter(rule.name, rule.default, loose).value
+            node.undeclare_parameter(rule.name)
+            if type(given) is not int:
+                raise
+            node.declare_parameter(rule.name, float(given), rule.descriptor(), True)
+
+    def _with_points(self, changes: list[Parameter]) -> list[Parameter]:
+        """Changes with whole numbers as numbers with a point, where those are wanted."""
+        wanted = {name for name, rule in self._rules.items() if isinstance(rule.default, float)}
+        return [
+            Parameter(change.name, value=float(change.value))
+            if change.name in wanted and type(change.value) is int
+            else change
+            for change in changes
+        ]
 
     def _on_set(self, changes: list[Parameter]) -> SetParametersResult:
         try:

@@ -40,6 +40,7 @@ from refseg_ros.ros.frames import (
     Tf2Transforms,
     Transforms,
 )
+from refseg_ros.ros.graph import name_problems
 from refseg_ros.ros.health import Health
 from refseg_ros.ros.inputs import Inputs
 from refseg_ros.ros.managed import (
@@ -344,11 +345,13 @@ class SegmenterNode(LifecycleNode):
     def _problems(self) -> list[str]:
         state = state_of(self)
         name = self.get_fully_qualified_name()
+        problems = name_problems(self)
         if state == State.PRIMARY_STATE_UNCONFIGURED:
-            return [f"unconfigured: ros2 lifecycle set {name} configure"]
-        problems = ["loading the models"] if self._is_loading() else []
+            return [f"unconfigured: ros2 lifecycle set {name} configure", *problems]
+        problems += ["loading the models"] if self._is_loading() else []
         if state != State.PRIMARY_STATE_ACTIVE:
             return [*problems, f"inactive: ros2 lifecycle set {name} activate"]
+        problems += self._inputs.review()
         limit = self._values["image_timeout"]
         if limit and self._inbox.silence > limit:
             text = self._inputs.silence() + self._inputs.hint()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Another process on the graph of the fault harness: a camera or a listener.
+"""Another process on the graph of the fault harness: a camera, a listener or a crowd.
 
 Run: ``python other.py ROLE NAMESPACE``
 """
@@ -12,7 +12,7 @@ import numpy as np
 import rclpy
 from rclpy.node import Node
 from refseg_ros.msg import Segmentation
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from refseg_lab.simulation.bundle import bundled_scenes
 from refseg_ros.ros import qos
@@ -39,10 +39,17 @@ def listener(node: Node) -> None:
     node.create_subscription(Segmentation, "refseg/result", lambda _: None, qos.ANSWER)
 
 
+def crowd(node: Node) -> None:
+    """Be called as the segmenter, send images beside the camera, and other types elsewhere."""
+    node.create_publisher(Image, "image", qos.CAMERA)
+    for topic in ("depth", "camera_info", "command"):
+        node.create_publisher(CompressedImage, topic, qos.CAMERA)
+
+
 def main(role: str, namespace: str) -> None:
     rclpy.init()
-    node = Node(role, namespace=namespace)
-    {"camera": camera, "listener": listener}[role](node)
+    node = Node("refseg" if role == "crowd" else role, namespace=namespace)
+    {"camera": camera, "listener": listener, "crowd": crowd}[role](node)
     rclpy.spin(node)
 
 

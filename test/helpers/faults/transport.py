@@ -13,13 +13,16 @@ from pathlib import Path
 from checkout import ROOT
 from faults.listing import fault
 from faults.node_under_test import HANG, Maker, Stand, patience
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from ros_peer import NAMESPACE
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from refseg_lab.processes import Child, Children
 from refseg_lab.simulation.bundle import bundled_scenes
 from refseg_ros.results import Status
 from refseg_ros.ros import qos
+from refseg_ros.ros.conversions import to_image
 
 OTHER = Path(__file__).with_name("other.py")
 SCRIPTS = ROOT / "scripts"
@@ -92,6 +95,49 @@ def wrong_type(stand: Stand) -> str:
         said = stand.wait_for_problem("see image_transport", 15)
         stand.peer.node.destroy_publisher(publisher)
     return f"/diagnostics: {said}"
+
+
+@fault(
+    "another node of the same name, another publisher of images, other types on `depth`, "
+    "`camera_info` and `command`",
+    "/diagnostics names each",
+    slow=True,
+)
+def crowd(stand: Stand) -> str:
+    with other(stand, "crowd"):
+        said = stand.wait_for_problem("nodes are called", 20)
+        for words in ("2 publishers", "/depth: ", "/camera_info: ", "/command: "):
+            said = stand.wait_for_problem(words, 20)
+    return f"/diagnostics: {said}"
+
+
+@fault("a camera_info that was sent once, latched, before the node is active", "it is received")
+def latched_calibration(stand: Stand) -> str:
+    def change(number: int) -> None:
+        request = ChangeState.Request(transition=Transition(id=number))
+        assert stand.call(ChangeState, "change_state", request).success
+
+    change(Transition.TRANSITION_DEACTIVATE)
+    node = stand.peer.node
+    info = node.create_publisher(CameraInfo, "camera_info", qos.LATCHED)
+    depth = node.create_publisher(Image, "depth", qos.CAMERA)
+    scene = stand.scene()
+    calibration = CameraInfo(height=480, width=640)
+    calibration.k = [float(value) for value in scene.frame.intrinsics.ravel()]
+    info.publish(calibration)
+    change(Transition.TRANSITION_ACTIVATE)
+    stand.peer.wait_until_connected()
+    stand.peer.wait(depth.get_subscription_count, "the depth input")
+    stand.peer.wait(lambda: info.get_subscription_count() > 1, "the calibration's reader")
+    image = stand.good_image(scene)
+    depth.publish(to_image(scene.frame.depth, "32FC1", image.header))
+    stand.peer.spin(0.3)
+    stand.show(image)
+    result = stand.ask(scene.referrals[0].expression, 2 * HANG)
+    assert result.distance > 0, result.space_problem
+    for publisher in (info, depth):
+        node.destroy_publisher(publisher)
+    return f"the target is {result.distance:.2f} m away"
 
 
 @fault(

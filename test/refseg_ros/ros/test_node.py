@@ -259,6 +259,26 @@ def test_a_call_without_any_image(peer: Peer) -> None:
     assert "no image" in response.message
 
 
+@pytest.mark.parametrize("text", ["", " \t"])
+def test_an_empty_expression_is_idle_as_the_service_says(
+    peer: Peer, models: LeftHalf, text: str
+) -> None:
+    for image, size in ((None, (0, 0)), (peer.image(GREY), (20, 30))):
+        response = peer.call(text, image)
+        assert (response.success, response.result.status) == (True, Status.IDLE)
+        assert (
+            response.message
+            == response.result.reason
+            == "the command is empty: there is no target"
+        )
+        assert (response.mask.height, response.mask.width) == size
+        assert not any(response.mask.data)
+    broken = peer.image(GREY)
+    broken.step = 1
+    assert peer.call(text, broken).result.status == Status.ERROR
+    assert models.observed == 0
+
+
 def test_compressed_images(models: LeftHalf) -> None:
     bench = Bench(lambda preset, device: models, CompressedImage, image_transport="compressed")
     peer = bench.peer

@@ -78,6 +78,12 @@ def test_a_goal_about_the_newest_image(peer: Peer, asking: Asking) -> None:
     assert answer.result.result.header == image.header
 
 
+def test_an_empty_goal_is_idle_as_the_action_says(peer: Peer, asking: Asking) -> None:
+    answer = asking.result(asking.send("", peer.image(GREY)))
+    assert answer.status == GoalStatus.STATUS_SUCCEEDED
+    assert (answer.result.success, answer.result.result.status) == (True, Status.IDLE)
+
+
 def test_a_failure_aborts_in_words(peer: Peer, asking: Asking) -> None:
     answer = asking.result(asking.send("fail", peer.image(GREY)))
     assert answer.status == GoalStatus.STATUS_ABORTED

@@ -14,14 +14,17 @@ from checkout import ROOT
 pytest.importorskip("rclpy")
 pytest.importorskip("refseg_ros.action", reason="the messages are not built")
 
+import rclpy
 from rclpy.action import get_action_server_names_and_types_by_node
+from rclpy.context import Context
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import ReliabilityPolicy
 from ros_bench import GREY, Bench, LeftHalf, show
-from ros_peer import NAMESPACE
+from ros_peer import NAMESPACE, Peer
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import Image
-from std_msgs.msg import String
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Bool, String
 
 from refseg_ros.ros import outputs, qos
 from refseg_ros.ros.segmenter_node import NAME, SegmenterNode
@@ -182,3 +185,71 @@ def test_simulated_time_stops_nothing(bench: Bench) -> None:
         before = len(peer.status)
         peer.wait(lambda before=before: len(peer.status) > before, "diagnostics", 3)
     peer.node.destroy_publisher(clock)
+
+
+def test_two_nodes_of_one_name_are_told(make: Callable[..., Bench]) -> None:
+    peer = make().peer
+    assert "nodes are called" not in peer.figures()["message"]
+    twin = Node(NAME, namespace=NAMESPACE)
+    try:
+        wait_for_problem(peer, f"2 nodes are called {NAMESPACE}/{NAME}")
+    finally:
+        twin.destroy_node()
+    peer.wait(lambda: "nodes are called" not in peer.figures()["message"], "the end of it")
+
+
+@pytest.mark.parametrize(
+    ("kind", "topic", "words"),
+    [
+        (Image, "image", "2 publishers"),
+        (CompressedImage, "image", "not sensor_msgs/msg/Image"),
+        (CompressedImage, "depth", "not sensor_msgs/msg/Image"),
+        (Image, "camera_info", "not sensor_msgs/msg/CameraInfo"),
+        (Bool, "command", "not std_msgs/msg/String"),
+    ],
+)
+def test_publishers_that_cannot_go_well_are_told(
+    bench: Bench, kind: Any, topic: str, words: str
+) -> None:
+    context = Context()  # one has one type for a topic
+    context.init(domain_id=rclpy.get_default_context().get_domain_id())
+    node = Node("meddler", namespace=NAMESPACE, context=context)
+    try:
+        node.create_publisher(kind, topic, qos.CAMERA)
+        said = wait_for_problem(bench.peer, words)
+        assert f"{NAMESPACE}/{topic}: " in said
+        assert f"{NAMESPACE}/meddler" in said
+    finally:
+        node.destroy_node()
+        context.shutdown()
+
+
+def test_several_may_send_commands(bench: Bench) -> None:
+    bench.peer.node.create_publisher(String, "command", qos.COMMAND)
+    bench.peer.spin(1.0)
+    assert "publishers" not in bench.peer.figures()["message"]
+
+
+def test_a_calibration_that_was_sent_once_and_latched_is_received(
+    make: Callable[..., Bench],
+) -> None:
+    camera = Node("camera", namespace=NAMESPACE)
+    try:
+        publisher = camera.create_publisher(CameraInfo, "camera_info", qos.LATCHED)
+        publisher.publish(CameraInfo(height=20, width=30, k=[50.0, 0, 15, 0, 50, 10, 0, 0, 1.0]))
+        bench = make()
+        depth = bench.node._depth
+        bench.peer.wait(lambda: depth.intrinsics((20, 30))[0] is not None, "the calibration", 10)
+        # What is not latched is heard as ever.
+        other = camera.create_publisher(CameraInfo, "camera_info", qos.CAMERA)
+        bench.peer.wait(other.get_subscription_count, "the subscription")
+        other.publish(CameraInfo(height=40, width=60, k=[50.0, 0, 30, 0, 50, 20, 0, 0, 1.0]))
+        bench.peer.wait(lambda: depth.intrinsics((40, 60))[0] is not None, "the other", 10)
+    finally:
+        camera.destroy_node()
+
+
+def wait_for_problem(peer: Peer, words: str) -> str:
+    """The message of the diagnostics once it holds some words."""
+    peer.wait(lambda: words in peer.figures()["message"], words, 10)
+    return peer.figures()["message"]

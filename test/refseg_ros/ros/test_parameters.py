@@ -13,6 +13,7 @@ from checkout import ROOT
 pytest.importorskip("rclpy")
 
 import rclpy
+from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -109,3 +110,27 @@ def test_all_or_nothing(node: Node) -> None:
     changes = [Parameter("mode", value="continuous"), Parameter("depth_slop", value=-1.0)]
     assert not node.set_parameters_atomically(changes).successful
     assert (values["mode"], heard) == ("on_command", [])
+
+
+def test_a_whole_number_will_do_where_one_with_a_point_is_wanted(context: None) -> None:
+    given = [Parameter("image_timeout", value=5), Parameter("max_megapixels", value="many")]
+    node = Node("whole", parameter_overrides=given[:1])
+    try:
+        values = Parameters(node, SEGMENTER_PARAMETERS)
+        assert (values["image_timeout"], type(values["image_timeout"])) == (5.0, float)
+        assert node.describe_parameter("image_timeout").type == Parameter.Type.DOUBLE.value
+        if hasattr(node, "add_pre_set_parameters_callback"):
+            (result,) = node.set_parameters([Parameter("image_timeout", value=7)])
+            assert result.successful, result.reason
+            assert (values["image_timeout"], type(values["image_timeout"])) == (7.0, float)
+        (result,) = node.set_parameters([Parameter("image_timeout", value=-1)])
+        assert "3600" in result.reason
+    finally:
+        node.destroy_node()
+    for wrong in (given[1:], [Parameter("image_timeout", value=4000)]):
+        node = Node("wrong", parameter_overrides=wrong)
+        try:
+            with pytest.raises((ConfigError, ParameterException)):
+                Parameters(node, SEGMENTER_PARAMETERS)
+        finally:
+            node.destroy_node()
