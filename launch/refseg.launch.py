@@ -6,8 +6,12 @@ ros2 launch refseg_ros refseg.launch.py image:=/camera/color/image_raw use_rviz:
 
 from __future__ import annotations
 
+import copy
+import tempfile
+from pathlib import Path
 from typing import Any
 
+import yaml
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
@@ -17,9 +21,19 @@ from launch_ros.parameter_descriptions import ParameterFile
 from launch_ros.substitutions import FindPackageShare
 
 INPUTS = ("image", "command", "depth", "camera_info")
-OUTPUTS = ("mask", "overlay", "markers", "target", "target_cloud")
-TEXTS = ("preset", "method", "device", "mode", "target_frame")
+TEXTS = (
+    "preset",
+    "method",
+    "device",
+    "mode",
+    "reference_frame",
+    "target_frame",
+    "image_transport",
+    "image_reliability",
+)
 FLAGS = ("autostart", "track", "anytime")
+BOOLEANS = ["true", "false", "True", "False", "TRUE", "FALSE"]
+RESPAWN_SECONDS = 2.0
 
 
 def arguments() -> list[DeclareLaunchArgument]:
@@ -52,16 +66,22 @@ def arguments() -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             "track",
             default_value="",
-            choices=["", "true", "false"],
+            choices=["", *BOOLEANS],
             description="Whether what was found is followed from image to image. Empty: as "
             "params_file says.",
         ),
         DeclareLaunchArgument(
             "anytime",
             default_value="",
-            choices=["", "true", "false"],
+            choices=["", *BOOLEANS],
             description="Whether an answer comes before the captions are made, and another with "
             "them. Empty: as params_file says.",
+        ),
+        DeclareLaunchArgument(
+            "reference_frame",
+            default_value="",
+            description="tf frame whose left and right commands mean. Empty: as params_file says, "
+            "or the camera's.",
         ),
         DeclareLaunchArgument(
             "target_frame",
@@ -76,6 +96,20 @@ def arguments() -> list[DeclareLaunchArgument]:
         ),
         DeclareLaunchArgument(
             "image", default_value="image", description="Topic of the colour images to segment."
+        ),
+        DeclareLaunchArgument(
+            "image_transport",
+            default_value="",
+            choices=["", "raw", "compressed"],
+            description="Type of the image topic: raw is sensor_msgs/Image, compressed is "
+            "CompressedImage. Empty: as params_file says.",
+        ),
+        DeclareLaunchArgument(
+            "image_reliability",
+            default_value="",
+            choices=["", "best_effort", "reliable"],
+            description="Reliability of the subscriptions to the camera; reliable needs a "
+            "publisher that is. Empty: as params_file says.",
         ),
         DeclareLaunchArgument(
             "command",
@@ -104,20 +138,33 @@ def arguments() -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             "autostart",
             default_value="",
-            choices=["", "true", "false"],
+            choices=["", *BOOLEANS],
             description="Whether the node configures and activates itself; false leaves that to "
             "a life cycle manager. Empty: as params_file says.",
         ),
         DeclareLaunchArgument(
+            "respawn",
+            default_value="false",
+            choices=BOOLEANS,
+            description="Whether the segmenter is started again, after 2 s, when its process "
+            "has ended.",
+        ),
+        DeclareLaunchArgument(
             "use_rviz",
             default_value="false",
-            choices=["true", "false"],
+            choices=BOOLEANS,
             description="Show camera, overlay, mask and markers in RViz.",
+        ),
+        DeclareLaunchArgument(
+            "rviz_frame",
+            default_value="camera_optical_frame",
+            description="Fixed frame of RViz: the frame_id of the camera's images, or any frame "
+            "of the robot that tf connects with it.",
         ),
         DeclareLaunchArgument(
             "use_sim_time",
             default_value="false",
-            choices=["true", "false"],
+            choices=BOOLEANS,
             description="Take the time from /clock (simulators and rosbag2 --clock).",
         ),
         DeclareLaunchArgument(
@@ -129,23 +176,41 @@ def arguments() -> list[DeclareLaunchArgument]:
     ]
 
 
-def process(context: LaunchContext) -> dict[str, Any]:
-    """What runs the segmenter: one node, or one for each of several cameras on shared models."""
+def flag(context: LaunchContext, name: str) -> bool:
+    """The value of an argument that is one of :data:`BOOLEANS`."""
+    return LaunchConfiguration(name).perform(context).lower() == "true"
+
+
+def namespaces(context: LaunchContext) -> list[str]:
+    """The namespaces of several cameras; none where there is one camera."""
     namespace = LaunchConfiguration("namespace").perform(context)
     names = LaunchConfiguration("cameras").perform(context).replace(",", " ").split()
-    if not names:
-        return {"executable": "segmenter_node", "namespace": namespace}
     # Not by __ns, which would put all nodes of the process in one namespace.
-    inside = [f"/{namespace}/{name}".replace("//", "/") for name in names]
+    return [absolute(namespace, name) for name in names]
+
+
+def absolute(*parts: str) -> str:
+    """A full name of parts, each in the namespace of those before unless it begins with /."""
+    name = ""
+    for part in parts:
+        name = (part if part.startswith("/") else f"{name}/{part}").rstrip("/")
+    return name or "/"
+
+
+def process(context: LaunchContext) -> dict[str, Any]:
+    """What runs the segmenter: one node, or one for each of several cameras on shared models."""
+    inside = namespaces(context)
+    if not inside:
+        namespace = LaunchConfiguration("namespace").perform(context)
+        return {"executable": "segmenter_node", "namespace": namespace}
     return {"executable": "model_server", "arguments": inside}
 
 
 def segmenter(context: LaunchContext) -> list[Node]:
     """The segmenter; arguments that name parameters outrank params_file if given."""
-    names = (*TEXTS, *FLAGS)
-    given = {name: LaunchConfiguration(name).perform(context) for name in names}
+    given = {name: LaunchConfiguration(name).perform(context) for name in (*TEXTS, *FLAGS)}
     wanted: dict[str, Any] = {name: value for name, value in given.items() if value}
-    wanted |= {name: value == "true" for name, value in wanted.items() if name in FLAGS}
+    wanted |= {name: flag(context, name) for name in wanted if name in FLAGS}
     wanted_process = process(context)
     level = ["--ros-args", "--log-level", LaunchConfiguration("log_level")]
     return [
@@ -157,28 +222,76 @@ def segmenter(context: LaunchContext) -> list[Node]:
             parameters=[
                 ParameterFile(LaunchConfiguration("params_file"), allow_substs=True),
                 wanted,
-                {"use_sim_time": LaunchConfiguration("use_sim_time").perform(context) == "true"},
+                {"use_sim_time": flag(context, "use_sim_time")},
             ],
             remappings=[(name, LaunchConfiguration(name)) for name in INPUTS],
+            respawn=flag(context, "respawn"),
+            respawn_delay=RESPAWN_SECONDS,
             **{**wanted_process, "arguments": [*wanted_process.get("arguments", []), *level]},
         )
     ]
 
 
+def displays(template: dict[str, Any], cameras: list[str], image: str, frame: str) -> str:
+    """An RViz configuration for cameras and a fixed frame, as YAML.
+
+    Args:
+        template: The configuration of the package, with the topics of one camera at the root.
+        cameras: The namespace of each; one is shown as in the template, several in groups.
+        image: Topic of the camera's images, in the namespace of each.
+        frame: The fixed frame.
+    """
+    manager = template["Visualization Manager"]
+    manager["Global Options"]["Fixed Frame"] = frame
+    common = [item for item in manager["Displays"] if "Topic" not in item]
+    shown: list[dict[str, Any]] = []
+    for camera in cameras:
+        own = [copy.deepcopy(item) for item in manager["Displays"] if "Topic" in item]
+        for item in own:
+            topic = item["Topic"]["Value"].removeprefix("/")
+            item["Topic"]["Value"] = absolute(camera, image if topic == "image" else topic)
+        if len(cameras) > 1:
+            name = camera.removeprefix("/")
+            for item in own:  # an image's panel is called as its display
+                item["Name"] = f"{item['Name']} {name}"
+            group = {"Class": "rviz_common/Group", "Name": name, "Enabled": True, "Value": True}
+            own = [{**group, "Displays": own}]
+        shown += own
+    manager["Displays"] = [*common, *shown]
+    return yaml.safe_dump(template, sort_keys=False)
+
+
+def rviz(context: LaunchContext) -> list[Node]:
+    """RViz with the displays of every camera."""
+    share = Path(FindPackageShare("refseg_ros").perform(context))
+    template = yaml.safe_load((share / "config" / "refseg.rviz").read_text(encoding="utf-8"))
+    namespace = LaunchConfiguration("namespace").perform(context)
+    image = LaunchConfiguration("image").perform(context)
+    frame = LaunchConfiguration("rviz_frame").perform(context)
+    text = displays(template, namespaces(context) or [absolute(namespace)], image, frame)
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="refseg-", suffix=".rviz", delete=False, encoding="utf-8"
+    ) as file:
+        file.write(text)
+    return [
+        Node(
+            package="rviz2",
+            executable="rviz2",
+            name="refseg_rviz",
+            namespace=namespace,
+            arguments=["-d", file.name],
+            parameters=[{"use_sim_time": flag(context, "use_sim_time")}],
+        )
+    ]
+
+
 def generate_launch_description() -> LaunchDescription:
-    """Arguments, the segmenter and RViz."""
-    rviz_file = PathJoinSubstitution([FindPackageShare("refseg_ros"), "config", "refseg.rviz"])
-    rviz = Node(
-        package="rviz2",
-        executable="rviz2",
-        name="refseg_rviz",
-        namespace=LaunchConfiguration("namespace"),
-        arguments=["-d", rviz_file],
-        # The file names the topics of a run without a namespace.
-        remappings=[
-            ("/image", LaunchConfiguration("image")),
-            *((f"/refseg/{name}", f"refseg/{name}") for name in OUTPUTS),
-        ],
-        condition=IfCondition(LaunchConfiguration("use_rviz")),
+    """Arguments, RViz and the segmenter."""
+    return LaunchDescription(
+        [
+            *arguments(),
+            # First: where rviz2 is not installed the launch ends before anything else runs.
+            OpaqueFunction(function=rviz, condition=IfCondition(LaunchConfiguration("use_rviz"))),
+            OpaqueFunction(function=segmenter),
+        ]
     )
-    return LaunchDescription([*arguments(), OpaqueFunction(function=segmenter), rviz])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from checkout import ROOT
 
 LAUNCH = ROOT / "launch"
@@ -20,16 +21,21 @@ ARGUMENTS = {
     "mode",
     "track",
     "anytime",
+    "reference_frame",
     "target_frame",
     "params_file",
     "image",
+    "image_transport",
+    "image_reliability",
     "command",
     "depth",
     "camera_info",
     "namespace",
     "cameras",
     "autostart",
+    "respawn",
     "use_rviz",
+    "rviz_frame",
     "use_sim_time",
     "log_level",
 }
@@ -115,7 +121,8 @@ def test_launch_files_describe_their_arguments(name: str) -> None:
     arguments = {argument.name: argument for argument in description.get_launch_arguments()}
     assert set(arguments) == ARGUMENTS_OF[name]
     assert all(argument.description for argument in arguments.values())
-    assert arguments["use_rviz"].choices == ["true", "false"]
+    for name in ("use_rviz", "respawn", "use_sim_time", "track", "anytime", "autostart"):
+        assert {"true", "false", "True", "False"} <= set(arguments[name].choices), name
 
 
 @pytest.mark.parametrize(
@@ -123,7 +130,12 @@ def test_launch_files_describe_their_arguments(name: str) -> None:
     [
         ({}, {}),
         ({"preset": "paper"}, {"preset": "paper"}),
-        ({"track": "true", "autostart": "false"}, {"track": True, "autostart": False}),
+        ({"track": "true", "autostart": "False"}, {"track": True, "autostart": False}),
+        (
+            {"image_transport": "compressed", "image_reliability": "reliable"},
+            {"image_transport": "compressed", "image_reliability": "reliable"},
+        ),
+        ({"reference_frame": "base_link"}, {"reference_frame": "base_link"}),
     ],
 )
 def test_arguments_outrank_the_file_only_where_they_are_given(
@@ -138,12 +150,14 @@ def test_arguments_outrank_the_file_only_where_they_are_given(
         **dict.fromkeys((*module.TEXTS, *module.FLAGS), ""),
         namespace="",
         cameras="",
-        use_sim_time="true",
+        use_sim_time="TRUE",
+        respawn="True",
         params_file=str(LAUNCH.parent / "config" / "refseg.yaml"),
     )
     context.launch_configurations.update(given)
     (node,) = module.segmenter(context)
     assert (node.node_package, node.node_executable) == ("refseg_ros", "segmenter_node")
+    assert node._ExecuteLocal__respawn is True
     parameters = evaluate_parameters(context, node._Node__parameters)
     set_here = [item for item in parameters if isinstance(item, dict)]
     assert {key: value for item in set_here for key, value in item.items()} == {
@@ -166,3 +180,65 @@ def test_cameras_share_one_process_in_their_namespaces() -> None:
     assert module.process(context)["arguments"] == ["/front"]
     context.launch_configurations.update(namespace="robot", cameras="")
     assert module.process(context) == {"executable": "segmenter_node", "namespace": "robot"}
+
+
+def shown(text: str) -> dict[str, str]:
+    """The displays of an RViz configuration and their topics; those of a group by its name."""
+    found = {}
+    for item in yaml.safe_load(text)["Visualization Manager"]["Displays"]:
+        for display in item.get("Displays", [item]):
+            if "Topic" in display:
+                found[display["Name"]] = display["Topic"]["Value"]
+    return found
+
+
+def template() -> Any:
+    return yaml.safe_load((ROOT / "config" / "refseg.rviz").read_text(encoding="utf-8"))
+
+
+def test_rviz_shows_one_camera_in_its_frame_and_namespace() -> None:
+    module = load("refseg.launch.py")
+    text = module.displays(template(), ["/robot"], "/camera/color/image_raw", "base_link")
+    names = shown(text)
+    assert names["Camera"] == "/camera/color/image_raw"
+    assert names["Overlay"] == "/robot/refseg/overlay"
+    options = yaml.safe_load(text)["Visualization Manager"]["Global Options"]
+    assert options["Fixed Frame"] == "base_link"
+    plain = module.displays(template(), ["/"], "image", "camera_optical_frame")
+    assert yaml.safe_load(plain) == template() | yaml.safe_load(plain)
+    assert shown(plain) == shown(yaml.safe_dump(template()))
+
+
+def test_rviz_shows_each_of_several_cameras() -> None:
+    module = load("refseg.launch.py")
+    names = shown(module.displays(template(), ["/front", "/rear"], "color/image", "map"))
+    assert len(names) == 2 * len(shown(yaml.safe_dump(template())))
+    assert names["Camera front"] == "/front/color/image"
+    assert names["Mask rear"] == "/rear/refseg/mask"
+
+
+@pytest.mark.parametrize("time", ["true", "False"])
+def test_rviz_is_started_first_and_with_the_same_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, time: str
+) -> None:
+    module = load("refseg.launch.py")
+    from launch import LaunchContext
+    from launch.actions import OpaqueFunction
+    from launch_ros.substitutions import FindPackageShare
+    from launch_ros.utilities import evaluate_parameters
+
+    monkeypatch.setattr(FindPackageShare, "perform", lambda *_: str(ROOT))
+    monkeypatch.setattr(module.tempfile, "tempdir", str(tmp_path))
+    entities = module.generate_launch_description().entities
+    functions = [item for item in entities if isinstance(item, OpaqueFunction)]
+    assert [item.condition is not None for item in functions] == [True, False]
+    context = LaunchContext()
+    context.launch_configurations.update(
+        namespace="", cameras="front,rear", image="image", rviz_frame="map", use_sim_time=time
+    )
+    (node,) = module.rviz(context)
+    assert (node.node_package, node.node_executable) == ("rviz2", "rviz2")
+    ((parameters,)) = evaluate_parameters(context, node._Node__parameters)
+    assert parameters == {"use_sim_time": time == "true"}
+    (written,) = tmp_path.iterdir()
+    assert "Fixed Frame: map" in written.read_text(encoding="utf-8")

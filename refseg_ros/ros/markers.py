@@ -81,7 +81,7 @@ def _label(header: Header, at: NDArray[np.float64], text: str) -> Marker:
     label = Marker(
         header=header,
         type=Marker.TEXT_VIEW_FACING,
-        scale=Vector3(z=_TEXT_HEIGHT),
+        scale=Vector3(x=_TEXT_HEIGHT, z=_TEXT_HEIGHT),  # RViz 2 reads x as a space's width
         color=_rgb((1.0, 1.0, 1.0)),
         text=text,
     )

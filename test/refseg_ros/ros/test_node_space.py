@@ -283,6 +283,7 @@ def test_markers_show_the_box_as_it_lies(camera: Camera) -> None:
     up = -np.stack([table_rays.X, table_rays.Y, table_rays.Z])[:, 2]
     assert (end - start) / np.linalg.norm(end - start) == pytest.approx(-up, abs=0.05)
     assert "the tower" in label.text
+    assert label.scale.x == label.scale.z > 0  # RViz 2 reads x as the width of a space
     camera.peer.heard["markers"].clear()
     camera.peer.ask("")
     removed = camera.peer.wait(lambda: camera.peer.heard["markers"], "their removal")[-1]
