@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 from collections.abc import Sequence
+from types import FrameType
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -177,9 +178,15 @@ def serve(node: ViewerNode, stop: threading.Event) -> None:
 
     from refseg_ros.viewer.page import Actions, create_app
 
+    class PatientServer(uvicorn.Server):
+        """Ends the same way however many signals come: hurried, its tasks end in tracebacks."""
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            self.should_exit = True
+
     app = create_app(node.model, Actions(node.send, node.next_scene))
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
+    server = PatientServer(config)
     opened, address = listen(node.settings["host"], node.settings["port"])
     node.get_logger().info(f"viewer at {address}")
 
@@ -194,7 +201,7 @@ def serve(node: ViewerNode, stop: threading.Event) -> None:
 def main(args: Sequence[str] | None = None) -> None:
     """Run the viewer until SIGINT or SIGTERM."""
     stop = threading.Event()
-    # The web server puts its own handlers on top and calls these after its ending.
+    # The web server puts its own handlers on top while it runs.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     library = logging.getLogger("refseg_ros")

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +19,8 @@ pytest.importorskip("refseg_ros.action", reason="the messages are not built")
 from checkout import ROOT
 from faults.transport import wait_for_handler
 from ros_peer import end, ros_domain, start
+
+from refseg_lab.processes import Children
 
 SCRIPTS = ROOT / "scripts"
 
@@ -157,3 +161,25 @@ def test_a_signal_while_it_starts_ends_it_with_zero(number: signal.Signals, name
             assert process.returncode == 0, (delay, said)
             assert "Traceback" not in said, (delay, said)
             assert "KeyboardInterrupt" not in said, (delay, said)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_ends_the_viewer_without_a_traceback(tmp_path: Path, times: int) -> None:
+    pytest.importorskip("nicegui")
+    with ros_domain() as env:
+        command = program("viewer_node", "-p", "port:=8790")
+        viewer = Children().start("viewer", command, env, tmp_path / "log")
+        deadline = time.monotonic() + 60
+        address = re.compile(r"viewer at http://127\.0\.0\.1:(\d+)/")
+        while not (found := address.search(" ".join(viewer.last_lines()))):
+            assert time.monotonic() < deadline, viewer.last_lines()
+            time.sleep(0.1)
+        with socket.create_connection(("127.0.0.1", int(found[1]))) as page:
+            page.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            page.recv(100)
+            for _ in range(times):
+                viewer.process.send_signal(signal.SIGINT)
+                time.sleep(0.05)
+            assert viewer.process.wait(30) == 0
+    said = "\n".join(viewer.last_lines(1000))
+    assert "Traceback" not in said, said
