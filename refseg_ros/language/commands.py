@@ -70,7 +70,7 @@ def strip_command(clause: Sequence[str]) -> Command:
         if tuple(clause[start : start + 2]) == ("do", "not"):
             forbidden, start = True, start + 2
             continue
-        size = _lead_in(clause, start)
+        size = lead_in(clause, start)
         if not size:
             break
         if clause[start] != COMMA:
@@ -95,7 +95,7 @@ def _rest(tokens: Sequence[str]) -> list[str]:
     return words
 
 
-def _lead_in(clause: Sequence[str], start: int) -> int:
+def lead_in(clause: Sequence[str], start: int) -> int:
     """Tokens at ``start`` that only lead up to what is meant."""
     if clause[start] == COMMA:
         return 1

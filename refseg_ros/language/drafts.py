@@ -26,6 +26,7 @@ class DraftRelation:
     landmarks: list[Draft]
     extreme: bool = False
     rank: int = 1
+    joined: bool = False  # whether "and" joins its landmark to that of the one before
 
     @property
     def on_support(self) -> bool:

@@ -31,7 +31,9 @@ class RelationKind(str, enum.Enum):
     ``UNDER`` is said of what something stands on or hangs over ("under the duck"), ``BELOW`` of
     what is lower ("below the duck"). ``CONTAINING`` and ``CARRYING`` are the converses of ``IN``
     and ``ON``: "the bowl with the ball in it", "the book with the ball on it". ``WITH`` names a
-    part, an outfit or a companion ("with the handle", "with the ball").
+    part, an outfit or a companion ("with the handle", "with the ball"); of a person also what is
+    held. ``HELD_BY`` is said of what somebody holds, wears, carries or rides, and ``PART_OF`` of
+    a part named by its place ("the front of the car").
     """
 
     LEFT_OF = "left_of"
@@ -49,6 +51,8 @@ class RelationKind(str, enum.Enum):
     CONTAINING = "containing"
     WITH = "with"
     BETWEEN = "between"
+    HELD_BY = "held_by"
+    PART_OF = "part_of"
 
     @property
     def words(self) -> str:
@@ -109,6 +113,7 @@ class NounPhrase:
         sizes: Words of plain size as said ("big", "tiny"), no superlatives.
         qualities: Its other words before the head or after "is", as said: "shiny", "coffee" in
             "coffee mug", "heaviest".
+        states: What it does or what was done to it, each as said: "riding a horse", "covered".
         superlatives: Sizes and nearness to the utmost, "the biggest". Comparatives count as such
             ("the bigger of the two", "the bigger mug").
         directions: Absolute positions, in the order said, each once.
@@ -134,6 +139,7 @@ class NounPhrase:
     materials: tuple[str, ...] = ()
     sizes: tuple[str, ...] = ()
     qualities: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
     superlatives: tuple[Superlative, ...] = ()
     directions: tuple[Direction, ...] = ()
     extremes: tuple[Direction, ...] = ()
@@ -156,14 +162,15 @@ class NounPhrase:
     def look(self) -> str:
         """What one such thing looks like: :attr:`text` with a singular head, without sizes.
 
-        Colours and materials said elsewhere ("the mug that is red") come first: "red mug".
+        Colours and materials said elsewhere ("the mug that is red") come first: "red mug"; states
+        come last: "dog chasing a ball".
         Size is relative to the other things in the picture, which no crop of one thing shows.
         """
         ranked = self.sizes + tuple(item.word for item in self.superlatives)
         words = [word for word in self.text.split() if word not in ranked]
         words = [self.head if lemma(word) == self.head else word for word in words]
         added = [word for word in self.colours + self.materials if word not in words]
-        return " ".join([*added, *words])
+        return " ".join([*added, *words, *self.states])
 
     @property
     def size_words(self) -> tuple[str, ...]:

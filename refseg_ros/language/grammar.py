@@ -28,6 +28,7 @@ class Kind(enum.Enum):
     OF = enum.auto()
     AND = enum.auto()
     LINK = enum.auto()
+    STATE = enum.auto()
     COMMA = enum.auto()
 
 
@@ -48,6 +49,7 @@ class Item:
         utmost: Of a ``RELATION``: whether said to the utmost ("closest to").
         pronoun: Of a ``RELATION``: the landmark if it is said within it ("to its left").
         rank: Of an ``ORDINAL``: 1 for first, -1 for last. Of a ``NUMBER``: the number.
+        part: Of a ``RELATION``: where in the landmark, if it names a part ("front of the car").
     """
 
     kind: Kind
@@ -62,6 +64,7 @@ class Item:
     utmost: bool = False
     pronoun: str = ""
     rank: int = 0
+    part: tuple[Direction, ...] = ()
 
 
 def scan(tokens: Sequence[str]) -> list[Item]:
@@ -362,6 +365,8 @@ def _direction_of(
     utmost = extreme and any(word in _UTMOST for word in tokens[start:index])
     if found == (Direction.MIDDLE,) and "and" in tokens[after:]:
         relation = RelationKind.BETWEEN
+    ends = _SIDES.isdisjoint(found) or side
+    part = found if bare and ends and relation is not RelationKind.BETWEEN else ()
     # "to the top left of the bowl" says two things of one landmark.
     return Item(
         Kind.RELATION,
@@ -371,4 +376,8 @@ def _direction_of(
         found[:-1],
         relation=relation,
         utmost=utmost,
+        part=part,
     )
+
+
+_SIDES: Final = frozenset((Direction.LEFT, Direction.RIGHT))

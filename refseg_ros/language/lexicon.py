@@ -137,7 +137,7 @@ PRONOUNS: Final = word_set(
     "it them they he him she i you me us we itself there here everything nothing"
 )
 REFERRING_PRONOUNS: Final = word_set("it them they he him she")
-VIEWER: Final = word_set("me us you camera viewer robot yourself myself")
+VIEWER: Final = word_set("me us you camera viewer robot yourself myself photographer cameraman")
 """Landmarks that stand for the place of the camera."""
 LINKS: Final = word_set(
     "that which who whom is are was were be being been am does do did has have had can "
@@ -260,7 +260,7 @@ OTHER_ADJECTIVES: Final = word_set(
     "new young open closed broken dark bright pale deep vivid rectangular circular triangular "
     "cylindrical curved pointy sharp soft hard hot cold wet dry nice pretty beautiful cute "
     "smooth rough fluffy hollow nearby single whole half main lone own very most more other "
-    "another same different"
+    "another same different upside-down"
 )
 PURE_ADJECTIVES: Final = (
     PURE_COLOURS | frozenset(SIZES) | frozenset(SUPERLATIVES) | MATERIAL_ADJECTIVES
@@ -271,6 +271,44 @@ ING_NOUNS: Final = word_set(
     "everything nothing clothing spring swing sling sting dressing icing frosting wedding "
     "bedding railing awning drawing sibling dumpling keyring duckling evening morning lighting"
 )
+SAYING: Final = word_set("called named says saying reads reading word words labelled labeled")
+"""Words before a text that is written on a thing."""
+PEOPLE: Final = word_set(
+    "person people man men woman women boy girl guy lady gentleman dude fellow bloke kid child "
+    "children baby toddler adult player batter catcher umpire pitcher referee rider driver skier "
+    "surfer snowboarder skateboarder biker cyclist bicyclist pedestrian worker chef waiter "
+    "waitress bride groom officer cop policeman policewoman fireman soldier doctor nurse teacher "
+    "student athlete runner friend mom dad mother father husband wife son daughter brother sister "
+    "somebody someone anybody he she him who couple crowd lad lass teen teenager passenger"
+)
+ANIMALS: Final = word_set(
+    "animal dog puppy cat kitten horse pony foal cow bull calf sheep lamb goat pig bird parrot "
+    "seagull pigeon elephant giraffe zebra bear panda monkey lion tiger deer rabbit"
+)
+GARMENTS: Final = word_set(
+    "shirt t-shirt tshirt tee blouse sweater jumper hoodie sweatshirt jersey polo vest jacket "
+    "coat blazer suit tuxedo tux dress skirt gown robe apron uniform costume outfit clothes "
+    "clothing attire gear wetsuit pants trousers jeans shorts leggings tights sweatpants top "
+    "hat cap helmet beanie hood headband hairband scarf tie bowtie belt glove gloves sock socks "
+    "shoe shoes boot boots sneakers sandals heels glasses sunglasses goggles bikini swimsuit "
+    "trunks plaid stripes denim khakis overalls hoody bandana veil cape pajamas pyjamas"
+)
+"""What people have on: how they look, and nothing that they could be inside of."""
+_ANIMATE: Final = PEOPLE | ANIMALS
+
+
+def sounds_adjectival(word: str) -> bool:
+    """Whether an unknown word ends as adjectives do: "shirtless", "colourful"."""
+    return len(word) > 5 and word.endswith(("less", "ful", "ish", "ous", "shaped", "coloured"))
+
+
+def is_animate(noun: str) -> bool:
+    """Whether a noun names a person or an animal, by list or by its end ("fisherman")."""
+    single = noun.removesuffix("s")
+    ends = len(noun) > 5 and noun.endswith(("man", "men", "woman", "women", "boy", "girl"))
+    return noun in _ANIMATE or single in _ANIMATE or ends
+
+
 COMPOUNDS: Final = {
     ("top", "hat"), ("tank", "top"), ("bottom", "bun"), ("back", "pack"), ("front", "door"),
     ("center", "piece"), ("centre", "piece"), ("laptop", "bag"),
@@ -313,6 +351,10 @@ FRAME_WORDS: Final = word_set(
     "table desk tabletop counter room"
 )
 """What positions are positions of: "the left side of the table" is a direction, no relation."""
+FURNITURE: Final = word_set("table desk counter")
+"""What a thing may be in front of, beside being what everything is seen on."""
+CROWDS: Final = word_set("group crowd herd flock pack bunch line row queue")
+"""Of many: "in the back of the group" is a place among them."""
 YONDER: Final = frozenset(
     (place, where) for place in ("over", "out", "up", "down") for where in ("there", "here")
 )

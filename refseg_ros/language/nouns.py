@@ -8,7 +8,14 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from refseg_ros.language import lexicon
-from refseg_ros.language.expression import Anaphora, Direction, Measure, NounPhrase, Superlative
+from refseg_ros.language.expression import (
+    Anaphora,
+    Direction,
+    Measure,
+    NounPhrase,
+    RelationKind,
+    Superlative,
+)
 from refseg_ros.language.grammar import Item, Kind, scan
 from refseg_ros.language.tokens import COMMA, lemma, normalise, tokenise
 
@@ -82,6 +89,7 @@ def merge(first: NounPhrase, second: NounPhrase) -> NounPhrase:
         materials=unique(first.materials + second.materials),
         sizes=unique(first.sizes + second.sizes),
         qualities=unique(first.qualities + second.qualities),
+        states=unique(first.states + second.states),
         superlatives=unique(first.superlatives + second.superlatives),
         directions=unique(first.directions + second.directions),
         extremes=unique(first.extremes + second.extremes),
@@ -180,6 +188,10 @@ def parse_phrase(
     return reader.phrase(), reader.index
 
 
+_WORN: Final = (RelationKind.WITH, RelationKind.IN)
+"""Relations after which "white top" is what somebody wears."""
+
+
 class _PhraseReader:
     """Reads one noun phrase item by item."""
 
@@ -261,6 +273,7 @@ class _PhraseReader:
             inner += 1
         ends = inner >= len(self.items) or self.items[inner].kind is not Kind.WORD
         nouns = [word for word in self.words if word not in lexicon.ADJECTIVES]
+        nouns += self.words[-1:] if self.words[-1:] == ["glass"] else []
         if nouns and nouns[-1] not in lexicon.GENERIC_NOUNS:
             if ends:
                 return False
@@ -287,6 +300,10 @@ class _PhraseReader:
         last, word = self.words[-1], self.items[self.index + 1].word
         if last in lexicon.PURE_ADJECTIVES:
             return word in lexicon.ADJECTIVES
+        described = item.kind is Kind.COMMA and self.determiners and last in lexicon.COLOURS
+        if described and self.index + 2 < len(self.items):
+            # "a gold, intricate vase"
+            return self.items[self.index + 2].kind is Kind.WORD
         # "pink tin and blue pear" are two things.
         return any({last, word} <= kind for kind in (lexicon.COLOURS, lexicon.MATERIALS))
 
@@ -295,8 +312,10 @@ class _PhraseReader:
         items, index = self.items, self.index
         ends = index + 1 == len(items) or items[index + 1].kind is not Kind.WORD
         lone = items[index].stop == items[index].start + 1
-        coloured = bool(self.words) and all(word in lexicon.COLOURS for word in self.words)
-        return items[self.start].kind is Kind.ARTICLE and coloured and lone and ends
+        known = lexicon.COLOURS | lexicon.PURE_ADJECTIVES
+        coloured = bool(self.words) and all(word in known for word in self.words)
+        worn = self.start and items[self.start - 1].relation in _WORN
+        return (worn or items[self.start].kind is Kind.ARTICLE) and coloured and lone and ends
 
     def phrase(self) -> NounPhrase:
         """What was read."""

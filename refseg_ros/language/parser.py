@@ -16,8 +16,14 @@ from refseg_ros.language.expression import NounPhrase, ReferringExpression
 from refseg_ros.language.grammar import Item, Kind, scan
 from refseg_ros.language.nouns import is_adjective, unique
 from refseg_ros.language.reader import Reader
+from refseg_ros.language.requests import Request, request_in, split_requests
+from refseg_ros.language.speech import spoken
 from refseg_ros.language.spelling import corrected
+from refseg_ros.language.states import with_states
 from refseg_ros.language.tokens import COMMA, lemma, normalise, tokenise
+
+MAX_WORDS: Final = 160
+"""Words of a text that are read; the work grows faster than they do."""
 
 
 def parse(text: str) -> ReferringExpression:
@@ -34,15 +40,23 @@ def parse(text: str) -> ReferringExpression:
         What it says; :attr:`ReferringExpression.is_empty` if that is nothing.
     """
     clean, truncated = normalise(text)
-    tokens, corrections = corrected(tokenise(clean))
+    said, owners = spoken(clean)
+    truncated = truncated or len(said) > MAX_WORDS
+    tokens, corrections = corrected(said[:MAX_WORDS])
     best, unread = ReferringExpression(text), list[str]()
-    found = False
-    for clause in _joined(split_clauses(tokens)):
-        read = _read(text, clause)
-        if found:
+    rank = 0
+    clauses = [part for clause in split_clauses(tokens) for part in split_requests(clause)]
+    for clause in _joined(clauses):
+        request = request_in(clause)
+        read = _read(text, clause, request, owners)
+        filled = not read.is_empty or read.target != NounPhrase()
+        found = filled * (2 if request is None or request.is_thing else 1)
+        if found > rank:
+            # "pull over. that is my friend": a friend is meant, no place to stop.
+            unread += _words(best.referring.split())
+            best, rank = read, found
+        elif rank:
             unread += _words(clause) if strip_command(clause).tokens else []
-        elif not read.is_empty or read.target != NounPhrase():
-            best, found = read, True
         else:
             unread += (*read.unread, *_words(read.destination.split()))
     return ReferringExpression(
@@ -59,13 +73,27 @@ def parse(text: str) -> ReferringExpression:
     )
 
 
+def referring_part(text: str) -> str:
+    """The first clause that names something, without its command: what TAS takes for a sentence.
+
+    Only what commands a robot to handle a thing is taken off, and no word is read otherwise.
+    """
+    tokens, _ = corrected(tokenise(normalise(text)[0]))
+    for clause in _joined(split_clauses(tokens)):
+        read = _read(text, clause)
+        if not read.is_empty or read.target != NounPhrase():
+            return read.referring
+    return ""
+
+
 def _joined(clauses: Sequence[list[str]]) -> list[list[str]]:
     """The clauses, with those that go on about the same thing ("it is red") put together."""
     joined: list[list[str]] = []
     for clause in clauses:
         tokens, verb, _ = strip_command(clause)
+        others = tokens[:1] in (["he"], ["she"])  # of whom the clause before may say only "him"
         about = verb in lexicon.SAME_THING or not lexicon.ONES.isdisjoint(tokens)
-        if joined and tokens and about and (not verb or verb in lexicon.SAME_THING):
+        if joined and tokens and about and not others and (not verb or verb in lexicon.SAME_THING):
             joined[-1] += [COMMA, *tokens]
         else:
             joined.append(clause)
@@ -78,14 +106,28 @@ def _words(clause: Sequence[str]) -> list[str]:
     return [token for token in clause if token not in silent]
 
 
-def _read(text: str, clause: Sequence[str]) -> ReferringExpression:
-    """The reading of one clause, empty if it is a command or a courtesy and nothing more."""
-    command = strip_command(clause)
+def _read(
+    text: str,
+    clause: Sequence[str],
+    request: Request | None = None,
+    owners: Collection[str] | None = None,
+) -> ReferringExpression:
+    """The reading of one clause, empty if it is a command or a courtesy and nothing more.
+
+    Args:
+        text: The sentence.
+        clause: Its tokens.
+        request: What it is about, if that is not all that follows a command.
+        owners: Words said in the possessive; None to read verbs as other words.
+    """
+    command = strip_command(clause) if request is None else strip_command(request.tokens)
     items = scan(command.tokens)
-    cut = destination(items, command.tokens, command.verb)
+    verb = "bring" if request is not None and request.is_handled else command.verb
+    cut = destination(items, command.tokens, verb)
     goal = command.tokens[items[cut].start :] if cut < len(items) else []
     items = items[:cut]
     tokens = command.tokens[: items[-1].stop if items else 0]
+    items = items if owners is None else with_states(items, tokens, owners)
     reader = Reader(tokens, items)
     reader.read()
     target = reader.target.finished()
@@ -95,7 +137,7 @@ def _read(text: str, clause: Sequence[str]) -> ReferringExpression:
         referring=" ".join(tokens).replace(f" {COMMA}", COMMA),
         target=target,
         negated=unique(reader.negated),
-        content_words=_content_words(items),
+        content_words=unique((*_framed(target.head), *_content_words(items, tokens))),
         destination=" ".join([*goal, *command.rest]),
         unread=(*unread, *_lost(items, {*_kept(target), *unread})),
     )
@@ -118,10 +160,26 @@ def _lost(items: Sequence[Item], kept: Collection[str]) -> tuple[str, ...]:
 _NO_LOSS: Final = lexicon.NOT_SAID | lexicon.ADJECTIVES | lexicon.PRONOUNS | lexicon.ARTICLES
 
 
-def _content_words(items: Sequence[Item]) -> tuple[str, ...]:
-    words = (item.word for item in items if item.kind is Kind.WORD)
+def _framed(head: str) -> tuple[str, ...]:
+    """The head where it tells what a picture shows only as a landmark: "pick up the camera"."""
+    return (head,) if head in lexicon.PICTURE | lexicon.VIEWER else ()
+
+
+def _content_words(items: Sequence[Item], tokens: Sequence[str]) -> tuple[str, ...]:
+    words: list[str] = []
+    for item in items:
+        if item.kind is Kind.STATE:
+            said = [word for token in tokens[item.start : item.stop] for word in _quoted(token)]
+            words += (part.word for part in scan(said) if part.kind is Kind.WORD)
+        elif item.kind is Kind.WORD:
+            words.append(item.word)
     return unique(
         word if is_adjective(word) else lemma(word)
         for word in words
         if word not in lexicon.NOT_SAID
     )
+
+
+def _quoted(token: str) -> list[str]:
+    """The words of a token, which are more than one where a text was quoted."""
+    return token.strip('"').split()

@@ -27,7 +27,16 @@ from refseg_ros.language.expression import (
     RelationKind,
 )
 from refseg_ros.language.grammar import Item, Kind
-from refseg_ros.language.nouns import has_stand_in, merge, parse_phrase, placed, pronoun
+from refseg_ros.language.nouns import (
+    has_stand_in,
+    merge,
+    parse_phrase,
+    placed,
+    pronoun,
+    unique,
+)
+from refseg_ros.language.verb_forms import is_present
+from refseg_ros.language.wearing import is_colour, is_worn, relation_to
 
 MAX_DEPTH: Final = 4
 """Landmarks within landmarks that are read: "left of the cup on the tray by the book" has 3."""
@@ -75,6 +84,8 @@ class Reader(Cursor):
             elif item.kind is Kind.LINK:
                 self._relative = self._relative or item.word in lexicon.RELATIVE
                 self._index += 1
+            elif item.kind is Kind.STATE:
+                self._read_state(item)
             elif item.kind is Kind.PRONOUN:
                 self._read_pronoun(item)
             elif item.kind is Kind.OF and self._base.phrase.head:
@@ -83,6 +94,16 @@ class Reader(Cursor):
                 self._read_group()
             else:
                 self._read_noun(item)
+
+    def _read_state(self, item: Item) -> None:
+        """What a verb says: of the noun before, or of the one meant if only that can act."""
+        owner, other = self._near, self._near is not self.target
+        acts = is_present(item.word) and lexicon.is_animate(self.target.phrase.head)
+        if other and acts and not lexicon.is_animate(owner.phrase.head):
+            owner = self._near = self._base
+        state = _in_words(self._tokens[item.start : item.stop])
+        owner.phrase = replace(owner.phrase, states=unique((*owner.phrase.states, state)))
+        self._index += 1
 
     def _starts_phrase(self, item: Item) -> bool:
         """Whether a bare position word here begins the phrase of the thing meant."""
@@ -105,7 +126,12 @@ class Reader(Cursor):
         elif said.head and (
             phrase.head or phrase == NounPhrase(count=phrase.count, is_plural=True)
         ):
-            if self._relative and bare:
+            if self._is_renamed(said, phrase):
+                # "my friend is the man on the left": the man says more.
+                owner.phrase = merge(
+                    replace(phrase, anaphora=None), replace(said, head="", text="")
+                )
+            elif self._relative and bare:
                 words = tuple(phrase.text.split())
                 owner.phrase = replace(said, qualities=said.qualities + words)
             else:
@@ -113,6 +139,13 @@ class Reader(Cursor):
         else:
             owner.phrase = merge(said, phrase)
         self._index = stop
+
+    def _is_renamed(self, said: NounPhrase, phrase: NounPhrase) -> bool:
+        """Whether "is" and an article stand before another noun for the same thing."""
+        before = self._items[self._index - 1] if self._index else None
+        copula = before is not None and before.word in ("is", "are")
+        here = self._items[self._index].kind is Kind.ARTICLE
+        return copula and here and bool(said.head and phrase.head) and not self._relative
 
     def _read_group(self) -> None:
         """Read "of the two cups" after a position: the cups are those to choose from."""
@@ -157,6 +190,7 @@ class Reader(Cursor):
             else:
                 relation.landmarks[0].name_each()
                 self._relate(owner, relation.kind, Draft(phrase))
+                self._last[1].joined = True
             self._index = stop
         elif following is Kind.ARTICLE and self._base.phrase.text:
             self._index -= 1
@@ -178,17 +212,31 @@ class Reader(Cursor):
         """The thing that a relation here is said of."""
         if item.utmost or not self._near.may_be_described:
             return self._base
+        has = item.relation in (RelationKind.WITH, RelationKind.CONTAINING, RelationKind.CARRYING)
+        acts = has and item.word != "with" and lexicon.is_animate(self._base.phrase.head)
+        if acts and not lexicon.is_animate(self._near.phrase.head):
+            return self._base  # "the man on a bench holding a cup"
         return self._near
 
     def _relate(
         self, owner: Draft, kind: RelationKind, landmark: Draft, extreme: bool = False
     ) -> None:
+        worn = kind is RelationKind.WITH and lexicon.is_animate(owner.phrase.head)
+        if worn and landmark.phrase.text.split()[-1:] == ["glasses"]:
+            landmark.phrase = replace(landmark.phrase, head="glasses", is_plural=False)
         relation = owner.relate(kind, landmark, extreme)
         self._last = (owner, relation)
         if kind is RelationKind.BETWEEN and not landmark.phrase.is_plural:
             self._open = relation
         self._near = self._base if relation.on_support else landmark
+        if kind is RelationKind.WITH and self._is_on_body(owner, landmark):
+            self._near = owner  # "the man in a red hat on the bench": the man is
         self._relative = False
+
+    def _is_on_body(self, owner: Draft, landmark: Draft) -> bool:
+        """Whether a landmark is worn or held, such that what follows is said of its owner."""
+        acts = self._kind_at(self._index) in (Kind.LINK, Kind.STATE)
+        return acts or is_worn(landmark.phrase) or lexicon.is_animate(owner.phrase.head)
 
     def _read_relation(self, item: Item, owner: Draft) -> None:
         """A relation and its landmark; without one, the position that it tells."""
@@ -198,26 +246,39 @@ class Reader(Cursor):
             self._skip_phrase()
             return
         landmark = self._landmark(item)
-        if self._reverses(landmark, item.relation):
+        kind = relation_to(item, owner.phrase, landmark, self._tokens)
+        bare = self._kind_at(start + 1) is not Kind.ARTICLE  # "the knife in the orange" is none
+        kind = kind if bare or not is_colour(landmark) else item.relation
+        if self._reverses(landmark, kind):
             return
-        if not landmark.text:
+        if kind is RelationKind.WITH and bare and is_colour(landmark):
+            colours = landmark.colours or tuple(landmark.text.split())
+            owner.phrase = replace(owner.phrase, colours=unique((*owner.phrase.colours, *colours)))
+        elif item.part and owner.phrase == _unnamed(owner.phrase) and landmark.text:
+            self._read_part(item, owner, landmark)
+        elif not landmark.text:
             self._read_bare_relation(item, owner, start)
         elif landmark.text in lexicon.VIEWER:
             self._relate_to_viewer(item, owner)
         elif landmark.text == "nothing":
             self.target.excluded.append(Draft())
-            self._relate(self.target.excluded[-1], item.relation, Draft(NounPhrase(text="thing")))
+            self._relate(self.target.excluded[-1], kind, Draft(NounPhrase(text="thing")))
         elif landmark.head in lexicon.NOT_LANDMARKS:
             self._unread += self._items[start : self._index]
         else:
             draft = Draft(landmark)
-            if item.relation is RelationKind.ON and landmark.head in lexicon.SUPPORTS:
+            if kind is RelationKind.ON and landmark.head in lexicon.SUPPORTS:
                 owner = owner if self._relative else self._base
             for direction in item.directions:
-                kind = lexicon.RELATION_BESIDE[direction]
-                owner.relations.append(DraftRelation(kind, [Draft(landmark)]))
-            self._relate(owner, item.relation, draft, item.utmost)
+                beside = lexicon.RELATION_BESIDE[direction]
+                owner.relations.append(DraftRelation(beside, [Draft(landmark)]))
+            self._relate(owner, kind, draft, item.utmost)
             self._relative = item.word == "whose"
+
+    def _read_part(self, item: Item, owner: Draft, landmark: NounPhrase) -> None:
+        """Read "the left half of the cake": a place in a thing, without a noun of its own."""
+        owner.phrase = replace(owner.phrase, directions=unique(item.part))
+        self._relate(owner, RelationKind.PART_OF, Draft(landmark))
 
     def _landmark(self, item: Item) -> NounPhrase:
         """The phrase after the current item."""
@@ -245,11 +306,12 @@ class Reader(Cursor):
         refers = landmark.text in ("it", "them", "itself") or not landmark.text
         if last.kind not in holds or not refers or said not in lexicon.CONVERSE:
             return False
-        held = last.kind
+        if is_worn(last.landmarks[0].phrase) and not landmark.text:
+            return True  # "with a cap on"
         for relation in reversed(self._last[0].relations):  # "with the duck and the mug on it"
-            if relation.kind is not held:
-                break
             relation.kind = lexicon.CONVERSE[said]
+            if not relation.joined:
+                break
         return True
 
     def _read_bare_relation(self, item: Item, owner: Draft, start: int) -> None:
@@ -312,6 +374,14 @@ class Reader(Cursor):
         if item.word == "non" and start < len(self._items):
             draft.phrase = parse_phrase(self._items[start : start + 1], 0, True)[0]
             self._index = start + 1
+        elif item.word == "nor" and owner.excluded and self._kind_at(start) is Kind.ARTICLE:
+            said = owner.excluded[-1].relations[-1:]  # "not on the box nor the shelf"
+            again = Item(Kind.RELATION, item.start, item.stop, "nor")
+            if said:
+                self._index -= 1
+                self._read_relation(replace(again, relation=said[0].kind), draft)
+            else:
+                self._read_excluded_noun(draft)
         elif item.relation is not None:
             self._index -= 1
             denied = replace(item, kind=Kind.RELATION)
@@ -363,3 +433,15 @@ class Reader(Cursor):
         if start < self._index:
             first, last = self._items[start], self._items[self._index - 1]
             self.negated.append(" ".join(self._tokens[first.start : last.stop]))
+
+
+def _unnamed(phrase: NounPhrase) -> NounPhrase:
+    """A phrase of which nothing is said but its number and place."""
+    return NounPhrase(directions=phrase.directions, is_plural=phrase.is_plural)
+
+
+def _in_words(tokens: Sequence[str]) -> str:
+    return " ".join(token.strip('"') for token in tokens if token not in _UNSAID)
+
+
+_UNSAID: Final = lexicon.ARTICLES | {"is", "are"}

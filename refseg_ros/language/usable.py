@@ -37,7 +37,7 @@ def completed(excluded: NounPhrase, phrase: NounPhrase) -> NounPhrase:
 
 def has_look(phrase: NounPhrase) -> bool:
     """Whether a phrase says what the thing looks like: not "the leftmost thing"."""
-    return bool(phrase.head or phrase.colours or phrase.materials)
+    return bool(phrase.head or phrase.colours or phrase.materials or phrase.states)
 
 
 def usable(relation: Relation, vocabulary: Collection[str] | None = None) -> bool:

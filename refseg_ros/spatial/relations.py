@@ -303,6 +303,8 @@ _PAIRWISE: Final[dict[RelationKind, Callable[[Layout], Matrix]]] = {
     RelationKind.ON: _seated,
     RelationKind.CARRYING: lambda layout: _seated(layout).T,
     RelationKind.WITH: _with,
+    RelationKind.HELD_BY: lambda layout: _with(layout).T,
+    RelationKind.PART_OF: _seated,
 }
 
 

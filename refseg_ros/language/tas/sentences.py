@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from refseg_ros.language import lexicon
 from refseg_ros.language.chunks import noun_chunks
 from refseg_ros.language.nouns import is_adjective
-from refseg_ros.language.parser import parse
+from refseg_ros.language.parser import referring_part
 from refseg_ros.language.tokens import COMMA, tokenise
 
 
@@ -99,7 +99,7 @@ class OwnParser:
 
     def sentence(self, text: str) -> Sentence:
         """The referring part as :func:`sketch` reads it; commands and courtesies are left out."""
-        return sketch(tokenise(parse(text).referring))
+        return sketch(tokenise(referring_part(text)))
 
     def noun_chunks(self, text: str) -> tuple[str, ...]:
         """See :func:`refseg_ros.language.noun_chunks`."""

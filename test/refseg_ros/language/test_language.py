@@ -106,7 +106,7 @@ READINGS = [
     ("the big glass bottle", "bottle", "big glass bottle", "", ""),
     ("glass", "glass", "glass", "", ""),
     ("the man's hat", "hat", "man hat", "", ""),
-    ("woman in a pink top", "woman", "woman", "", "in pink top"),
+    ("woman in a pink top", "woman", "woman", "", "with pink top"),
     ("青いカップ", "青いカップ", "青いカップ", "", ""),
     ("🦆 du\u200bck", "duck", "duck", "", ""),
 ]  # fmt: skip

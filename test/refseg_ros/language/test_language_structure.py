@@ -190,7 +190,7 @@ def test_where_a_thing_is_to_be_put_is_no_part_of_which_one(text: str, destinati
     ("text", "unread"),
     [
         ("the mug", ()),
-        ("man eating pizza", ("eating", "pizza")),
+        ("man eating pizza", ()),
         ("the mug and the bowl", ("bowl",)),
         ("the mug behind, left", ()),
         ("the mug two to the left of the bowl", ("two",)),

@@ -1,0 +1,385 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a thing does and what was done to it: verbs after a noun, told by their forms.
+
+"the plate covered with foil", "the dog chasing a ball", "the lady who waves": such words name no
+thing and no place. Each stretch becomes one item, a ``STATE``, which is matched by looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Final
+
+from refseg_ros.language import lexicon
+from refseg_ros.language.expression import RelationKind
+from refseg_ros.language.grammar import Item, Kind, scan
+from refseg_ros.language.nouns import parse_phrase
+from refseg_ros.language.verb_forms import is_past, is_present
+
+_HANDLED: Final = lexicon.word_set(
+    "held carried worn ridden driven used pulled pushed led walked flown gripped grasped "
+    "occupied clutched lifted hugged"
+)
+"""Participles before "by" that say in whose hands, or on whose body, a thing is."""
+_ORIENTED: Final = lexicon.word_set(
+    "facing looking turned turning pointing pointed leaning heading going moving walking running "
+    "travelling traveling driving tilted angled swinging"
+)
+"""Verbs after which a bare position says which way, not where: "the duck facing left"."""
+_AIMED: Final = lexicon.word_set(
+    "looking staring smiling pointing gazing glancing waving aiming barking laughing peeking"
+)
+"""Verbs whose "at" names what they are directed at."""
+_NAMING: Final = lexicon.word_set("called named labelled labeled titled marked")
+"""Participles that a name follows."""
+_ADVERBS: Final = lexicon.word_set(
+    "outside outdoors indoors alone together upright straight sideways apart upside-down"
+)
+"""How something is, said after its noun."""
+_CONJUNCTIONS: Final = lexicon.word_set("while as when because since so if although whereas")
+_REREAD: Final = lexicon.word_set("along alongside toward towards ahead couple")
+_POSTURES: Final = lexicon.word_set(
+    "sitting standing lying laying hanging leaning seated sits stands lies"
+)
+_SUBJECTS: Final = (Kind.ARTICLE, Kind.PRONOUN)
+_ENDS: Final = (None, Kind.COMMA, Kind.AND, Kind.LINK, Kind.NEGATION)
+
+
+def with_states(
+    items: Sequence[Item], tokens: Sequence[str], owners: Collection[str] = ()
+) -> list[Item]:
+    """The items of a clause with what verbs say as ``STATE``.
+
+    Args:
+        items: As :func:`refseg_ros.language.grammar.scan` gives them.
+        tokens: Of the clause.
+        owners: Words that were said in the possessive: in "the girl's red hat" the hat is meant.
+    """
+    return _Marker(items, tokens, owners).marked()
+
+
+class _Marker:
+    """Walks along the items; ``done`` are those before the current one."""
+
+    def __init__(
+        self, items: Sequence[Item], tokens: Sequence[str], owners: Collection[str]
+    ) -> None:
+        self.items = [part for item in items for part in _taken_apart(item, tokens)]
+        self.tokens, self.owners = tokens, owners
+        self.done: list[Item] = []
+
+    def marked(self) -> list[Item]:
+        index = 0
+        while index < len(self.items):
+            self._put_in_order(index)
+            self._place_among(index)
+            stop = self._state_at(index)
+            if stop > index:
+                first, last = self.items[index], self.items[stop - 1]
+                self.done.append(Item(Kind.STATE, first.start, last.stop, first.word))
+                index = stop
+            else:
+                index = self._other(index)
+        return self.done
+
+    def _other(self, index: int) -> int:
+        """Take in an item that begins no state; how far that went."""
+        item = self.items[index]
+        if stop := self._held_by(index):
+            return stop
+        if item.kind in (Kind.WORD, Kind.NUMBER) and item.word in _REREAD:
+            item = self._reread(index)
+        before = self._before()
+        if self._is_perfect(index):
+            item = replace(item, kind=Kind.LINK)
+        bare = item.kind is Kind.LINK and (is_present(item.word) or is_past(item.word))
+        opens = before in (Kind.ARTICLE, Kind.ORDINAL, Kind.NUMBER)
+        if bare and opens and self._kind(index + 1) is Kind.WORD:
+            item = replace(item, kind=Kind.WORD)  # "the standing lamp"
+        elif self._is_body_back(index):
+            item = replace(item, kind=Kind.WORD)
+        elif self._juxtaposed(index):
+            link = Item(Kind.RELATION, item.start, item.start, "with", relation=RelationKind.WITH)
+            self.done.append(link)
+        self.done.append(item)
+        return index + 1
+
+    def _reread(self, index: int) -> Item:
+        """A word that is another part of speech here: "along the wall", "the couple in front"."""
+        item, following = self.items[index], self._kind(index + 1)
+        named = following in (Kind.ARTICLE, Kind.WORD)
+        if item.word in ("along", "alongside") and named:
+            return replace(item, kind=Kind.RELATION, relation=RelationKind.NEXT_TO)
+        if item.word in ("toward", "towards"):
+            return replace(item, kind=Kind.PREPOSITION)
+        if item.word == "ahead" and self._after_noun():
+            return replace(item, kind=Kind.LINK)
+        if item.word == "couple" and following not in (Kind.WORD, Kind.OF):
+            return replace(item, kind=Kind.WORD)
+        return item
+
+    def _put_in_order(self, index: int) -> None:
+        """In "shirtless left man" the position before the noun is told from one after it."""
+        first, place = self.items[index : index + 1], self.items[index + 1 : index + 2]
+        if not place or first[0].kind is not Kind.WORD or not place[0].prenominal:
+            return
+        if lexicon.sounds_adjectival(first[0].word) and self._kind(index + 2) is Kind.WORD:
+            self.items[index : index + 2] = [*place, *first]
+
+    def _place_among(self, index: int) -> None:
+        """Make "in the back of the group" a place, for it is one of those that are there."""
+        item = self.items[index]
+        inside = item.kind is Kind.RELATION and self.tokens[item.start] in ("in", "at")
+        said = [word for word in self.tokens[item.start : item.stop] if word != "the"]
+        side = lexicon.DIRECTION_WORDS.get(said[1]) if len(said) == 3 else None
+        if not inside or side is None or said[2] != "of":
+            return
+        stop = parse_phrase(self.items, index + 1)[1]
+        if stop > index + 1 and self._word(stop - 1) in lexicon.CROWDS:
+            last = self.items[stop - 1].stop
+            place = Item(Kind.DIRECTION, item.start, last, item.word, (side,))
+            self.items[index:stop] = [place]
+
+    def _is_perfect(self, index: int) -> bool:
+        """Whether "has" helps a verb ("the car has passed") and says nothing of having."""
+        has = self.items[index].kind is Kind.RELATION and self._word(index) in ("has", "have")
+        return has and is_past(self._word(index + 1)) and self._kind(index + 2) is not Kind.WORD
+
+    def _is_body_back(self, index: int) -> bool:
+        """Whether "back" is a part of the body: "with their back turned"."""
+        item = self.items[index]
+        lone = item.kind is Kind.DIRECTION and item.stop == item.start + 1
+        has = any(before.relation is RelationKind.WITH for before in self.done[-2:])
+        return lone and has and item.word == "back"
+
+    def _kind(self, index: int) -> Kind | None:
+        return self.items[index].kind if index < len(self.items) else None
+
+    def _word(self, index: int) -> str:
+        return self.items[index].word if index < len(self.items) else ""
+
+    def _before(self) -> Kind | None:
+        return self.done[-1].kind if self.done else None
+
+    def _after_noun(self) -> bool:
+        """Whether a noun, or what stands for one, is right before."""
+        if not self.done:
+            return False
+        last = self.done[-1]
+        if last.kind in (Kind.DIRECTION, Kind.STATE, Kind.PRONOUN):
+            return True
+        return last.kind is Kind.WORD and last.word not in lexicon.ADJECTIVES
+
+    def _state_at(self, index: int) -> int:
+        """Where the state ends that begins at an item; the item itself if none does."""
+        item = self.items[index]
+        word, following = item.word, self._kind(index + 1)
+        linked = self._before() in (Kind.LINK, Kind.NEGATION)
+        if word.startswith('"'):
+            return index + 1 if self.done else index
+        if item.kind is Kind.RELATION and is_present(word) and item.stop == item.start + 1:
+            # "holding out a hand"
+            return self._end(index + 1) if following is Kind.PREPOSITION else index
+        if word in _POSTURES and item.kind is Kind.LINK:
+            alone = following in (None, Kind.COMMA, Kind.AND)
+            return index + 1 if alone and (self._after_noun() or linked) else index
+        if item.kind not in (Kind.WORD, Kind.PREPOSITION, Kind.DIRECTION):
+            return index
+        after = self._after_noun()
+        if word == "left" and item.kind is Kind.DIRECTION and item.stop == item.start + 1:
+            state = self._word(index + 1) in _LEFT_SO and after  # "the drawer left open"
+            return self._end(index + 1) if state else index
+        if is_present(word) and item.kind is not Kind.DIRECTION:
+            comma = self._before() in (Kind.COMMA, Kind.AND) and len(self.done) > 1
+            heads = comma and following in (*_SUBJECTS, Kind.RELATION)
+            return self._end(index + 1) if after or linked or heads else index
+        if item.kind is not Kind.WORD:
+            return index
+        if self._word(index + 1).startswith('"') and word in lexicon.SAYING:
+            return index + 2
+        if word in _ADVERBS and after and following is not Kind.WORD:
+            return index + 1
+        if is_past(word) and (linked or (after and following is not Kind.WORD)):
+            return self._end(index + 1)
+        if word in _NAMING and after:
+            return self._end(index + 1)
+        return self._end(index + 1) if self._is_finite(index) else index
+
+    def _is_finite(self, index: int) -> bool:
+        """Whether a word is a verb with its object after its subject: "the lady feeds the dog"."""
+        before = self.done[-1] if self.done else None
+        if before is None or self._word(index) in lexicon.ADJECTIVES:
+            return False
+        if before.kind is Kind.LINK and before.word == "who":
+            return True
+        if not self._after_noun() or before.kind is not Kind.WORD:
+            return False
+        word, following = self._word(index), self._kind(index + 1)
+        if following in _SUBJECTS and self._word(index + 1) not in lexicon.VIEWER:
+            # "the dining table the cup is on" has a clause of its own after the second noun.
+            clause = parse_phrase(self.items, index + 1)[1]
+            return self._kind(clause) is not Kind.LINK
+        acts = lexicon.is_animate(before.word) and word.endswith("s") and not word.endswith("ss")
+        return acts and following is Kind.WORD and word not in lexicon.GARMENTS
+
+    def _end(self, index: int) -> int:
+        """Where a state ends whose verb is before ``index``."""
+        verb = self.items[index - 1].word
+        if self._kind(index) is Kind.DIRECTION and verb in _ORIENTED:
+            at = self.tokens[self.items[index].start]
+            if self.items[index].prenominal or at in lexicon.GOALS:
+                index += 1
+        elif self._kind(index) is Kind.RELATION and self._is_aimed(index, verb):
+            return self._after_phrase(index + 1)
+        takes = is_present(verb) or not is_past(verb) or verb in _NAMING
+        if takes and self._kind(index) in (Kind.ARTICLE, Kind.WORD, Kind.NUMBER, Kind.PRONOUN):
+            index = self._after_phrase(index)
+        while index < len(self.items):
+            kind, word = self._kind(index), self._word(index)
+            if word in _CONJUNCTIONS and kind in (Kind.WORD, Kind.PREPOSITION):
+                return self._comma(index)
+            if kind is Kind.STATE or (kind is Kind.WORD and word.startswith('"')):
+                index += 1
+            elif kind in (Kind.PREPOSITION, Kind.OF):
+                index = self._after_phrase(index + 1)
+            elif kind is Kind.RELATION and self._kind(index + 1) in _ENDS and not takes:
+                index += 1  # "bent over"
+            elif kind is Kind.WORD and (is_past(word) or is_present(word) or word in _LEFT_SO):
+                index += 1
+            else:
+                break
+        return index
+
+    def _is_aimed(self, index: int, verb: str) -> bool:
+        return self.tokens[self.items[index].start] == "at" and verb in _AIMED
+
+    def _after_phrase(self, index: int) -> int:
+        """Where a noun phrase or an infinitive with its object ends that begins here."""
+        if self._kind(index) is Kind.PRONOUN:
+            return index + 1
+        if self._word(index) in _CONJUNCTIONS:
+            return index
+        stop = parse_phrase(self.items, index)[1]
+        before = self._word(index - 1)
+        if before == "to" and self._kind(stop) in (Kind.ARTICLE, Kind.PRONOUN):
+            return self._after_phrase(stop)  # "to cut the bread"
+        return max(stop, index)
+
+    def _comma(self, index: int) -> int:
+        while index < len(self.items) and self.items[index].kind is not Kind.COMMA:
+            index += 1
+        return index
+
+    def _held_by(self, index: int) -> int:
+        """Take in "by the man" after "held" as a relation, or "the man holds" as the same."""
+        item, last = self.items[index], self.done[-1] if self.done else None
+        if last is None:
+            return 0
+        if number := self._number_on(index):
+            return number
+        by = self.tokens[item.start] == "by" and item.kind is Kind.RELATION
+        if by and last.kind is Kind.STATE:
+            handled = self.tokens[last.stop - 1] in _HANDLED
+            if handled:
+                if last.stop == last.start + 1:
+                    self.done.pop()
+                self.done.append(replace(item, relation=RelationKind.HELD_BY))
+                return index + 1
+            stop = self._after_phrase(index + 1)  # "surrounded by trees"
+            self.done[-1] = replace(last, stop=self.items[stop - 1].stop)
+            return stop
+        relative = last.kind is Kind.LINK and last.word in ("that", "which", "who")
+        noun = last.kind is Kind.WORD and self._after_noun()
+        if item.kind not in _SUBJECTS or not (noun or relative):
+            return 0
+        stop = parse_phrase(self.items, index)[1] if item.kind is Kind.ARTICLE else index + 1
+        verb, denied = stop, False
+        while self._kind(verb) in (Kind.LINK, Kind.NEGATION):
+            denied, verb = denied or self._kind(verb) is Kind.NEGATION, verb + 1
+        word = self._word(verb)
+        if verb == stop:
+            return 0
+        said = RelationKind.HELD_BY if word in _HOLDING else None
+        stranded = self.items[verb].relation if verb < len(self.items) else None
+        if denied and said is None and stranded is not None:
+            said = lexicon.CONVERSE.get(stranded)  # "the cat is not sitting on"
+        if said is not None and self._kind(verb + 1) in _ENDS:
+            at = item.start
+            self.done += [Item(Kind.NEGATION, at, at, "not")] * denied
+            self.done.append(Item(Kind.RELATION, at, at, "by", relation=said))
+            self.done += self.items[index:stop]
+            return verb + 1
+        if denied or not is_present(word) or self._kind(verb) in (Kind.LINK, Kind.RELATION):
+            return 0
+        end = self._end(verb + 1)
+        self.done.append(Item(Kind.STATE, item.start, self.items[end - 1].stop, item.word))
+        return end
+
+    def _number_on(self, index: int) -> int:
+        """Take in a number that is on a thing, and no rank: "player number 5", "with number 5"."""
+        item, last = self.items[index], self.done[-1]
+        if item.kind is not Kind.ORDINAL or item.word != "number":
+            return 0
+        if last.kind is Kind.WORD and lexicon.is_animate(last.word):
+            self.done.append(Item(Kind.STATE, item.start, item.stop, item.word))
+        elif last.relation is RelationKind.WITH:
+            words = range(item.start, item.stop)
+            self.done += [Item(Kind.WORD, at, at + 1, self.tokens[at]) for at in words]
+        else:
+            return 0
+        return index + 1
+
+    def _juxtaposed(self, index: int) -> bool:
+        """Whether what a thing has on begins here, without a word between: "man red shirt"."""
+        last = self.done[-1] if self.done else None
+        if last is None or last.kind is not Kind.WORD or not self._after_noun():
+            return False
+        stop = index
+        while self._word(stop) in lexicon.PURE_ADJECTIVES and self._kind(stop) is Kind.WORD:
+            stop += 1
+        coloured = any(self._word(i) in lexicon.COLOURS for i in range(index, stop))
+        named = self._kind(stop) is Kind.WORD and self._word(stop) not in lexicon.ADJECTIVES
+        worn = coloured or self._word(stop) in lexicon.GARMENTS
+        acts = lexicon.is_animate(last.word) and last.word not in self.owners
+        return named and worn and acts
+
+
+_LEFT_SO: Final = lexicon.word_set("open out on alone unattended ajar closed empty over up")
+"""What things are left, and how they stand after other verbs."""
+_HOLDING: Final = lexicon.word_set(
+    "holding carrying wearing riding using pulling pushing driving holds carries wears rides"
+)
+
+
+def _taken_apart(item: Item, tokens: Sequence[str]) -> list[Item]:
+    """Items of one that is more before a noun: "in his right hand", "in front of the table"."""
+    said = tokens[item.start : item.stop]
+    if said[:3] in (["in", "front", "of"], ["in", "back", "of"]) and item.kind is Kind.DIRECTION:
+        if said[-1] not in lexicon.FURNITURE:
+            return [item]
+        relation = lexicon.RELATION_OF_DIRECTION[item.directions[-1]]
+        cut = item.start + 3
+        front = Item(Kind.RELATION, item.start, cut, "in", relation=relation)
+        return [front, *(_moved(part, cut) for part in scan(said[3:]))]
+    after = tokens[item.stop] if item.stop < len(tokens) else ""
+    kind = lexicon.RELATION_PHRASES.get((item.word,))
+    if not item.pronoun or item.stop != item.start + 3 or kind is None or not _is_name(after):
+        return [item]
+    start = item.start
+    side = lexicon.DIRECTION_WORDS.get(tokens[start + 2])
+    if side is None:
+        return [item]
+    return [
+        Item(Kind.RELATION, start, start + 1, item.word, relation=kind),
+        Item(Kind.ARTICLE, start + 1, start + 2, tokens[start + 1]),
+        Item(Kind.DIRECTION, start + 2, start + 3, tokens[start + 2], (side,), prenominal=True),
+    ]
+
+
+def _moved(item: Item, by: int) -> Item:
+    return replace(item, start=item.start + by, stop=item.stop + by)
+
+
+def _is_name(token: str) -> bool:
+    return bool(token) and all(item.kind is Kind.WORD for item in scan([token]))
