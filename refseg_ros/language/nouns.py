@@ -295,9 +295,11 @@ class _PhraseReader:
 
     def _joins(self, item: Item) -> bool:
         """Whether "and" or a comma joins two adjectives of one noun ("red and white ball")."""
-        if not self.words or self._has_noun or (item.word == "or" and not self.alternatives):
+        if not self.words or (item.word == "or" and not self.alternatives):
             return False
         last, word = self.words[-1], self.items[self.index + 1].word
+        if self._has_noun:
+            return {last, word} <= lexicon.PURE_COLOURS and item.kind is Kind.AND
         if last in lexicon.PURE_ADJECTIVES:
             return word in lexicon.ADJECTIVES
         described = item.kind is Kind.COMMA and self.determiners and last in lexicon.COLOURS

@@ -268,7 +268,7 @@ class Reader(Cursor):
         else:
             draft = Draft(landmark)
             if kind is RelationKind.ON and landmark.head in lexicon.SUPPORTS:
-                owner = owner if self._relative else self._base
+                owner = owner if self._relative or not owner.depth else self._base
             for direction in item.directions:
                 beside = lexicon.RELATION_BESIDE[direction]
                 owner.relations.append(DraftRelation(beside, [Draft(landmark)]))
@@ -374,6 +374,13 @@ class Reader(Cursor):
         if item.word == "non" and start < len(self._items):
             draft.phrase = parse_phrase(self._items[start : start + 1], 0, True)[0]
             self._index = start + 1
+        elif self._kind_at(start) is Kind.STATE:
+            verb = self._items[start]
+            state = _in_words(self._tokens[verb.start : verb.stop])
+            draft.phrase = replace(draft.phrase, states=(state,))
+            self._index = start + 1
+        elif item.relation is not None and self._kind_at(start) is Kind.RELATION:
+            self._read_relation(self._items[start], draft)  # "without wearing a hat"
         elif item.word == "nor" and owner.excluded and self._kind_at(start) is Kind.ARTICLE:
             said = owner.excluded[-1].relations[-1:]  # "not on the box nor the shelf"
             again = Item(Kind.RELATION, item.start, item.stop, "nor")

@@ -17,10 +17,11 @@ from refseg_ros.language.commands import lead_in
 from refseg_ros.language.grammar import Kind, scan
 from refseg_ros.language.nouns import parse_phrase
 from refseg_ros.language.tokens import COMMA, lemma
+from refseg_ros.language.verb_forms import is_present
 
 MOTIONS: Final = lexicon.word_set(
     "drive navigate go come walk head move proceed travel roll ride approach get stay keep park "
-    "stop halt pause wait pull turn merge steer swerve slow speed accelerate brake yield back "
+    "stop halt pause wait pull turn merge steer swerve slow speed accelerate brake yield "
     "reverse continue switch change catch overtake follow avoid enter exit leave cross honk creep "
     "cruise hurry hover land dock reach drop make give let find look watch check be do pass run "
     "see want need try help seem squeeze tail pursue circle cut decrease reduce increase "
@@ -40,18 +41,20 @@ _PARTICLES: Final = lexicon.word_set(
     "up down over out off away around back ahead along across through into onto in on to toward "
     "towards at by near behind beside between for from past after before until till when where "
     "while and so then left right forward forwards backward backwards straight closer close next "
-    "here there slowly aside alongside with under with via as if of once well far further faster "
-    "slower careful aware sure me us going it that this the a an your my"
+    "here there slowly aside alongside with under with via as if once well far further faster "
+    "slower just besides careful aware sure me us going it that this the a an your my"
 )
 _SEEMING: Final = lexicon.word_set("looks seems guess")
-_OPENERS: Final = lexicon.word_set("just then so now and ok okay better")
+_OPENERS: Final = lexicon.word_set("just then so now and ok okay better parallel")
 _ANEW: Final = lexicon.word_set("continue proceed")
 """Verbs that are never nouns, and begin anew without a comma."""
 _SPEAKERS: Final = lexicon.word_set("i you we they he she")
 _AUXILIARIES: Final = lexicon.word_set(
     "do did does have has had can could would will should am are"
 )
-_SUBORDINATES: Final = lexicon.word_set("when while once if after before until as since because")
+_SUBORDINATES: Final = lexicon.word_set(
+    "when where while once if after before until as since because"
+)
 _WAYS: Final = lexicon.word_set(
     "street road lane lot spot space place parking driveway direction left right corner turn side "
     "way intersection path highway route distance speed lead position area alley ramp time case "
@@ -65,7 +68,8 @@ _SKIPPED: Final = lexicon.word_set(
     "faster slower straight forward forwards backward backwards ahead away again together careful "
     "aware sure so if when while until till since because once where what whether who well far "
     "further closer slowly soon possible please just even still not cannot even lets let then "
-    "other rather possible able ready going gonna toward towards along alongside better best late"
+    "other rather possible able ready going gonna toward towards along alongside better "
+    "best late parallel"
 )
 
 
@@ -126,11 +130,14 @@ def request_in(clause: Sequence[str]) -> Request | None:
 
 def _handled(tokens: Sequence[str]) -> Request | None:
     """What follows a word before "the": "wash the cup", "hand the cup over"."""
-    if len(tokens) < 3 or tokens[1] not in _DETERMINERS or tokens[0] in lexicon.ADJECTIVES:
+    if len(tokens) < 3 or tokens[1] not in _DETERMINERS or tokens[0] in lexicon.COLOURS:
         return None
     if tokens[2] in lexicon.LINKS | {"not"}:
         return None  # "cup that is red"
-    items = scan(tokens[:2])
+    items = scan(tokens)
+    clause = parse_phrase(items, 1)[1]
+    if clause < len(items) and items[clause].kind is Kind.LINK:
+        return None  # "shelf the books are on"
     if items[0].kind is not Kind.WORD or lexicon.is_animate(tokens[0]):
         return None
     stop = len(tokens) - (tokens[-1] in _PARTED)
@@ -162,6 +169,8 @@ def _asks(tokens: Sequence[str], led: bool) -> bool:
         )
     if (led and first == "to") or first in _SEEMING:
         return True
+    if after in ("me", "us") and tokens[2:3] and tokens[2] in lexicon.GOALS:
+        return True  # "guide me to the door"
     if first == "take" and tokens[2:3] and tokens[2] in ("left", "right"):
         return not tokens[3:] or tokens[3] in _PARTICLES | {COMMA}
     if base(first) != first:
@@ -225,8 +234,11 @@ class _Skimmer:
         lone = item.kind is Kind.DIRECTION and not self._follows_article(index)
         if lone and phrase.head in _WAYS | MOTIONS:
             return stop, False
-        named = phrase.head not in _WAYS and "parking" not in phrase.text.split()
-        return stop, named and (not phrase.head or base(phrase.head) != phrase.head)
+        words, head = phrase.text.split(), phrase.head
+        if len(words) > 1 and base(words[-1]) and words[-2] not in lexicon.ADJECTIVES:
+            head = lemma(words[-2])  # "the van passes"
+        named = head not in _WAYS and "parking" not in words
+        return stop, named and (not head or base(head) != head)
 
     def _follows_article(self, index: int) -> bool:
         return bool(index) and self.items[index - 1].kind is Kind.ARTICLE
@@ -235,7 +247,7 @@ class _Skimmer:
         """Whether a bare word is a verb or an adverb of the request, and no name."""
         word = self.items[index].word
         after = self.items[index + 1] if index + 1 < len(self.items) else None
-        if word in _SKIPPED or word.endswith("ly") or base(word):
+        if word in _SKIPPED or word.endswith("ly") or base(word) or is_present(word):
             return True
         governed = said in _SPEAKERS | {"to", "not", "and"} | _AUXILIARIES
         taking = after is not None and after.kind in (

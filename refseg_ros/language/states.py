@@ -38,10 +38,12 @@ _ADVERBS: Final = lexicon.word_set(
 )
 """How something is, said after its noun."""
 _CONJUNCTIONS: Final = lexicon.word_set("while as when because since so if although whereas")
-_REREAD: Final = lexicon.word_set("along alongside toward towards ahead couple")
+_MODALS: Final = lexicon.word_set("might may shall")
+_REREAD: Final = _MODALS | lexicon.word_set("along alongside ahead aside couple")
 _POSTURES: Final = lexicon.word_set(
     "sitting standing lying laying hanging leaning seated sits stands lies"
 )
+_UPRIGHT: Final = lexicon.word_set("up down out")
 _SUBJECTS: Final = (Kind.ARTICLE, Kind.PRONOUN)
 _ENDS: Final = (None, Kind.COMMA, Kind.AND, Kind.LINK, Kind.NEGATION)
 
@@ -111,9 +113,9 @@ class _Marker:
         named = following in (Kind.ARTICLE, Kind.WORD)
         if item.word in ("along", "alongside") and named:
             return replace(item, kind=Kind.RELATION, relation=RelationKind.NEXT_TO)
-        if item.word in ("toward", "towards"):
-            return replace(item, kind=Kind.PREPOSITION)
-        if item.word == "ahead" and self._after_noun():
+        if item.word in ("ahead", "aside") and self._after_noun():
+            return replace(item, kind=Kind.LINK)
+        if item.word in _MODALS and self._after_noun() and following is Kind.WORD:
             return replace(item, kind=Kind.LINK)
         if item.word == "couple" and following not in (Kind.WORD, Kind.OF):
             return replace(item, kind=Kind.WORD)
@@ -175,7 +177,8 @@ class _Marker:
         """Where the state ends that begins at an item; the item itself if none does."""
         item = self.items[index]
         word, following = item.word, self._kind(index + 1)
-        linked = self._before() in (Kind.LINK, Kind.NEGATION)
+        denied = self._before() is Kind.NEGATION and self.done[-1].word != "no"
+        linked = denied or self._before() is Kind.LINK
         if word.startswith('"'):
             return index + 1 if self.done else index
         if item.kind is Kind.RELATION and is_present(word) and item.stop == item.start + 1:
@@ -183,6 +186,8 @@ class _Marker:
             return self._end(index + 1) if following is Kind.PREPOSITION else index
         if word in _POSTURES and item.kind is Kind.LINK:
             alone = following in (None, Kind.COMMA, Kind.AND)
+            if self._word(index + 1) in _UPRIGHT and self._kind(index + 2) in _ENDS:
+                return index + 2
             return index + 1 if alone and (self._after_noun() or linked) else index
         if item.kind not in (Kind.WORD, Kind.PREPOSITION, Kind.DIRECTION):
             return index
@@ -193,12 +198,17 @@ class _Marker:
         if is_present(word) and item.kind is not Kind.DIRECTION:
             comma = self._before() in (Kind.COMMA, Kind.AND) and len(self.done) > 1
             heads = comma and following in (*_SUBJECTS, Kind.RELATION)
+            dressed = self._before() is Kind.WORD and self.done[-1].word in lexicon.COLOURS
+            heads = heads or (dressed and following is not Kind.WORD)  # "in red running"
             return self._end(index + 1) if after or linked or heads else index
         if item.kind is not Kind.WORD:
             return index
+        if word.endswith("ly") and (after or linked) and following is Kind.WORD:
+            verb = self._word(index + 1)
+            return self._end(index + 2) if is_past(verb) or is_present(verb) else index
         if self._word(index + 1).startswith('"') and word in lexicon.SAYING:
             return index + 2
-        if word in _ADVERBS and after and following is not Kind.WORD:
+        if word in _ADVERBS and (after or linked) and following is not Kind.WORD:
             return index + 1
         if is_past(word) and (linked or (after and following is not Kind.WORD)):
             return self._end(index + 1)
@@ -245,7 +255,9 @@ class _Marker:
                 index = self._after_phrase(index + 1)
             elif kind is Kind.RELATION and self._kind(index + 1) in _ENDS and not takes:
                 index += 1  # "bent over"
-            elif kind is Kind.WORD and (is_past(word) or is_present(word) or word in _LEFT_SO):
+            elif kind is Kind.WORD and is_present(word):
+                return self._end(index + 1)  # "looking down reading a book"
+            elif kind is Kind.WORD and (is_past(word) or word in _LEFT_SO):
                 index += 1
             else:
                 break
@@ -323,7 +335,7 @@ class _Marker:
             return 0
         if last.kind is Kind.WORD and lexicon.is_animate(last.word):
             self.done.append(Item(Kind.STATE, item.start, item.stop, item.word))
-        elif last.relation is RelationKind.WITH:
+        elif any(before.relation is RelationKind.WITH for before in self.done[-2:]):
             words = range(item.start, item.stop)
             self.done += [Item(Kind.WORD, at, at + 1, self.tokens[at]) for at in words]
         else:
@@ -355,6 +367,8 @@ _HOLDING: Final = lexicon.word_set(
 def _taken_apart(item: Item, tokens: Sequence[str]) -> list[Item]:
     """Items of one that is more before a noun: "in his right hand", "in front of the table"."""
     said = tokens[item.start : item.stop]
+    if item.kind is Kind.WORD and item.word in ("toward", "towards"):
+        return [replace(item, kind=Kind.PREPOSITION)]
     if said[:3] in (["in", "front", "of"], ["in", "back", "of"]) and item.kind is Kind.DIRECTION:
         if said[-1] not in lexicon.FURNITURE:
             return [item]
