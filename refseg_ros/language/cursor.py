@@ -24,7 +24,8 @@ class Cursor:
 
     def unread_words(self) -> list[str]:
         """Words of the items that no reading was found for, in the order said."""
-        items = [item for item in self._items if item in self._unread]
+        unread = {(item.start, item.stop) for item in self._unread}
+        items = [item for item in self._items if (item.start, item.stop) in unread]
         return [
             token
             for item in items

@@ -22,7 +22,7 @@ from refseg_ros.language.spelling import corrected
 from refseg_ros.language.states import with_states
 from refseg_ros.language.tokens import COMMA, lemma, normalise, tokenise
 
-MAX_WORDS: Final = 160
+MAX_WORDS: Final = 128
 """Words of a text that are read; the work grows faster than they do."""
 
 

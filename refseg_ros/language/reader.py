@@ -235,6 +235,9 @@ class Reader(Cursor):
 
     def _is_on_body(self, owner: Draft, landmark: Draft) -> bool:
         """Whether a landmark is worn or held, such that what follows is said of its owner."""
+        following = self._items[self._index : self._index + 2]
+        if len(following) == 2 and following[1].word in lexicon.POSSESSIVES:
+            return False  # "with a cup in her hand"
         acts = self._kind_at(self._index) in (Kind.LINK, Kind.STATE)
         return acts or is_worn(landmark.phrase) or lexicon.is_animate(owner.phrase.head)
 
@@ -273,7 +276,8 @@ class Reader(Cursor):
                 beside = lexicon.RELATION_BESIDE[direction]
                 owner.relations.append(DraftRelation(beside, [Draft(landmark)]))
             self._relate(owner, kind, draft, item.utmost)
-            self._relative = item.word == "whose"
+            if item.word == "whose":
+                self._near, self._relative = draft, True  # "whose hair is red"
 
     def _read_part(self, item: Item, owner: Draft, landmark: NounPhrase) -> None:
         """Read "the left half of the cake": a place in a thing, without a noun of its own."""

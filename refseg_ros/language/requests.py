@@ -64,6 +64,8 @@ _WAYS: Final = lexicon.word_set(
     "attention destination"
 )
 """What one moves in, and what names no thing at all."""
+_FREE: Final = lexicon.word_set("somewhere parking way place spot space lane")
+"""Free space that is looked for: "find me a spot near the door"."""
 _SKIPPED: Final = lexicon.word_set(
     "faster slower straight forward forwards backward backwards ahead away again together careful "
     "aware sure so if when while until till since because once where what whether who well far "
@@ -119,7 +121,7 @@ def request_in(clause: Sequence[str]) -> Request | None:
         if clause[start] in _OPENERS:
             start += 1
             continue
-        speaks = clause[start] in _SPEAKERS | _AUXILIARIES
+        speaks = clause[start] in _SPEAKERS | _AUXILIARIES | {"where"}
         if not (speaks and size > 1) and _asks(clause[start:], start > 0):
             return _Skimmer(list(clause[start:])).request()
         if not size:
@@ -177,7 +179,7 @@ def _asks(tokens: Sequence[str], led: bool) -> bool:
         return base(first) != "" and after in _PARTICLES and first.endswith("ing")
     if first in _HANDLES:
         loose = after in _PARTICLES - lexicon.ARTICLES - {"it", "me", "us"}
-        ways = _WAYS.intersection(tokens[1:4]) - _PARTICLES
+        ways = _FREE.intersection(tokens[1:4])
         moved = (
             after in ("me", "us") and tokens[2:3] and tokens[2] in _PARTICLES - lexicon.ARTICLES
         )

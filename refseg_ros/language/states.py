@@ -34,7 +34,8 @@ _AIMED: Final = lexicon.word_set(
 _NAMING: Final = lexicon.word_set("called named labelled labeled titled marked")
 """Participles that a name follows."""
 _ADVERBS: Final = lexicon.word_set(
-    "outside outdoors indoors alone together upright straight sideways apart upside-down"
+    "outside outdoors indoors alone together upright straight sideways apart upside-down "
+    "asleep awake ajar afloat alive ready able"
 )
 """How something is, said after its noun."""
 _CONJUNCTIONS: Final = lexicon.word_set("while as when because since so if although whereas")
@@ -43,6 +44,7 @@ _REREAD: Final = _MODALS | lexicon.word_set("along alongside ahead aside couple"
 _POSTURES: Final = lexicon.word_set(
     "sitting standing lying laying hanging leaning seated sits stands lies"
 )
+_PIECES: Final = lexicon.word_set("half halves pieces slices two")
 _UPRIGHT: Final = lexicon.word_set("up down out")
 _SUBJECTS: Final = (Kind.ARTICLE, Kind.PRONOUN)
 _ENDS: Final = (None, Kind.COMMA, Kind.AND, Kind.LINK, Kind.NEGATION)
@@ -201,6 +203,8 @@ class _Marker:
             dressed = self._before() is Kind.WORD and self.done[-1].word in lexicon.COLOURS
             heads = heads or (dressed and following is not Kind.WORD)  # "in red running"
             return self._end(index + 1) if after or linked or heads else index
+        if word == "about" and after and self._word(index + 1) == "to":
+            return self._end(index)
         if item.kind is not Kind.WORD:
             return index
         if word.endswith("ly") and (after or linked) and following is Kind.WORD:
@@ -209,7 +213,7 @@ class _Marker:
         if self._word(index + 1).startswith('"') and word in lexicon.SAYING:
             return index + 2
         if word in _ADVERBS and (after or linked) and following is not Kind.WORD:
-            return index + 1
+            return self._end(index + 1) if following is Kind.PREPOSITION else index + 1
         if is_past(word) and (linked or (after and following is not Kind.WORD)):
             return self._end(index + 1)
         if word in _NAMING and after:
@@ -253,6 +257,10 @@ class _Marker:
                 index += 1
             elif kind in (Kind.PREPOSITION, Kind.OF):
                 index = self._after_phrase(index + 1)
+            elif kind is Kind.RELATION and (
+                self._word(index + 1) in _PIECES or self._goes_on(index)
+            ):
+                index = self._after_phrase(index + 1)  # "cut in half"
             elif kind is Kind.RELATION and self._kind(index + 1) in _ENDS and not takes:
                 index += 1  # "bent over"
             elif kind is Kind.WORD and is_present(word):
@@ -262,6 +270,10 @@ class _Marker:
             else:
                 break
         return index
+
+    def _goes_on(self, index: int) -> bool:
+        """Whether "with" belongs to what is denied: "not playing with a ball"."""
+        return self._before() is Kind.NEGATION and self._word(index) == "with"
 
     def _is_aimed(self, index: int, verb: str) -> bool:
         return self.tokens[self.items[index].start] == "at" and verb in _AIMED
@@ -352,7 +364,8 @@ class _Marker:
             stop += 1
         coloured = any(self._word(i) in lexicon.COLOURS for i in range(index, stop))
         named = self._kind(stop) is Kind.WORD and self._word(stop) not in lexicon.ADJECTIVES
-        worn = coloured or self._word(stop) in lexicon.GARMENTS
+        single = not last.word.endswith("s")  # "girls hat" lacks an apostrophe
+        worn = coloured or (single and self._word(stop) in lexicon.GARMENTS)
         acts = lexicon.is_animate(last.word) and last.word not in self.owners
         return named and worn and acts
 

@@ -66,6 +66,8 @@ def usable_exclusion(
 ) -> bool:
     """Whether what a phrase must not be can be told."""
     whole = completed(excluded, phrase)
+    if whole.states:
+        return False  # no look tells surely what something does not do
     named = [whole, *(item for item, _ in looks_of(whole, vocabulary))]
     if vocabulary is not None and any(item.head and item.head not in vocabulary for item in named):
         return False

@@ -17,6 +17,11 @@ _PARTICIPLES: Final = lexicon.word_set(
     "understood upset wept won worn woven wound written"
 )
 """Past participles of irregular verbs; those of others end in -ed."""
+_PASTS: Final = lexicon.word_set(
+    "ate began blew broke came chose drank drove fell flew froze gave grew ran rode sat shook "
+    "spoke stood stole swam threw took tore went woke wore wrote"
+)
+"""Their past forms where those are other words, and none of them a noun."""
 _NOT_PAST: Final = lexicon.word_set("hundred kindred sacred naked bobsled biped")
 
 
@@ -30,4 +35,4 @@ def is_past(word: str) -> bool:
     """Whether a word is the past participle of a verb: "covered", "torn", and not "bed"."""
     stem = word.removesuffix("ed")
     regular = stem != word and stem[-1:] != "e" and any(letter in "aeiouy" for letter in stem)
-    return word in _PARTICIPLES or (regular and word not in _NOT_PAST)
+    return word in _PARTICIPLES or word in _PASTS or (regular and word not in _NOT_PAST)

@@ -61,6 +61,7 @@ def said(text: str) -> dict[str, Any]:
     expression = parse(text)
     target, noted = expression.target, reading(expression)
     looks = (*target.sizes, *target.colours, *target.materials, *target.qualities)
+    looks += tuple(word for state in target.states for word in state.split())
     number: Any = target.count or ("any" if target.is_any else "all" * target.is_plural)
     relations = [
         [item.kind.words, *(_named(landmark) for landmark in item.landmarks)]
