@@ -6,10 +6,12 @@ Scenes are drawn from seeds; of each, the things that are wholly seen at 0.5 to 
 with their true masks. The truth is the middle of a thing's own box and its sides: footprint,
 longer side first, and height. Errors of sizes are shares of the true side; of a thing, the mean
 over its three sides. The depth is exact, or with --sensor as of a depth camera: noise, holes,
-rounding, and rims whose depth is mixed with what lies behind.
+rounding, and rims whose depth is mixed with what lies behind. With --thing missing no thing has a
+depth of its own, with --thing through each has that of what is behind it: neither may have a pose.
 
     python benchmarks/target_3d.py --scenes 150
     python benchmarks/target_3d.py --scenes 150 --sensor
+    python benchmarks/target_3d.py --scenes 40 --sensor --grow 3 --thing missing
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -29,13 +31,15 @@ from refseg_lab.simulation.placement import footprint_corners
 from refseg_lab.simulation.ranging import RangeSpec, depth_image, ranged
 from refseg_lab.simulation.rasteriser import rasterise
 from refseg_lab.simulation.sampling import sample_scene
-from refseg_lab.simulation.scene import ObjectSpec
+from refseg_lab.simulation.scene import ObjectSpec, SceneSpec
 from refseg_ros.geometry import pose_of
 
 WIDTH, HEIGHT = 640, 480
 NEAR, FAR = 0.5, 1.2
 SEEN = 0.98
 """Share of a thing's own pixels that must be visible for it to be unoccluded."""
+OFF = 0.02
+"""Metres from which a pose is of no use."""
 FIRST = 5000
 """Seed of the first scene."""
 
@@ -62,13 +66,25 @@ def truth(item: ObjectSpec) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return np.array([*middle, item.height + tall / 2]), np.array([*sides, tall])
 
 
-def errors(seed: int, profile: str, sensor: RangeSpec | None, grow: int) -> Iterator[Error]:
+def without(spec: SceneSpec, index: int) -> SceneSpec:
+    """A scene without one thing, and whatever that carries."""
+    gone, kept = {index}, []
+    for number, item in enumerate(spec.objects):
+        if item.support in gone or number == index:
+            gone.add(number)
+        else:
+            support = item.support - sum(number < item.support for number in gone)
+            kept.append(replace(item, support=support))
+    return replace(spec, objects=tuple(kept))
+
+
+def errors(
+    seed: int, profile: str, sensor: RangeSpec | None, grow: int, thing: str = "seen"
+) -> Iterator[Error]:
     """One for each thing of a scene that is wholly seen at the distance."""
     spec = sample_scene(seed, profile)
     seen = rasterise(spec, WIDTH, HEIGHT)
-    depth = depth_image(spec, WIDTH, HEIGHT)
-    if sensor is not None:
-        depth = ranged(depth, sensor, np.random.default_rng(seed))
+    clean = depth_image(spec, WIDTH, HEIGHT)
     matrix, pose = spec.camera.intrinsics(WIDTH, HEIGHT), spec.camera.pose()
     for index, item in enumerate(spec.objects):
         mask = seen.instances == index + 1
@@ -78,6 +94,14 @@ def errors(seed: int, profile: str, sensor: RangeSpec | None, grow: int) -> Iter
         whole = mask.sum() >= SEEN * seen.full_areas[index] > 0
         if edge or not whole or not NEAR <= distance <= FAR:
             continue
+        depth = clean
+        if thing == "through":
+            behind = depth_image(without(spec, index), WIDTH, HEIGHT)
+            depth = np.where(mask, behind, clean)
+        if sensor is not None:
+            depth = ranged(depth, sensor, np.random.default_rng(seed))
+        if thing == "missing":
+            depth = np.where(mask, np.float32(0.0), depth)
         if grow:
             kernel = np.ones((2 * abs(grow) + 1,) * 2, np.uint8)
             change = cv2.dilate if grow > 0 else cv2.erode
@@ -118,12 +142,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--profile", default="train", choices=("train", "compose", "shift"))
     parser.add_argument("--sensor", action="store_true", help="depth as of a depth camera")
     parser.add_argument("--grow", type=int, default=0, help="pixels by which masks are too large")
+    parser.add_argument("--thing", default="seen", choices=("seen", "missing", "through"))
     options = parser.parse_args(arguments)
     found: list[Error] = []
     begun = time.process_time()
     for seed in range(FIRST, FIRST + options.scenes):
         sensor = RangeSpec() if options.sensor else None
-        found += errors(seed, options.profile, sensor, options.grow)
+        found += errors(seed, options.profile, sensor, options.grow, options.thing)
     seconds = time.process_time() - begun
     print(f"{'':<12}{'':>12}{'centre, cm':>16}{'size, %':>16}{'height, %':>16}")
     print(f"{'':<12}{'n':>5}{'failed':>7}" + f"{'median':>8}{'90 %':>8}" * 3)
@@ -132,6 +157,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(row("on table", [item for item in found if not item.carried]))
     print(row("carried", [item for item in found if item.carried]))
     print(row("all", found))
+    off = sum(item.centre > OFF for item in found)
+    print(f"{off} of {len(found)} have a pose that is more than {100 * OFF:.0f} cm off")
     print(f"{options.scenes} scenes in {seconds:.0f} s of one core, rendering included")
     return 0
 

@@ -6,6 +6,7 @@ Coordinates are metres in the camera's optical frame (REP-103: x right, y down, 
 
 from __future__ import annotations
 
+from refseg_ros.geometry.lens import Lens
 from refseg_ros.geometry.plane import Plane, find_plane, ring_around
 from refseg_ros.geometry.points import (
     MIN_POINTS,
@@ -15,10 +16,12 @@ from refseg_ros.geometry.points import (
     organised_cloud,
     rotation_from_quaternion,
 )
-from refseg_ros.geometry.pose import Pose, pose_of
+from refseg_ros.geometry.pose import NO_DEPTH, Pose, pose_of
 
 __all__ = [
     "MIN_POINTS",
+    "NO_DEPTH",
+    "Lens",
     "Plane",
     "Pose",
     "Target",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refseg_ros.errors import ImageError
+from refseg_ros.geometry.lens import Lens
 
 MIN_POINTS = 10
 """Fewer pixels with a depth do not make a position."""
@@ -38,14 +39,18 @@ class Target:
 
 
 def deproject(
-    mask: NDArray[np.bool_], depth: NDArray[np.float32], intrinsics: NDArray[np.float64]
+    mask: NDArray[np.bool_],
+    depth: NDArray[np.float32],
+    intrinsics: NDArray[np.float64],
+    lens: Lens | None = None,
 ) -> NDArray[np.float64]:
-    """Points of the masked pixels that have a depth (pinhole model, no distortion).
+    """Points of the masked pixels that have a depth.
 
     Args:
         mask: (H, W) bool.
         depth: (H, W) float32 metres along the optical axis; 0, NaN and infinity are unknown.
         intrinsics: (3, 3) float64 camera matrix in pixels.
+        lens: Distortion of an image that is not rectified.
 
     Returns:
         (P, 3) float64 ``x, y, z`` in metres, in the order of the pixels.
@@ -53,17 +58,35 @@ def deproject(
     Raises:
         ValueError: Mask and depth differ in size.
     """
+    points = _placed(mask, depth, intrinsics, lens)[2]
+    return points if lens is None else points[np.isfinite(points).all(1)]
+
+
+def _placed(
+    mask: NDArray[np.bool_],
+    depth: NDArray[np.float32],
+    intrinsics: NDArray[np.float64],
+    lens: Lens | None,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Rows and columns of masked pixels with a depth, and their points; NaN without a ray."""
     if mask.shape != depth.shape:
         raise ValueError(f"depth: expected the mask's size {mask.shape}, got {depth.shape}")
     rows, columns = np.nonzero(mask & known(depth))
     z = depth[rows, columns].astype(np.float64)
+    if lens is not None:
+        rays = lens.straightened(np.stack([columns, rows], 1), intrinsics)
+        z[~np.isfinite(rays).all(1)] = np.nan
+        return rows, columns, np.concatenate([rays * z[:, None], z[:, None]], 1)
     x = (columns - intrinsics[0, 2]) / intrinsics[0, 0] * z
     y = (rows - intrinsics[1, 2]) / intrinsics[1, 1] * z
-    return np.stack([x, y, z], axis=1)
+    return rows, columns, np.stack([x, y, z], axis=1)
 
 
 def organised_cloud(
-    mask: NDArray[np.bool_], depth: NDArray[np.float32], intrinsics: NDArray[np.float64]
+    mask: NDArray[np.bool_],
+    depth: NDArray[np.float32],
+    intrinsics: NDArray[np.float64],
+    lens: Lens | None = None,
 ) -> NDArray[np.float32]:
     """Points of the masked pixels, each at its pixel.
 
@@ -71,6 +94,7 @@ def organised_cloud(
         mask: (H, W) bool; all true for the whole scene.
         depth: (H, W) float32 metres; 0, negative, NaN and infinity are unknown.
         intrinsics: (3, 3) float64 camera matrix in pixels.
+        lens: Distortion of an image that is not rectified.
 
     Returns:
         (H, W, 3) float32 ``x, y, z`` in metres, NaN outside the mask and where no depth is known.
@@ -78,9 +102,9 @@ def organised_cloud(
     Raises:
         ValueError: Mask and depth differ in size.
     """
-    points = deproject(mask, depth, intrinsics)
+    rows, columns, points = _placed(mask, depth, intrinsics, lens)
     cloud = np.full((*mask.shape, 3), np.nan, np.float32)
-    cloud[mask & known(depth)] = points
+    cloud[rows, columns] = points
     return cloud
 
 
@@ -105,7 +129,10 @@ def rotation_from_quaternion(x: float, y: float, z: float, w: float) -> NDArray[
 
 
 def locate(
-    mask: NDArray[np.bool_], depth: NDArray[np.float32], intrinsics: NDArray[np.float64]
+    mask: NDArray[np.bool_],
+    depth: NDArray[np.float32],
+    intrinsics: NDArray[np.float64],
+    lens: Lens | None = None,
 ) -> Target | None:
     """Position and size of the visible part of a masked thing.
 
@@ -113,6 +140,7 @@ def locate(
         mask: (H, W) bool.
         depth: (H, W) float32 metres; 0, NaN and infinity are unknown.
         intrinsics: (3, 3) float64 camera matrix in pixels.
+        lens: Distortion of an image that is not rectified.
 
     Returns:
         The target, or None if fewer than :data:`MIN_POINTS` pixels have a depth.
@@ -120,7 +148,7 @@ def locate(
     Raises:
         ValueError: Mask and depth differ in size.
     """
-    points = deproject(mask, depth, intrinsics)
+    points = deproject(mask, depth, intrinsics, lens)
     if len(points) < MIN_POINTS:
         return None
     low, high = np.percentile(points, (_RIM_PERCENT, 100.0 - _RIM_PERCENT), axis=0)

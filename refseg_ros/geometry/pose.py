@@ -10,9 +10,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from refseg_ros.geometry.lens import Lens
 from refseg_ros.geometry.plane import ON_PLANE, Matrix, Plane, Vector, find_plane, ring_around
 from refseg_ros.geometry.points import MIN_POINTS, deproject, known
 
+NO_DEPTH: Final = "no depth on the target"
+"""How the reason begins why a thing has no pose, if it has no position either."""
+MIN_SHARE: Final = 0.25
+"""Share of the pixels within a mask's rim that must have a depth to be trusted.
+
+Of 210 rendered things under a sensor's noise, their masks up to 6 pixels too wide, all had 0.66 or
+more; without depth on the thing itself none had more than 0.09."""
+FARTHEST: Final = 100.0
+"""Metres beyond which a depth is none of a camera's."""
 STEEP: Final = 8.0
 """Step of the depth between neighbours, in sizes of a pixel, from which a pixel lies on a rim."""
 SQUARE: Final = 0.9
@@ -23,6 +33,11 @@ _ISLAND: Final = 0.05  # share of the largest patch below which a patch is no pa
 _FOOT: Final = 0.005  # metres above its base below which a mask may show the table beside it
 _BESIDE: Final = 0.02  # metres around a thing where what carries it is looked for
 _TOP: Final = 0.15  # share of the height that is its top
+_FLAT: Final = 0.0025
+"""Metres above what carries it below which most of a thing cannot be told from that.
+
+Of the things above the thinnest, a spoon, had 0.004; seen through, none more than 0.0003."""
+_RIM: Final = 0.1  # width of the rim that a mask may have wrong, in sides of a square as large
 _TRIM: Final = (0.5, 99.5)  # percentiles between which extents are taken
 _DEEPER: Final = 0.004  # metres behind what is seen from which a point is hidden
 
@@ -72,6 +87,7 @@ def pose_of(
     depth: NDArray[np.float32],
     intrinsics: Matrix,
     plane: Plane | None = None,
+    lens: Lens | None = None,
 ) -> tuple[Pose | None, str]:
     """Position, orientation and size of a masked thing.
 
@@ -79,34 +95,55 @@ def pose_of(
         mask: (H, W) bool.
         depth: (H, W) float32 metres along the optical axis, registered to the picture; 0,
             negative, NaN and infinity are unknown.
-        intrinsics: (3, 3) float64 camera matrix in pixels, rectified.
+        intrinsics: (3, 3) float64 camera matrix in pixels.
         plane: What the scene stands on; found around the mask without it.
+        lens: Distortion of an image that is not rectified.
 
     Returns:
-        The pose and "", or None and why there is none.
+        The pose and "", or None and why there is none; that begins with :data:`NO_DEPTH` where
+        the depth in the mask is not that of the thing.
 
     Raises:
         ValueError: Mask and depth differ in size.
     """
-    ring = deproject(ring_around(mask), depth, intrinsics)
+    ring = deproject(ring_around(mask), depth, intrinsics, lens)
     trusted = without_rim(mask, depth, intrinsics)
-    points = deproject(trusted, depth, intrinsics)
+    points = deproject(trusted, depth, intrinsics, lens)
     if len(points) < MIN_POINTS:
         return None, (
             f"only {len(points)} of the mask's {int(mask.sum())} pixels have a depth to be "
             f"trusted; {MIN_POINTS} are needed"
         )
+    inner = _within_rim(mask)
+    share = float(trusted[inner].mean())
+    if share < MIN_SHARE:
+        return None, (
+            f"{NO_DEPTH}: {share:.0%} of the pixels within its rim have one to be trusted, "
+            f"{MIN_SHARE:.0%} are needed"
+        )
+    if (far := float(np.median(points[:, 2]))) > FARTHEST:
+        return None, f"{NO_DEPTH}: it would be {far:.4g} m away; send metres in 32FC1"
     plane = plane or find_plane(ring)
     if plane is None:
         return None, "the depth around the mask shows no plane that it could stand on"
     axes = _axes(plane)
     placed = points @ axes + (0.0, 0.0, plane.offset)
     base = _base(placed, ring @ axes + (0.0, 0.0, plane.offset))
+    own = deproject(trusted & inner, depth, intrinsics, lens)
+    above = float(np.median(plane.heights(own))) - base if len(own) >= MIN_POINTS else 0.0
+    if above < -ON_PLANE:
+        return None, f"{NO_DEPTH}: it would lie {-above:.3g} m behind what it stands on"
+    if above < _FLAT:
+        return None, (
+            "its depth is that of what it lies on, from which it cannot be told: it is as flat as "
+            "paper, or seen through like glass"
+        )
     top = max(base, float(np.percentile(placed[:, 2], _TRIM[1])))
     body = placed[placed[:, 2] > base + min(_FOOT, 0.2 * (top - base))]
     if len(body) < MIN_POINTS:
         body = placed
-    behind = _hidden(body, top - _TOP * (top - base), axes, plane, depth, trusted, intrinsics)
+    cap = top - _TOP * (top - base)
+    behind = _hidden(body, cap, axes, plane, depth, trusted, intrinsics, lens)
     middle, turn, sides = _footprint(np.concatenate([body[:, :2], behind[:, :2]]))
     rotation = axes @ turn
     centre = axes @ (*middle, (base + top) / 2 - plane.offset)
@@ -153,6 +190,17 @@ def without_rim(
     return kept
 
 
+def _within_rim(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pixels of a mask that are not near its outline; all of one without such pixels."""
+    kept = np.zeros_like(mask)
+    window = _window(mask)
+    side = 2 * max(1, round(_RIM * float(np.sqrt(mask.sum())))) + 1
+    # With a border: the mask ends at that of its window.
+    framed = cv2.copyMakeBorder(mask[window].astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+    kept[window] = cv2.erode(framed, np.ones((side, side), np.uint8))[1:-1, 1:-1] > 0
+    return kept if kept.any() else mask
+
+
 def _window(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
     """Rows and columns of a mask: a small part of most pictures. Nothing of an empty one."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
@@ -196,6 +244,7 @@ def _hidden(
     depth: NDArray[np.float32],
     trusted: NDArray[np.bool_],
     intrinsics: Matrix,
+    lens: Lens | None,
 ) -> Matrix:
     """(Q, 3): points turned half about the axis of the top, where they would not be seen."""
     low, high = np.percentile(body[body[:, 2] >= above, :2], _TRIM, axis=0)
@@ -204,9 +253,10 @@ def _hidden(
     seen = (turned - (0.0, 0.0, plane.offset)) @ axes.T
     front = seen[:, 2] > 0
     turned, seen = turned[front], seen[front]
-    pixels = np.rint((seen / seen[:, 2:]) @ intrinsics[:2].T).astype(np.int64)
-    inside = ((pixels >= 0) & (pixels < depth.shape[::-1])).all(1)
-    turned, seen, pixels = turned[inside], seen[inside], pixels[inside]
+    flat = (seen / seen[:, 2:]) @ intrinsics[:2].T
+    places = np.rint(flat if lens is None else lens.bent(seen, intrinsics))
+    inside = ((places >= 0) & (places < depth.shape[::-1])).all(1)
+    turned, seen, pixels = turned[inside], seen[inside], places[inside].astype(np.int64)
     columns, rows = pixels.T
     hidden = trusted[rows, columns] & (seen[:, 2] > depth[rows, columns] + _DEEPER)
     return turned[hidden]

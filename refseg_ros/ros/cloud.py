@@ -25,7 +25,7 @@ def to_cloud(
 
     Args:
         mask: (H, W) bool.
-        measured: (H, W) float32 metres and the (3, 3) camera matrix.
+        measured: (H, W) float32 metres, the (3, 3) camera matrix and the lens.
         image: (H, W, 3) uint8 RGB.
         header: Of the image.
 

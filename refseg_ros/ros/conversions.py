@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
+from sensor_msgs.msg import CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 
 from refseg_ros.errors import ImageError
@@ -30,8 +30,7 @@ _TO_RGB = {
     "mono8": cv2.COLOR_GRAY2RGB,
 }
 
-_SHORTEST_FOCUS, _LARGEST_ENTRY = 1e-3, 1e7  # pixels of a camera matrix
-
+_NO_DEPTH = 65535
 _DEPTH_TYPES: dict[str, np.dtype[Any]] = {
     "16UC1": np.dtype(np.uint16),
     "32FC1": np.dtype(np.float32),
@@ -161,7 +160,8 @@ def depth_from_image(message: Image) -> NDArray[np.float32]:
         message: Encoding 16UC1 (millimetres) or 32FC1 (metres), either byte order.
 
     Returns:
-        (H, W) float32 metres; 0 where the depth is unknown (0, NaN, infinite or negative).
+        (H, W) float32 metres; 0 where the depth is unknown: 0, NaN, infinite or negative, and the
+        greatest of 16 bits, by which some cameras say so.
 
     Raises:
         ImageError: Another encoding, no pixels, or a length that does not agree with the others.
@@ -178,26 +178,10 @@ def depth_from_image(message: Image) -> NDArray[np.float32]:
     order = kind.newbyteorder(">" if message.is_bigendian else "<")
     values = np.ascontiguousarray(rows).view(order).astype(np.float32)
     if encoding == "16UC1":
+        values[values == _NO_DEPTH] = 0.0
         return values * np.float32(0.001)
     values[~(np.isfinite(values) & (values > 0))] = 0.0
     return values
-
-
-def intrinsics_from_info(info: CameraInfo) -> NDArray[np.float64] | None:
-    """Camera matrix of a rectified image.
-
-    Args:
-        info: P is taken where it is set (rectified image), else K.
-
-    Returns:
-        (3, 3) float64 in pixels, or None if it is not calibrated or no camera has such values.
-    """
-    projection = np.array(info.p, np.float64).reshape(3, 4)[:, :3]
-    matrix = projection if projection[0, 0] else np.array(info.k, np.float64).reshape(3, 3)
-    focal = min(matrix[0, 0], matrix[1, 1])
-    # NaN is in no range. Outside of these a position would be infinite.
-    usable = focal > _SHORTEST_FOCUS and (np.abs(matrix) < _LARGEST_ENTRY).all()
-    return matrix if usable else None
 
 
 def to_image(pixels: NDArray[Any], encoding: str, header: Header) -> Image:

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refseg_ros.errors import ImageError
-from refseg_ros.ros.conversions import depth_from_image, intrinsics_from_info
+from refseg_ros.geometry import Lens
+from refseg_ros.ros.calibration import Calibration, calibration_of, same_frame
+from refseg_ros.ros.conversions import depth_from_image
 
-Measured = tuple[NDArray[np.float32], NDArray[np.float64]]
-"""(H, W) metres, 0 where unknown, and the (3, 3) camera matrix."""
+Measured = tuple[NDArray[np.float32], NDArray[np.float64], Lens | None]
+"""(H, W) metres, 0 where unknown; the (3, 3) camera matrix; the lens of an unrectified image."""
 
 _KEPT = 8
 _COMING = 0.15  # seconds for which a depth image is waited for that comes after its colour image
@@ -35,9 +37,13 @@ class DepthStore:
     image would be gone when it is wanted. A view that is known again is answered at once, and its
     depth image may come just after the colour image: it is waited for. Any thread may call, but
     the one that :meth:`put` is called from must not :meth:`read`.
+
+    Args:
+        rectified: Whether the images are rectified, whatever distortion camera_info holds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rectified: bool = False) -> None:
+        self._rectified = rectified
         self._lock = threading.Condition()
         self._last_time = -math.inf
         self._recent: deque[Any] = deque(maxlen=_KEPT)
@@ -100,26 +106,32 @@ class DepthStore:
         apart = nanoseconds(nearest.header) - stamp
         return abs(apart) <= slop * 1e9 or nanoseconds(self._recent[-1].header) > stamp
 
-    def intrinsics(self, size: tuple[int, int]) -> tuple[NDArray[np.float64] | None, str]:
-        """The camera matrix of images of a size.
+    def intrinsics(
+        self, size: tuple[int, int], header: Any
+    ) -> tuple[NDArray[np.float64] | None, str]:
+        """The camera matrix of an image.
 
         Args:
             size: Height and width of the image in pixels.
+            header: That of the image.
 
         Returns:
             (3, 3) float64 or None, and why there is none.
         """
+        found, problem = self._calibration(size, header)
+        return (None, problem) if found is None else (found.matrix, "")
+
+    def _calibration(self, size: tuple[int, int], header: Any) -> tuple[Calibration | None, str]:
         with self._lock:
             info = self._info
         if info is None:
             return None, "there is no camera_info"
-        matrix = intrinsics_from_info(info)
-        if matrix is None:
-            return None, "camera_info holds no calibration (its K and P are zero)"
-        height, width = size
-        if (info.height, info.width) != (height, width):
-            return None, f"camera_info is for {info.width}x{info.height}, not {width}x{height}"
-        return matrix, ""
+        if not same_frame(info.header, header):
+            return None, (
+                f"camera_info is of the frame {info.header.frame_id}, the image of "
+                f"{header.frame_id}; it must be the colour camera's own"
+            )
+        return calibration_of(info, size, self._rectified)
 
     def read(self, size: tuple[int, int], header: Any, slop: float) -> tuple[Measured | None, str]:
         """The depth image of an image, and the camera matrix.
@@ -130,8 +142,8 @@ class DepthStore:
             slop: Largest difference of stamps in seconds.
 
         Returns:
-            (H, W) float32 metres, 0 where unknown, and (3, 3) float64, or None; and what is wrong
-            with the depth input: empty if nothing is, or if there is no such input at all.
+            What was measured, or None; and what is wrong with the depth input: empty if nothing
+            is, or if there is no such input at all.
         """
         stamp = nanoseconds(header)
         with self._lock:
@@ -143,9 +155,14 @@ class DepthStore:
             return None, f"no depth image within {slop:g} s of the image"
         if not informed:
             return None, "depth images come, but no camera_info"
-        matrix, problem = self.intrinsics(size)
-        if matrix is None:
+        camera, problem = self._calibration(size, header)
+        if camera is None:
             return None, problem
+        if not same_frame(message.header, header):
+            return None, (
+                f"depth is in the frame {message.header.frame_id}, the image in "
+                f"{header.frame_id}; register depth to the colour camera"
+            )
         height, width = size
         # Before its pixels are read: it may be as large as it likes.
         if (message.height, message.width) != size:
@@ -157,4 +174,4 @@ class DepthStore:
             depth = depth_from_image(message)
         except ImageError as error:
             return None, f"depth image: {error}"
-        return (depth, matrix), ""
+        return (depth, camera.matrix, camera.lens), ""

@@ -211,7 +211,7 @@ class ReferenceFrame:
             return None, None
         try:
             rotation, _ = frames.transform(name)
-            intrinsics, missing = depth.intrinsics(size)
+            intrinsics, missing = depth.intrinsics(size, header)
             if intrinsics is None:
                 raise FrameError(missing)
             found = Viewpoint(name, rotation)

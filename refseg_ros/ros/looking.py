@@ -144,7 +144,7 @@ class Looking:
         measured, _ = self._depth.read(self.size, seen.header, self._values["depth_slop"])
         if agrees and measured is None:
             return observation
-        depth, matrix = measured or (None, matrix)
+        depth, matrix = measured[:2] if measured else (None, matrix)
         return self._observer.measure(depth, matrix, known if agrees else wanted)
 
     def _viewpoint(

@@ -29,6 +29,7 @@ from refseg_ros.loading import LOADING
 from refseg_ros.methods.catalogue import with_method
 from refseg_ros.ros import qos
 from refseg_ros.ros.answering import Answering
+from refseg_ros.ros.calibration import is_rectified
 from refseg_ros.ros.calls import Calls
 from refseg_ros.ros.commands import Commands
 from refseg_ros.ros.depth import DepthStore
@@ -112,7 +113,8 @@ class SegmenterNode(LifecycleNode):
         self._turn = turn or FairLock()
         self._health = Health()
         self._values = Parameters(self, SEGMENTER_PARAMETERS, self._on_parameter)
-        self._depth = DepthStore()
+        geometry, topic = self._values["image_geometry"], self.resolve_topic_name("image")
+        self._depth = DepthStore(is_rectified(geometry, topic))
         self._connection = Connection(lambda: transforms(self), self._values)
         self._frame = ReferenceFrame()
         self._places = Places(self._depth, self._values, self._connection)

@@ -106,6 +106,14 @@ SEGMENTER_PARAMETERS = (
         dynamic=True,
     ),
     Rule(
+        "image_geometry",
+        "auto",
+        "Whether the image is rectified. distorted: positions are found by K and D of "
+        "camera_info; rectified: by its P, whatever D is. auto: rectified if the image topic's "
+        "name says so (image_rect).",
+        choices=("auto", "rectified", "distorted"),
+    ),
+    Rule(
         "reference_frame",
         "",
         "tf frame whose left, right, front and back commands mean, such as base_link (x forward, "

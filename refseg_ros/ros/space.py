@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass, field, replace
 
@@ -13,10 +14,12 @@ from numpy.typing import NDArray
 from std_msgs.msg import Header
 
 from refseg_ros.errors import ImageError
-from refseg_ros.geometry import Pose, locate, pose_of
+from refseg_ros.geometry import NO_DEPTH, Pose, locate, pose_of
 from refseg_ros.ros.depth import DepthStore, Measured
 from refseg_ros.ros.frames import Connection, FrameError, ImageFrames
 from refseg_ros.ros.parameters import Parameters
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def place_of(mask: NDArray[np.bool_], measured: Measured | None, problem: str) -
 
     Args:
         mask: (H, W) bool, somewhere true.
-        measured: The depth image of the same view and the camera matrix; None without.
+        measured: The depth image of the same view and the camera that took it; None without.
         problem: Why there are none.
 
     Returns:
@@ -57,10 +60,13 @@ def place_of(mask: NDArray[np.bool_], measured: Measured | None, problem: str) -
     """
     if measured is None:
         return Place(problem=problem)
-    seen = locate(mask, *measured)
+    depth, matrix, lens = measured
+    seen = locate(mask, depth, matrix, lens)
     if seen is None:
         return Place(measured=measured, problem="the target has no valid depth")
-    pose, reason = pose_of(mask, *measured)
+    pose, reason = pose_of(mask, depth, matrix, lens=lens)
+    if reason.startswith(NO_DEPTH):
+        return Place(measured=measured, problem=reason)
     problem = "" if pose else f"the target has no pose: {reason}"
     return Place(seen.position, pose, None, measured, problem)
 
@@ -76,6 +82,7 @@ class Places:
 
     def __init__(self, depth: DepthStore, values: Parameters, connection: Connection) -> None:
         self._depth, self._values, self._connection = depth, values, connection
+        self._failure = ""  # the last one that was logged
 
     def of(
         self, mask: NDArray[np.bool_], header: Header, frames: ImageFrames | None = None
@@ -88,10 +95,16 @@ class Places:
             frames: How frames lay at its moment, if that was looked up before.
         """
         size = (mask.shape[0], mask.shape[1])
-        place = place_of(mask, *self._depth.read(size, header, self._values["depth_slop"]))
-        if place.pose is None:
-            return place
-        return self._in_frame(place, place.pose, header, frames or self._connection.at(header))
+        try:
+            place = place_of(mask, *self._depth.read(size, header, self._values["depth_slop"]))
+            if place.pose is None:
+                return place
+            return self._in_frame(place, place.pose, header, frames or self._connection.at(header))
+        except Exception as error:  # whatever it is, it takes nothing from the mask
+            if repr(error) != self._failure:
+                _LOGGER.exception("the place of a target cannot be told")
+            self._failure = repr(error)
+            return Place(problem=f"the place of the target cannot be told: {error!r}")
 
     def _in_frame(self, place: Place, pose: Pose, header: Header, frames: ImageFrames) -> Place:
         """A place with its pose in the frame that is asked for, or with what is wrong."""

@@ -24,10 +24,10 @@ from refseg_ros.errors import ImageError
 from refseg_ros.geometry import locate
 from refseg_ros.language import parse
 from refseg_ros.language.tokens import MAX_CHARS
+from refseg_ros.ros.calibration import calibration_of
 from refseg_ros.ros.conversions import (
     check_pixels,
     depth_from_image,
-    intrinsics_from_info,
     rgb_from_compressed,
 )
 from refseg_ros.ros.health import shown
@@ -149,11 +149,12 @@ def test_any_damaged_picture_is_read_or_refused(
     st.lists(st.floats(), min_size=9, max_size=9), st.lists(st.floats(), min_size=12, max_size=12)
 )
 def test_any_calibration_is_usable_or_none(k: list[float], p: list[float]) -> None:
-    matrix = intrinsics_from_info(CameraInfo(k=k, p=p))
-    if matrix is None:
+    camera, problem = calibration_of(CameraInfo(k=k, p=p, height=2, width=2), (2, 2))
+    assert (camera is None) is bool(problem)
+    if camera is None:
         return
-    assert np.isfinite(matrix).all()
-    found = locate(np.ones((2, 2), np.bool_), np.ones((2, 2), np.float32), matrix)
+    assert np.isfinite(camera.matrix).all()
+    found = locate(np.ones((2, 2), np.bool_), np.ones((2, 2), np.float32), camera.matrix)
     assert found is None or np.isfinite([found.distance, *found.position, *found.extent]).all()
 
 

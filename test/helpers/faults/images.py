@@ -15,6 +15,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
 
 from refseg_ros.results import Status
 from refseg_ros.ros import qos
@@ -199,6 +200,33 @@ def lying_info(stand: Stand) -> str:
     assert inputs.answer().distance > 0
     inputs.close()
     return f"the mask; /diagnostics: {said[0]}; the distance is back with the calibration"
+
+
+@fault(
+    "depth and calibration of another frame, depth in millimetres as 32FC1, depth behind the "
+    "table, a camera matrix that no camera has",
+    "the mask without a position, and what is wrong",
+    slow=True,
+)
+def depth_of_another_camera(stand: Stand) -> str:
+    inputs, header = WithDepth(stand), stand.peer.image(SMALL).header
+    said = []
+    for factor, info, words in (
+        (1.0, {"header": Header(frame_id="infra_frame")}, "of the frame infra_frame"),
+        (1000.0, {}, "send metres in 32FC1"),
+        (20.0, {}, "behind what it stands on"),
+        (1.0, {"k": [5e2, 0.0, -1e6, 0.0, 5e2, 240.0, 0.0, 0.0, 1.0]}, "centre -1e+06"),
+    ):
+        metres, item = inputs.scene.frame.depth.copy(), inputs.scene.referrals[0]
+        there = np.isin(inputs.scene.frame.instances, stand.numbers(item))
+        metres[there if factor == 20.0 else ...] *= factor
+        result = inputs.answer(to_image(metres, "32FC1", header), **info)
+        assert math.isnan(result.distance)
+        assert words in result.space_problem, result.space_problem
+        said.append(result.space_problem)
+        inputs.scene = stand.scene()
+    inputs.close()
+    return f"the mask; {said[2]}; {said[3]}"
 
 
 @fault(

@@ -24,7 +24,8 @@ from refseg_lab.ros.camera_node import FILM_LENGTH
 from refseg_lab.simulation.bundle import bundled_scenes
 from refseg_lab.simulation.sequences import sample_film
 from refseg_ros.ros import qos
-from refseg_ros.ros.conversions import depth_from_image, intrinsics_from_info, rgb_from_image
+from refseg_ros.ros.calibration import calibration_of
+from refseg_ros.ros.conversions import depth_from_image, rgb_from_image
 
 TOPICS = {
     "image": Image,
@@ -112,8 +113,10 @@ def test_the_camera_shows_scenes_with_their_ground_truth(
     assert depth.shape == (480, 640)
     assert 0.2 < np.median(depth) < 5.0
     assert messages["image"].header.frame_id == "camera_optical_frame"
-    matrix = intrinsics_from_info(messages["camera_info"])
-    np.testing.assert_allclose(matrix, scenes[0].frame.intrinsics, rtol=1e-6)
+    camera, problem = calibration_of(messages["camera_info"], (480, 640))
+    assert camera is not None, problem
+    assert camera.lens is None
+    np.testing.assert_allclose(camera.matrix, scenes[0].frame.intrinsics, rtol=1e-6)
     ids = {item["id"] for item in facts["objects"]}
     assert facts["scene"] == first
     assert set(np.unique(instances)) <= {0, *ids}

@@ -70,7 +70,8 @@ def calibrate(peer: Peer, bench: Bench) -> None:
     info = CameraInfo(height=20, width=30)
     info.k = [50.0, 0.0, 14.5, 0.0, 50.0, 9.5, 0.0, 0.0, 1.0]
     publisher.publish(info)
-    peer.wait(lambda: bench.node._depth.intrinsics((20, 30))[0] is not None, "camera_info")
+    store = bench.node._depth
+    peer.wait(lambda: store.intrinsics((20, 30), Header())[0] is not None, "camera_info")
 
 
 def set_frame(bench: Bench, name: str) -> None:

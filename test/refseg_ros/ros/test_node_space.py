@@ -22,7 +22,7 @@ from ros_peer import FRAME_ID, NAMESPACE
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from visualization_msgs.msg import Marker, MarkerArray
 
-from refseg_ros.results import Proposals
+from refseg_ros.results import Proposals, Status
 from refseg_ros.ros import qos
 from refseg_ros.ros.conversions import to_image
 from refseg_ros.ros.frames import FrameError
@@ -34,6 +34,11 @@ TOWER = 2  # 6 cm wide and deep, 16 cm tall, 0.15 m to the right of the camera
 PICTURE = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
 TURN = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 SHIFT = np.array([0.1, -0.2, 0.6])
+
+
+def on_the_tower(metres: float) -> np.ndarray:
+    """The depth image with one depth wherever the tower is seen."""
+    return np.where(MASKS.masks[TOWER], metres, METRES)
 
 
 class Tower(LeftHalf):
@@ -90,6 +95,8 @@ class Camera:
         size: tuple[int, int] = (240, 320),
         late: float = 0.0,
         pixels: np.ndarray | None = None,
+        depth_frame: str = FRAME_ID,
+        **calibration: Any,
     ) -> Any:
         """The result of the next picture: another each time, unless it is given."""
         image = self.peer.image(
@@ -97,12 +104,15 @@ class Camera:
         )
         if size[0]:
             info = CameraInfo(height=size[0], width=size[1], k=table_rays.K.ravel().tolist())
+            info.header.frame_id = calibration.pop("info_frame", FRAME_ID)
+            for name, value in calibration.items():
+                setattr(info, name, value)
             self._info.publish(info)
         if metres is not None:
             values = metres.astype(np.float32)
             if encoding == "16UC1":
                 values = (metres * 1000).astype(np.uint16)
-            depth = to_image(values, encoding, type(image.header)(frame_id=FRAME_ID))
+            depth = to_image(values, encoding, type(image.header)(frame_id=depth_frame))
             depth.header.stamp.sec = image.header.stamp.sec
             depth.header.stamp.nanosec = image.header.stamp.nanosec + int(late * 1e9)
             self._depth.publish(depth)
@@ -195,6 +205,14 @@ def test_without_a_plane_there_is_a_point_and_a_reason(camera: Camera) -> None:
         ({"metres": METRES[::2, ::2]}, "depth is 160x120"),
         ({"late": 0.08}, "no depth image within 0.05 s"),
         ({"encoding": "8UC1"}, "8UC1"),
+        ({"depth_frame": "depth_optical"}, "depth is in the frame depth_optical, the image in"),
+        ({"info_frame": "depth_optical"}, "camera_info is of the frame depth_optical"),
+        ({"metres": METRES * 1000}, "no depth on the target: it would be"),
+        ({"metres": np.full_like(METRES, 65.535), "encoding": "16UC1"}, "no valid depth"),
+        ({"metres": on_the_tower(65.535), "encoding": "16UC1"}, "no valid depth"),
+        ({"metres": on_the_tower(30.0)}, "no depth on the target: it would lie"),
+        ({"k": [300.0, 0.0, -1e6, 0.0, 300.0, 120.0, 0.0, 0.0, 1.0]}, "centre -1e+06, 120"),
+        ({"d": [0.1] * 3, "distortion_model": "odd"}, "'odd' of 3 coefficients"),
     ],
 )
 def test_what_is_missing_is_said(camera: Camera, given: dict[str, Any], words: str) -> None:
@@ -204,6 +222,29 @@ def test_what_is_missing_is_said(camera: Camera, given: dict[str, Any], words: s
     assert not result.has_pose
     assert np.isnan([result.distance, *vector(result.point), *vector(result.size)]).all()
     assert words in camera.peer.figures()["message"]
+
+
+def test_distortion_is_taken_out_unless_the_image_is_rectified(camera: Camera) -> None:
+    bent = {"d": [-0.9, 0.0, 0.0, 0.0, 0.0], "distortion_model": "plumb_bob"}
+    straight, distorted = camera.answer(), camera.answer(**bent)
+    assert distorted.has_pose
+    off = np.subtract(vector(distorted.point), vector(straight.point))
+    assert 0.005 < np.linalg.norm(off) < 0.1
+    camera.bench.node._depth._rectified = True
+    assert vector(camera.answer(**bent).point) == pytest.approx(vector(straight.point), abs=1e-6)
+
+
+def test_what_space_cannot_tell_takes_nothing_from_the_mask(
+    camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*args: Any, **kwargs: Any) -> Any:
+        raise IndexError("index -1 is out of bounds")
+
+    monkeypatch.setattr("refseg_ros.ros.space.pose_of", fails)
+    result = camera.answer()
+    assert (result.status, result.area) == (Status.SELECTED, MASKS.areas[TOWER])
+    assert "cannot be told: IndexError" in result.space_problem
+    assert not result.has_pose
 
 
 def test_the_pose_comes_in_the_frame_that_is_asked_for(camera: Camera, known: Known) -> None:
