@@ -35,6 +35,8 @@ class JsonLines:
         self.found: list[dict[str, Any]] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if path.exists() and not path.is_file():  # a pipe would be waited for
+                raise DatasetError(f"{path}: is no regular file; move it elsewhere")
             self._stream: IO[bytes] = path.open("ab+")
             self._read(dict(run))
         except OSError as error:
@@ -49,10 +51,10 @@ class JsonLines:
             try:
                 values = json.loads(line)
                 if number == 0:
-                    self._check_run(values["run"], run)
+                    self._check_run(dict(values["run"]), run)
                 else:
                     self.found.append(dict(values))
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise self.bad_line(number + 1, error) from None
             whole += len(line)
         self._stream.truncate(whole)

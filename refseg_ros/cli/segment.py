@@ -119,12 +119,18 @@ class OutputPaths:
         from refseg_ros.image_io import check_writable
 
         for path in self.named.values():
-            if path.resolve() == image.resolve():
+            if _is_same_file(path, image):
                 raise RefsegError(f"{path}: would overwrite the input; choose another name")
             check_writable(path)
         for (first, path), (second, other) in itertools.combinations(self.named.items(), 2):
-            if path.resolve() == other.resolve():
+            if _is_same_file(path, other):
                 raise RefsegError(f"{path}: {first} and {second} name the same file")
+
+
+def _is_same_file(one: Path, two: Path) -> bool:
+    """Whether two names are of one file; a hard link is another name of it."""
+    both = one.exists() and two.exists()
+    return one.resolve() == two.resolve() or (both and one.samefile(two))
 
 
 def run_segment(

@@ -1,26 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images of a recording: found by topic, read one by one, written again.
 
-The messages are those of the rosbags library; ``refseg_ros.ros.conversions`` does the same for
-those of rclpy, which is not there without ROS.
+The messages are those of the rosbags library: rclpy is not there without ROS.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL.Image
 from numpy.typing import NDArray
 
 from refseg_ros.errors import ConfigError, DatasetError, ImageError
+from refseg_ros.image_decoding import (
+    MEGAPIXELS,
+    check_megapixels,
+    decoded,
+    quoted,
+    rgb_of_raw,
+)
 
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
-_CHANNELS = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1}
+
+_REMEDIES = {
+    ".mcap": "what can be saved of a .mcap: mcap recover IN -o OUT",
+    ".db3": "what can be saved of a .db3: sqlite3 IN .recover | sqlite3 OUT",
+    "": "a folder without its metadata.yaml: ros2 bag reindex FOLDER",
+}
+"""What may help with a damaged recording, by its ending."""
 
 
 class Recording:
@@ -38,12 +48,18 @@ class Recording:
     def messages(self) -> Iterator[tuple[int, Any]]:
         """Time of recording in nanoseconds, and the message; of all images in their order.
 
+        A message that is none is an ImageError in its place, so that the rest goes on.
+
         Raises:
             DatasetError: The recording is damaged or cut short.
         """
         with _told(Path(str(self._reader.paths[0]))):
             for connection, time, data in self._reader.messages(self._connections):
-                yield time, self._reader.deserialize(data, connection.msgtype)
+                try:
+                    message = self._reader.deserialize(data, connection.msgtype)
+                except Exception as error:  # of many kinds, as above
+                    message = ImageError(f"not a message that can be read ({error!r})"[:300])
+                yield time, message
 
 
 @contextlib.contextmanager
@@ -66,6 +82,8 @@ def opened(path: Path, topic: str) -> Iterator[Recording]:
         raise ConfigError("bag: rosbags is not installed; pip install 'refseg_ros[bag]'") from None
     if not path.exists():
         raise DatasetError(f"{path}: no such recording")
+    if not (path.is_file() or path.is_dir()):  # a pipe would be waited for
+        raise DatasetError(f"{path}: neither a folder nor a regular file")
     with contextlib.ExitStack() as stack:
         with _told(path):
             store = get_typestore(Stores.ROS2_JAZZY)
@@ -87,47 +105,31 @@ def _told(path: Path) -> Iterator[None]:
         raise
     except Exception as error:
         detail = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DatasetError(f"{path}: damaged, cut short, or no recording ({detail})") from error
+        remedy = _REMEDIES.get(path.suffix, _REMEDIES[""])
+        raise DatasetError(
+            f"{path}: damaged, cut short, or no recording ({detail}); {remedy}"
+        ) from error
 
 
 def rgb_of(message: Any) -> NDArray[np.uint8]:
-    """Read an image.
+    """Read an image, as :mod:`refseg_ros.image_decoding` reads those of files and topics.
 
     Args:
-        message: Of type :data:`IMAGE`, with encoding rgb8, bgr8, rgba8, bgra8 or mono8, or
-            :data:`COMPRESSED`.
+        message: Of type :data:`IMAGE` or :data:`COMPRESSED`; an error, if it could not be read.
 
     Returns:
         (H, W, 3) uint8 RGB, contiguous.
 
     Raises:
-        ImageError: Another encoding, or a length that does not agree with the others.
+        ImageError: It cannot be read.
     """
-    data = np.frombuffer(message.data, np.uint8)
+    if isinstance(message, ImageError):
+        raise message
     if message.__msgtype__ == COMPRESSED:
-        try:
-            with PIL.Image.open(io.BytesIO(data.tobytes())) as image:
-                return np.array(image.convert("RGB"), np.uint8)
-        except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
-            raise ImageError(f"data: not an image that can be decoded ({error})") from None
-    channels = _CHANNELS.get(message.encoding)
-    if channels is None:
-        raise ImageError(
-            f"encoding: {message.encoding[:40]!r} is not one of {', '.join(_CHANNELS)}"
-        )
-    height, width, step = message.height, message.width, message.step
-    if not height or not width or step < width * channels or data.size < height * step:
-        raise ImageError(
-            f"data: {data.size} bytes do not hold {height} rows of {step} bytes for {width} "
-            f"pixels of {message.encoding}"
-        )
-    rows = data[: height * step].reshape(height, step)[:, : width * channels]
-    pixels = rows.reshape(height, width, channels)
-    if channels == 1:
-        return np.repeat(pixels, 3, axis=2)
-    if message.encoding.startswith("bgr"):
-        pixels = pixels[..., 2::-1]
-    return np.ascontiguousarray(pixels[..., :3])
+        what = f"data: {message.data.size} bytes of format {quoted(message.format)}"
+        return decoded(message.data.tobytes(), what)
+    check_megapixels(message.width, message.height, "size", MEGAPIXELS)
+    return rgb_of_raw(message)
 
 
 def image_message(store: Any, header: Any, pixels: NDArray[np.uint8]) -> Any:

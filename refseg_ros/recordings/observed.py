@@ -45,13 +45,24 @@ def packed_mask(mask: NDArray[np.bool_]) -> bytes:
 
 
 def unpacked_mask(packed: bytes, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """What :func:`pack` packed; no bytes are an empty mask.
+    """What :func:`packed_mask` packed; no bytes are an empty mask.
 
     Args:
-        packed: Of :func:`pack`, or empty.
+        packed: Of :func:`packed_mask`, or empty.
         size: Height and width in pixels.
+
+    Raises:
+        ValueError: It is no mask of that size.
     """
     if not packed:
         return np.zeros(size, np.bool_)
-    bits = np.frombuffer(zlib.decompress(packed), np.uint8)
-    return np.unpackbits(bits, count=size[0] * size[1]).reshape(size).astype(np.bool_)
+    count = size[0] * size[1]
+    expected = -(-count // 8)
+    try:
+        unpacked = zlib.decompressobj().decompress(packed, expected + 1)
+    except zlib.error as error:
+        raise ValueError(f"no packed mask ({error})") from None
+    if len(unpacked) != expected:
+        raise ValueError(f"no mask of {size[1]}x{size[0]}: {len(unpacked)} bytes")
+    bits = np.unpackbits(np.frombuffer(unpacked, np.uint8), count=count)
+    return bits.reshape(size).astype(np.bool_)

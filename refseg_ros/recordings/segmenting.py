@@ -11,7 +11,6 @@ import base64
 import contextlib
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,10 @@ import numpy as np
 
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import DatasetError, ImageError
+from refseg_ros.image_decoding import MEGAPIXELS, check_megapixels
 from refseg_ros.json_lines import JsonLines
 from refseg_ros.methods.catalogue import with_method
+from refseg_ros.recordings.draft import Draft
 from refseg_ros.recordings.images import IMAGE, Recording, image_message, opened, rgb_of
 from refseg_ros.recordings.observed import Observer, packed_mask, unpacked_mask
 from refseg_ros.results import Selection, Status, boxes_from_masks
@@ -88,6 +89,7 @@ class BagTask:
             )
         if not self.out.parent.is_dir():
             raise DatasetError(f"{self.out}: the folder {self.out.parent} does not exist")
+        Draft(self.out).check()
 
 
 def segment_recording(
@@ -133,14 +135,34 @@ def _answers(
     observer: Observer | None = None
     for number, (time, message) in enumerate(recording.messages()):
         if number < len(answers):
-            if answers[number].get("time") != time:
-                raise lines.bad_line(number + 2, ValueError(f"not of the image at {time} ns"))
+            try:
+                _check_answer(answers[number], time)
+            # As many as there are ways in which a line may be changed.
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise lines.bad_line(number + 2, error) from None
             continue
         observer = observer or load()
         answers.append({"time": time, **_answer(observer, task.expression, message)})
         lines.add(answers[-1])
         progress(len(answers), recording.count)
     return answers
+
+
+def _check_answer(line: Mapping[str, Any], time: int) -> None:
+    """Refuse a line that is no answer to the image recorded at a time, or was changed."""
+    values = line["answer"]
+    if line["time"] != time:
+        raise ValueError(f"not of the image at {time} ns")
+    size = values["size"]["height"], values["size"]["width"]
+    if not all(isinstance(side, int) and side >= 0 for side in size):
+        raise ValueError(f"size {size}")
+    check_megapixels(*size, "size", MEGAPIXELS)
+    mask = unpacked_mask(base64.b64decode(line["mask"], validate=True), size)
+    if Status[values["status"]].has_target != mask.any():
+        raise ValueError(f"status {values['status']} with {mask.sum()} pixels")
+    for key, kind in (("expression", str), ("reason", str), ("score", float), ("margin", float)):
+        if not isinstance(values[key], kind):
+            raise ValueError(f"{key} {values[key]!r}")
 
 
 def _answer(observer: Observer, expression: str, message: Any) -> dict[str, Any]:
@@ -161,11 +183,11 @@ def _write(task: BagTask, recording: Recording, answers: list[dict[str, Any]]) -
     from rosbags.typesys import Stores, get_typestore
 
     store = get_typestore(Stores.ROS2_JAZZY)
-    folder = task.out.with_name(task.out.name + ".part")
+    draft = Draft(task.out)
     plugin = StoragePlugin[STORAGE.get(task.out.suffix, "MCAP")]
     try:
-        shutil.rmtree(folder, ignore_errors=True)  # of a killed run
-        with Writer(folder, version=9, storage_plugin=plugin) as writer:
+        draft.begin()
+        with Writer(draft.recording, version=9, storage_plugin=plugin) as writer:
             kinds = {MASK: IMAGE, RESULT: _TEXT, OVERLAY: IMAGE}
             topics = {
                 name: writer.add_connection(name, kind, typestore=store)
@@ -174,14 +196,14 @@ def _write(task: BagTask, recording: Recording, answers: list[dict[str, Any]]) -
             for (time, message), answer in zip(recording.messages(), answers, strict=True):
                 for name, made in _messages(store, message, answer).items():
                     writer.write(topics[name], time, store.serialize_cdr(made, kinds[name]))
+        made = draft.recording
         if task.out.suffix:
-            next(folder.glob(f"*{task.out.suffix}")).rename(task.out)
-            shutil.rmtree(folder)
-        else:
-            folder.rename(task.out)
+            made = next(made.glob(f"*{task.out.suffix}"))
+        made.rename(task.out)
+        draft.clear()
     except (OSError, WriterError) as error:
-        with contextlib.suppress(OSError):
-            shutil.rmtree(folder)
+        with contextlib.suppress(OSError, DatasetError):
+            draft.clear()
         raise DatasetError(
             f"{task.out}: cannot be written ({error}); the answers are kept, run the same command "
             "again to go on"
@@ -193,11 +215,14 @@ def _messages(store: Any, message: Any, answer: Mapping[str, Any]) -> dict[str, 
     from refseg_ros.viewer.overlay import draw_overlay
 
     values = answer["answer"]
-    stamp = message.header.stamp
-    header = {
-        "stamp": {"sec": stamp.sec, "nanosec": stamp.nanosec},
-        "frame_id": message.header.frame_id,
-    }
+    seconds, nanoseconds = divmod(answer["time"], 10**9)
+    header: dict[str, Any] = {"stamp": {"sec": seconds, "nanosec": nanoseconds}, "frame_id": ""}
+    if not isinstance(message, ImageError):
+        stamp = message.header.stamp
+        header = {
+            "stamp": {"sec": stamp.sec, "nanosec": stamp.nanosec},
+            "frame_id": message.header.frame_id,
+        }
     text = json.dumps({"header": header, **values}, ensure_ascii=False)
     made = {RESULT: store.types[_TEXT](data=text)}
     size = (values["size"]["height"], values["size"]["width"])
@@ -218,5 +243,8 @@ def _messages(store: Any, message: Any, answer: Mapping[str, Any]) -> dict[str, 
     )
     grey = mask.astype(np.uint8) * 255
     made[MASK] = image_message(store, message.header, grey)
-    made[OVERLAY] = image_message(store, message.header, draw_overlay(rgb_of(message), shown))
+    with contextlib.suppress(ImageError):  # what it cannot show is told by the result
+        rgb = rgb_of(message)
+        if rgb.shape[:2] == size:
+            made[OVERLAY] = image_message(store, message.header, draw_overlay(rgb, shown))
     return made

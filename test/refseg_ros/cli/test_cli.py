@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -18,8 +19,9 @@ from typer.testing import CliRunner
 import refseg_ros
 from refseg_ros.cli.console import ExitCode
 from refseg_ros.cli.main import app
+from refseg_ros.cli.segment import OutputPaths
 from refseg_ros.config import SegmenterConfig
-from refseg_ros.errors import ImageError, WeightsError
+from refseg_ros.errors import ImageError, RefsegError, WeightsError
 from refseg_ros.image_io import read_image
 from refseg_ros.language import ReferringExpression
 from refseg_ros.results import Candidate, Proposals, Selection, Status, boxes_from_masks
@@ -403,6 +405,19 @@ def test_transparency_becomes_white_and_floats_are_refused(tmp_path: Path) -> No
     Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "float.tif")
     with pytest.raises(ImageError, match="floating-point"):
         read_image(tmp_path / "float.tif")
+
+
+def test_a_hard_link_is_the_input_and_a_pipe_is_no_output(tmp_path: Path) -> None:
+    photo, link, pipe = (tmp_path / name for name in ("photo.png", "link.png", "pipe.png"))
+    Image.new("RGB", (8, 8)).save(photo)
+    os.link(photo, link)
+    os.mkfifo(pipe)
+    for given, words in (
+        (OutputPaths(link), "overwrite the input"),
+        (OutputPaths(pipe), "no regular file"),
+    ):
+        with pytest.raises(RefsegError, match=words):
+            given.check(photo)
 
 
 def test_a_command_for_the_arm_needs_the_arm() -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,136 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     assert looked == [4]
     assert _plain(contents(out)) == _plain(contents(tmp_path / "whole.mcap"))
     assert not part.exists()
+
+
+def _spoilt(row: int) -> Any:
+    """A compressed image whose bytes a decoder chokes on."""
+    message = image(row, pictures(1)[0], "jpeg")
+    message.data = message.data[: message.data.size // 3]
+    return message
+
+
+def test_no_image_ends_a_run_nor_the_run_that_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shots = pictures(4)
+    messages = [image(row, item, "jpeg") for row, item in enumerate(shots)]
+    messages[1] = _spoilt(1)
+    source = record(tmp_path / "in", messages, "MCAP")
+    out = tmp_path / "out.mcap"
+    task = BagTask(source, TOPIC, "left", out)
+
+    def third_is_no_message(self: Any, data: bytes, kind: str) -> Any:
+        found = STORE.deserialize_cdr(data, kind)
+        if found.header.stamp == messages[2].header.stamp:
+            raise IndexError("index out of range")
+        return found
+
+    monkeypatch.setattr("rosbags.highlevel.AnyReader.deserialize", third_is_no_message)
+
+    def killed(done: int, count: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        segment_recording(task, Bright, killed)
+    assert segment_recording(task, Bright) == 4
+    monkeypatch.undo()
+    found = contents(out)
+    said = [json.loads(item.data) for _, item in found[RESULT]]
+    assert [item["status"] for item in said] == ["SELECTED", "ERROR", "ERROR", "SELECTED"]
+    assert "damaged or truncated" in said[1]["reason"]
+    assert "not a message" in said[2]["reason"]
+    assert len(found[MASK]) == len(found[OVERLAY]) == 2
+
+
+def test_only_what_a_run_wrote_is_deleted(tmp_path: Path) -> None:
+    source = record(tmp_path / "in", [image(0, pictures(1)[0])], "MCAP")
+    out, folder = tmp_path / "out.mcap", tmp_path / "out.mcap.part"
+    task = BagTask(source, TOPIC, "left", out)
+
+    def never() -> Bright:
+        raise AssertionError("loaded")
+
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("mine")
+    with pytest.raises(DatasetError, match=r"holds thesis\.txt, which refseg did not write"):
+        segment_recording(task, never)
+    (folder / "written-by-refseg-bag").touch()
+    with pytest.raises(DatasetError, match="thesis"):
+        segment_recording(task, never)
+    (folder / "thesis.txt").rename(tmp_path / "thesis.txt")
+    (folder / out.name).mkdir()
+    (folder / out.name / "photo.jpg").touch()
+    with pytest.raises(DatasetError, match=r"photo\.jpg"):
+        segment_recording(task, never)
+    (folder / out.name / "photo.jpg").rename(folder / out.name / "out.mcap.mcap")
+    assert segment_recording(task, Bright) == 1
+    assert not folder.exists()
+    (tmp_path / "two.mcap.part").symlink_to(tmp_path / "in")
+    with pytest.raises(DatasetError, match="in the way"):
+        segment_recording(BagTask(source, TOPIC, "left", tmp_path / "two.mcap"), never)
+    assert source.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda head, line: ([], line),
+        lambda head, line: ({"run": []}, line),
+        lambda head, line: ({"run": "x"}, line),
+        lambda head, line: (head, []),
+        lambda head, line: (head, {"time": line["time"]}),
+        lambda head, line: (head, {**line, "answer": None}),
+        lambda head, line: (head, {**line, "answer": "SELECTED"}),
+        lambda head, line: (head, {**line, "mask": None}),
+        lambda head, line: (head, {**line, "mask": "AAAA"}),
+        lambda head, line: (head, {**line, "mask": ""}),
+        lambda head, line: (head, {**line, "mask": line["mask"][:20]}),
+        *(
+            lambda head, line, key=key, value=value: (
+                head, {**line, "answer": {**line["answer"], key: value}},
+            )
+            for key, value in (
+                ("status", "GREAT"), ("status", None), ("status", "NOT_FOUND"), ("size", None),
+                ("size", {"height": "a", "width": 1}), ("size", {"height": 10**9, "width": 10**9}),
+                ("size", {"height": 1, "width": 1}), ("score", "much"), ("expression", 7),
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_answers_that_were_changed_are_named(
+    tmp_path: Path, change: Callable[[Any, Any], tuple[Any, Any]]
+) -> None:
+    shots = pictures(2)
+    source = record(tmp_path / "in", [image(row, item) for row, item in enumerate(shots)], "MCAP")
+    task = BagTask(source, TOPIC, "left", tmp_path / "out.mcap")
+
+    def killed(done: int, count: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        segment_recording(task, Bright, killed)
+    part = tmp_path / "out.mcap.part.jsonl"
+    lines = [json.loads(line) for line in part.read_text().splitlines()]
+    part.write_text("".join(f"{json.dumps(line)}\n" for line in change(*lines)))
+    with pytest.raises(DatasetError, match=r"out\.mcap\.part\.jsonl: "):
+        segment_recording(task, Bright)
+
+
+def test_pipes_are_not_waited_for_and_damage_has_a_remedy(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mcap")
+    with pytest.raises(DatasetError, match="neither a folder nor a regular file"):
+        segment_recording(
+            BagTask(tmp_path / "pipe.mcap", TOPIC, "left", tmp_path / "o.mcap"), Bright
+        )
+    source = record(tmp_path / "in", [image(0, pictures(1)[0])], "MCAP")
+    os.mkfifo(tmp_path / "o.mcap.part.jsonl")
+    with pytest.raises(DatasetError, match="no regular file"):
+        segment_recording(BagTask(source, TOPIC, "left", tmp_path / "o.mcap"), Bright)
+    _cut(source)
+    with pytest.raises(DatasetError, match="mcap recover"):
+        segment_recording(BagTask(source, TOPIC, "left", tmp_path / "p.mcap"), Bright)
 
 
 @pytest.mark.slow
