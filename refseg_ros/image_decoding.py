@@ -49,7 +49,7 @@ def decoded(data: bytes, what: str, megapixels: float = MEGAPIXELS, upright: boo
     """
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-            check_megapixels(*opened.size, what, megapixels)
+            check_megapixels(opened.size[0], opened.size[1], what, megapixels)
             _check_chunks(data, what)
             opened.load()
             if data[:8] == _PNG and data[24] == 16 and opened.mode in ("RGB", "RGBA"):

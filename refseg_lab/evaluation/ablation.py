@@ -14,9 +14,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from refseg_ros.config import SegmenterConfig
+from refseg_ros.config.plain_yaml import read_yaml
 from refseg_ros.errors import ConfigError
 from refseg_ros.methods.catalogue import METHODS, with_method
 
@@ -109,12 +108,7 @@ def compare_methods(preset: str, names: Sequence[str]) -> Ablation:
 
 def _read(path: Path, source: str) -> Ablation:
     where = f"ablation {source}"
-    try:
-        plan = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{where}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{where}: is not YAML: {' '.join(str(error).split())}") from error
+    plan = read_yaml(path, where)
     if not isinstance(plan, Mapping):
         raise ConfigError(f"{where}: must be a mapping of {', '.join(_PLAN)}, not {plan!r}")
     _check_keys(plan, _PLAN, where)

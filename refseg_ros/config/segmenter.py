@@ -15,8 +15,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from refseg_ros.config.fields import build, option
 from refseg_ros.config.methods import (
     CoherenceConfig,
@@ -24,6 +22,7 @@ from refseg_ros.config.methods import (
     GlobalLocalConfig,
     RefDiffConfig,
 )
+from refseg_ros.config.plain_yaml import brief, read_yaml
 from refseg_ros.errors import ConfigError
 
 CLOSENESS: Final = 0.1
@@ -403,14 +402,9 @@ class SegmenterConfig:
         Raises:
             ConfigError: The file is missing, is not YAML, or holds a bad key or value.
         """
-        try:
-            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"preset: cannot read {path}: {error.strerror}") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ConfigError(f"preset: {path} is not YAML: {error}") from error
+        values = read_yaml(Path(path), f"preset: {path}")
         if not isinstance(values, Mapping):
-            raise ConfigError(f"preset: {path} must be a mapping of fields, not {values!r}")
+            raise ConfigError(f"preset: {path} must be a mapping of fields, not {brief(values)}")
         return cls.from_mapping(values)
 
     @classmethod
@@ -424,8 +418,8 @@ class SegmenterConfig:
             return cls.from_yaml(name)
         if name not in preset_names():
             raise ConfigError(
-                f"preset: no {name!r}; there are {', '.join(preset_names())}, or the path of a "
-                ".yaml file"
+                f"preset: no {brief(name)}; there are {', '.join(preset_names())}, or the path of "
+                "a .yaml file"
             )
         with resources.as_file(resources.files("refseg_ros") / "presets" / f"{name}.yaml") as path:
             return cls.from_yaml(path)

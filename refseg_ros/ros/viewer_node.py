@@ -33,6 +33,12 @@ CAMERA = "tabletop_camera"
 VIEWER_PARAMETERS = (
     Rule("host", "127.0.0.1", "Address to listen on; 0.0.0.0 lets the whole network command."),
     Rule(
+        "allowed_hosts",
+        "",
+        "Further names of the page, with commas: those of this machine and addresses are allowed. "
+        "Of a proxy, the name that browsers see.",
+    ),
+    Rule(
         "port",
         8080,
         "TCP port of the page; if it is taken, the next free one is used and logged.",
@@ -184,10 +190,11 @@ def serve(node: ViewerNode, stop: threading.Event) -> None:
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             self.should_exit = True
 
-    app = create_app(node.model, Actions(node.send, node.next_scene))
+    host, names = node.settings["host"], str(node.settings["allowed_hosts"]).split(",")
+    app = create_app(node.model, Actions(node.send, node.next_scene), [host, *filter(None, names)])
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
     server = PatientServer(config)
-    opened, address = listen(node.settings["host"], node.settings["port"])
+    opened, address = listen(host, node.settings["port"])
     node.get_logger().info(f"viewer at {address}")
 
     def end() -> None:

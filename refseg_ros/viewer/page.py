@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from fastapi import FastAPI, Response
 from nicegui import ui
 
 from refseg_ros.results import Selection, Status
+from refseg_ros.viewer.admission import Admission
 from refseg_ros.viewer.model import (
     MAX_COMMAND,
     GraphStatus,
@@ -42,12 +43,13 @@ class Actions:
     next_scene: Callable[[], None]
 
 
-def create_app(model: ViewerModel, actions: Actions) -> FastAPI:
+def create_app(model: ViewerModel, actions: Actions, names: Iterable[str] = ()) -> FastAPI:
     """The web application: pictures at ``/picture/…``, everything else is the page.
 
     Args:
         model: What is shown.
         actions: What the buttons do; called on the web server's thread.
+        names: Of the page, beside those of this machine; see :class:`Admission`.
     """
     app = FastAPI(openapi_url=None)
 
@@ -66,6 +68,7 @@ def create_app(model: ViewerModel, actions: Actions) -> FastAPI:
         return picture(model.answer_picture(number, numbered, small))
 
     ui.run_with(app, root=lambda: Page(model, actions).build(), title="refseg_ros", dark=None)
+    app.add_middleware(Admission, names=tuple(names))
     return app
 
 

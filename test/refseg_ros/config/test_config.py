@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,51 @@ def test_a_file_that_is_no_preset_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"mine\.yaml"):
         SegmenterConfig.from_preset(str(path))
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{last}'] * 9)}]\n"
+    for last, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[" * 50_000, "nested more than 20 deep"),
+        ("a: " * 30 + "1", "not YAML"),
+        ("\n".join(f"{' ' * k}a:" for k in range(400)), "nested more than 20 deep"),
+        (BOMB, "aliases are not read"),
+        ("name: &n [*n]", "aliases are not read"),
+        ("score: {temperature: " + "1" * 5000 + "}", "not YAML that is read"),
+        ("score: {temperature: " + "1" * 400 + "}", "out of range"),
+        ("score: {temperature: 0x" + "f" * 5000 + "}", "out of range"),
+        ("? 0x" + "f" * 6000 + "\n: 1", "a number of 24000 bits: unknown"),
+        ("name: 0x" + "f" * 6000, "expected str, got a number of 24000 bits"),
+        ("name: [" + "x, " * 2000 + "]", "expected str, got"),
+        ('? "' + "x" * 3000 + '"\n: 1', "unknown; known are"),
+        ('"a\\nb": 1', "unknown; known are"),
+        ("x: " + "y" * 200_000, "more than 100000 bytes"),
+        ("? {a: 1}\n: 2", "not YAML"),
+        ("2001-99-99: 1", "not YAML"),
+        ("!!int x: 1", "not YAML"),
+        ("!!float {}: 1", "not YAML"),
+    ],
+)
+def test_a_hostile_preset_is_refused_in_one_line(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=words) as raised:
+        SegmenterConfig.from_preset(str(path))
+    said = str(raised.value)
+    assert len(said.splitlines()) == 1
+    assert len(said) < 600
+
+
+def test_a_preset_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "mine.yaml")
+    with pytest.raises(ConfigError, match="no regular file"):
+        SegmenterConfig.from_preset(str(tmp_path / "mine.yaml"))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

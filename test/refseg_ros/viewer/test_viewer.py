@@ -246,6 +246,71 @@ def test_page_asks_nobody_else_for_anything(served: Served) -> None:
         assert mark not in text
 
 
+def asked(served: Served, lines: list[str], path: str = "/") -> tuple[int, str]:
+    """Status and head of the answer to a request of these header lines."""
+    port = int(served.address.rsplit(":", 1)[1])
+    lines = [line.replace("PORT", str(port)) for line in lines]
+    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        text = "\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""])
+        connection.sendall(text.encode("latin-1"))
+        head = b""
+        while b"\r\n\r\n" not in head and (more := connection.recv(4096)):
+            head += more
+    text = head.split(b"\r\n\r\n")[0].decode("latin-1").lower()
+    return int(text.split()[1]), text
+
+
+SOCKET = "/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
+UPGRADE = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lines", "allowed"),
+    [
+        (["Host: 127.0.0.1:PORT"], True),
+        (["Host: localhost:PORT", "Origin: http://localhost:PORT"], True),
+        (["Host: LOCALHOST.:PORT"], True),
+        (["Host: [::1]:PORT", "Origin: http://[::1]:PORT"], True),
+        (["Host: 192.168.1.20:PORT", "Origin: http://192.168.1.20:PORT"], True),
+        ([f"Host: {socket.gethostname()}:PORT"], True),
+        (["Host: evil.example:PORT", "Origin: http://evil.example:PORT"], False),  # rebinding
+        (["Host: evil.example"], False),
+        (["Host: localhost.evil.example:PORT"], False),
+        (["Host: 127.0.0.1.evil.example"], False),
+        (["Host: localhost@evil.example"], False),
+        (["Host: localhost:PORT", "Origin: http://evil.example"], False),
+        (["Host: localhost:PORT", "Origin: http://localhost:1"], False),
+        (["Host: localhost:PORT", "Origin: null"], False),
+        (["Host: localhost:PORT", "Origin: http://["], False),
+        (["Host: localhost:PORT", "Origin: http://localhost:PORT", "Origin: http://evil"], False),
+    ],
+)
+def test_only_the_page_itself_is_let_in(served: Served, lines: list[str], allowed: bool) -> None:
+    status, head = asked(served, [*lines, "Connection: close"])
+    assert status == (200 if allowed else 403)
+    assert "content-security-policy: frame-ancestors 'none'" in head
+    assert "x-frame-options: deny" in head
+    # 400: two origins are no request at all.
+    assert asked(served, [*lines, *UPGRADE], SOCKET)[0] in ((101,) if allowed else (400, 403))
+
+
+def test_a_name_that_is_given_is_let_in() -> None:
+    from refseg_ros.viewer.admission import Admission
+
+    async def nothing(*_: Any) -> None:
+        raise AssertionError
+
+    guard = Admission(nothing, ["robot.example", " Kitchen "])
+    assert guard.admits(["robot.example:8080"], ["http://robot.example:8080"])
+    assert guard.admits(["kitchen"], [])
+    # Behind a proxy that asks by another name.
+    assert guard.admits(["127.0.0.1:8080"], ["https://robot.example"])
+    assert not guard.admits(["127.0.0.1:8080"], ["https://other.example"])
+    assert not guard.admits([], [])
+    assert not guard.admits(["a", "a"], [])
+
+
 def test_table_rows_are_plain_json() -> None:
     pytest.importorskip("nicegui", reason="the page needs nicegui")
     from refseg_ros.viewer.page import candidate_table
