@@ -13,7 +13,7 @@ _MARK: Final = "written-by-refseg-bag"
 _ENDINGS: Final = (".yaml", ".mcap", ".db3", ".db3-journal", ".db3-wal", ".db3-shm")
 
 
-class Draft:
+class RecordingDraft:
     """``OUT.part/``: only what a run of ours left in it is ever deleted.
 
     Attributes:

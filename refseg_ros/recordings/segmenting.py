@@ -23,7 +23,7 @@ from refseg_ros.errors import DatasetError, ImageError
 from refseg_ros.image_decoding import MEGAPIXELS, check_megapixels
 from refseg_ros.json_lines import JsonLines
 from refseg_ros.methods.catalogue import with_method
-from refseg_ros.recordings.draft import Draft
+from refseg_ros.recordings.draft import RecordingDraft
 from refseg_ros.recordings.images import IMAGE, Recording, image_message, opened, rgb_of
 from refseg_ros.recordings.observed import Observer, packed_mask, unpacked_mask
 from refseg_ros.results import Selection, Status, boxes_from_masks
@@ -89,7 +89,7 @@ class BagTask:
             )
         if not self.out.parent.is_dir():
             raise DatasetError(f"{self.out}: the folder {self.out.parent} does not exist")
-        Draft(self.out).check()
+        RecordingDraft(self.out).check()
 
 
 def segment_recording(
@@ -183,7 +183,7 @@ def _write(task: BagTask, recording: Recording, answers: list[dict[str, Any]]) -
     from rosbags.typesys import Stores, get_typestore
 
     store = get_typestore(Stores.ROS2_JAZZY)
-    draft = Draft(task.out)
+    draft = RecordingDraft(task.out)
     plugin = StoragePlugin[STORAGE.get(task.out.suffix, "MCAP")]
     try:
         draft.begin()
