@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from std_msgs.msg import Header
 
+from refseg_ros.answer import STRANGE_PICTURE
 from refseg_ros.errors import ImageError
 from refseg_ros.language import parse
 from refseg_ros.language.tokens import MAX_CHARS
@@ -214,6 +215,9 @@ class Answering:
             self._health.failed(answer.selection.reason)
         else:
             self._health.succeeded()
+        if STRANGE_PICTURE in answer.selection.warnings:
+            self._health.trouble(STRANGE_PICTURE)
+            self._logger.warning(STRANGE_PICTURE, throttle_duration_sec=_WARNING_SECONDS)
 
     def _take(self, command: str) -> None:
         """Put a command in force; a blank one ends the conversation."""
