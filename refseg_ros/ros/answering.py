@@ -21,6 +21,7 @@ from refseg_ros.loading import LOADING
 from refseg_ros.results import Selection, Status
 from refseg_ros.ros.conversions import to_mask
 from refseg_ros.ros.depth import DepthStore
+from refseg_ros.ros.detections import Detections
 from refseg_ros.ros.following import Follower
 from refseg_ros.ros.frames import Connection, ReferenceFrame
 from refseg_ros.ros.health import Health, free_gpu_memory
@@ -48,6 +49,7 @@ class Answering:
     Args:
         inbox: Where work comes from.
         depth: Depth images of the frames.
+        detections: What was found in them elsewhere.
         connection: How frames of the robot lie.
         frame: Whose left and right commands mean.
         places: Where things are.
@@ -69,6 +71,7 @@ class Answering:
         self,
         inbox: Inbox,
         depth: DepthStore,
+        detections: Detections,
         connection: Connection,
         frame: ReferenceFrame,
         places: Places,
@@ -80,7 +83,7 @@ class Answering:
         logger: Any,
     ) -> None:
         self._inbox, self._frame, self._outputs = inbox, frame, outputs
-        self._looking = Looking(depth, connection, frame, values, health)
+        self._looking = Looking(depth, detections, connection, frame, values, health)
         self._places, self._follower = places, follower
         self._values, self._health, self._silence = values, health, silence
         self._logger = logger

@@ -27,6 +27,12 @@ from refseg_ros.image_decoding import (
 )
 
 _NO_DEPTH = 65535
+_LABEL_TYPES: dict[str, np.dtype[Any]] = {
+    "mono8": np.dtype(np.uint8),
+    "8UC1": np.dtype(np.uint8),
+    "16UC1": np.dtype(np.uint16),
+    "32SC1": np.dtype(np.int32),
+}
 _DEPTH_TYPES: dict[str, np.dtype[Any]] = {
     "16UC1": np.dtype(np.uint16),
     "32FC1": np.dtype(np.float32),
@@ -110,15 +116,44 @@ def depth_from_image(message: Image) -> NDArray[np.float32]:
             f"encoding: {quoted(encoding)} is not a depth image; send 16UC1 (millimetres) or "
             "32FC1 (metres)"
         )
-    kind = _DEPTH_TYPES[encoding]
-    rows = rows_of_raw(message, kind.itemsize)[:, : message.width * kind.itemsize]
-    order = kind.newbyteorder(">" if message.is_bigendian else "<")
-    values = np.ascontiguousarray(rows).view(order).astype(np.float32)
+    values = _values(message, _DEPTH_TYPES[encoding]).astype(np.float32)
     if encoding == "16UC1":
         values[values == _NO_DEPTH] = 0.0
         return values * np.float32(0.001)
     values[~(np.isfinite(values) & (values > 0))] = 0.0
     return values
+
+
+def detection_labels(message: Image, size: tuple[int, int]) -> NDArray[np.int64]:
+    """Read a label image of detections.
+
+    Args:
+        message: Encoding mono8, 8UC1, 16UC1 or 32SC1, either byte order.
+        size: Height and width that it must have.
+
+    Returns:
+        (H, W) int64, the pixels as they are.
+
+    Raises:
+        ImageError: Another encoding or size, or a length that does not agree with the others.
+    """
+    encoding = message.encoding
+    if encoding not in _LABEL_TYPES:
+        raise ImageError(
+            f"encoding: {quoted(encoding)} is not a label image; send {', '.join(_LABEL_TYPES)}"
+        )
+    if (message.height, message.width) != size:
+        raise ImageError(
+            f"label image: {message.width}x{message.height}, the image is {size[1]}x{size[0]}"
+        )
+    return _values(message, _LABEL_TYPES[encoding]).astype(np.int64)
+
+
+def _values(message: Image, kind: np.dtype[Any]) -> NDArray[Any]:
+    """(H, W) numbers of one channel, in the byte order that the message names."""
+    rows = rows_of_raw(message, kind.itemsize)[:, : message.width * kind.itemsize]
+    order = kind.newbyteorder(">" if message.is_bigendian else "<")
+    return np.ascontiguousarray(rows).view(order)
 
 
 def to_image(pixels: NDArray[Any], encoding: str, header: Header) -> Image:

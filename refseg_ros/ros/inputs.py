@@ -12,6 +12,7 @@ from std_msgs.msg import String
 
 from refseg_ros.ros import qos
 from refseg_ros.ros.depth import DepthStore, nanoseconds
+from refseg_ros.ros.detections import Detections, detection_array
 from refseg_ros.ros.graph import is_latched, publisher_problems, type_name
 from refseg_ros.ros.parameters import Parameters
 from refseg_ros.ros.worker import Inbox
@@ -32,7 +33,6 @@ class Inputs:
         node: What subscribes.
         values: Its parameters.
         on_command: Gets what is said.
-        on_frame: Gets the images, beside the inbox.
         tell: Hears of passing troubles: publishers that do not fit, and stamps that jump.
     """
 
@@ -41,11 +41,10 @@ class Inputs:
         node: Node,
         values: Parameters,
         on_command: Callable[[String], None],
-        on_frame: Callable[[Any], None],
         tell: Callable[[str], None],
     ) -> None:
         self._node, self._values = node, values
-        self._on_command, self._on_frame, self._tell = on_command, on_frame, tell
+        self._on_command, self._tell = on_command, tell
         self._topic = node.resolve_topic_name("image")
         self._kind = CompressedImage if values["image_transport"] == "compressed" else Image
         self._kinds = {
@@ -57,25 +56,35 @@ class Inputs:
         self._hears_latched = False
         self._subscriptions: list[Any] = []
         self._inbox = Inbox()
+        self._detections = Detections("off", self._inbox.put_frame)
         self._last_stamp = 0
 
-    def open(self, inbox: Inbox, depth: DepthStore) -> None:
+    def open(self, inbox: Inbox, depth: DepthStore, detections: Detections) -> None:
         """Subscribe.
 
         Args:
-            inbox: Gets the images.
+            inbox: Hears of silence.
             depth: Gets the depth images and calibrations.
+            detections: Gets the images, and what was found in them if it is in use.
 
         Raises:
             ConfigError: A value of ``qos_overrides`` is not allowed; :meth:`close` what is open.
         """
-        self._inbox, self._last_stamp = inbox, 0
+        self._inbox, self._last_stamp, self._detections = inbox, 0, detections
         reliability = self._values["image_reliability"]
         sensor = qos.sensor_input(reliability)
         # One that is overtaken would be missed by the image that it belongs to.
         paired = qos.sensor_input(reliability, depth=_DEPTH_QUEUE)
         self._put_info = depth.put_info
+        found: list[tuple[str, Callable[[Any], None], Any]] = []
+        if detections.in_use:
+            self._kinds |= {"detections": detection_array(), "detection_labels": Image}
+            found = [
+                ("detections", detections.put_found, paired),
+                ("detection_labels", detections.put_labels, paired),
+            ]
         for topic, callback, profile in (
+            *found,
             ("image", self._on_image, sensor),
             ("depth", depth.put, paired),
             ("camera_info", depth.put_info, sensor),
@@ -126,6 +135,9 @@ class Inputs:
         """That no image comes, and how many could send some; any thread may ask."""
         count = self._node.count_publishers(self._topic)
         seconds = self._inbox.silence
+        if self._last_stamp and self._detections.in_use:
+            name = self._node.resolve_topic_name("detections")
+            return f"no detections on {name} of an image on {self._topic} for {seconds:.0f} s"
         return f"no image on {self._topic} for {seconds:.0f} s, publishers: {count}"
 
     def hint(self) -> str:
@@ -159,6 +171,4 @@ class Inputs:
                 "and use_sim_time"
             )
         self._last_stamp = stamp
-        # Before the inbox, so that a picture that is answered about is none that came after.
-        self._on_frame(message)
-        self._inbox.put_frame(message)
+        self._detections.put_image(message)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from refseg_ros.ros.frames import ImageFrames
 
 if TYPE_CHECKING:
+    from refseg_ros.results import Proposals
     from refseg_ros.scene import Scene
     from refseg_ros.segmenter import Segmenter
     from refseg_ros.spatial.viewpoint import Viewpoint
@@ -119,19 +120,23 @@ class KeyframeObserver:
         self.last = replace(last, frame=frame)
         return self.last
 
-    def observe(self, frame: SeenFrame, captions: bool = True) -> Observation:
+    def observe(
+        self, frame: SeenFrame, captions: bool = True, proposals: Proposals | None = None
+    ) -> Observation:
         """Observe a frame and remember it; after a failure nothing is remembered.
 
         Args:
             frame: What is new.
             captions: Whether they are made now, or by :meth:`complete`.
+            proposals: Masks from elsewhere; None for those that the segmenter finds.
 
         Raises:
             ImageError: The segmenter does not take the image.
         """
         self.last = None
-        observe = self._segmenter.observe
-        scene = observe(frame.image) if captions else observe(frame.image, captions=False)
+        options: dict[str, Any] = {} if captions else {"captions": False}
+        options |= {} if proposals is None else {"proposals": proposals}
+        scene = self._segmenter.observe(frame.image, **options)
         self.last = Observation(frame, scene, thumbnail(frame.image), time.monotonic())
         return self.last
 

@@ -12,12 +12,14 @@ from std_msgs.msg import Header
 
 from refseg_ros.ros.conversions import read_rgb
 from refseg_ros.ros.depth import DepthStore
+from refseg_ros.ros.detections import Detections
 from refseg_ros.ros.frames import Connection, ImageFrames, ReferenceFrame
 from refseg_ros.ros.health import Health
 from refseg_ros.ros.keyframes import KeyframeObserver, Observation, SeenFrame
 from refseg_ros.ros.parameters import Parameters
 
 if TYPE_CHECKING:
+    from refseg_ros.results import Proposals
     from refseg_ros.scene import Scene
     from refseg_ros.segmenter import Segmenter
     from refseg_ros.spatial.viewpoint import Viewpoint
@@ -28,6 +30,7 @@ class Looking:
 
     Args:
         depth: Depth images of the frames.
+        detections: What was found in them elsewhere.
         connection: How frames of the robot lie.
         frame: Whose left and right commands mean.
         values: Parameters of the node.
@@ -42,13 +45,14 @@ class Looking:
     def __init__(
         self,
         depth: DepthStore,
+        detections: Detections,
         connection: Connection,
         frame: ReferenceFrame,
         values: Parameters,
         health: Health,
     ) -> None:
         self._depth, self._connection, self._frame = depth, connection, frame
-        self._values, self._health = values, health
+        self._detections, self._values, self._health = detections, values, health
         self._forgotten = threading.Event()
         self.header, self.size = Header(), (0, 0)
         self.seconds = 0.0
@@ -98,10 +102,14 @@ class Looking:
         continuous = self._values["mode"] == "continuous"
         period = self._values["keyframe_period"] if continuous else 0.0
         threshold = self._values["keyframe_change"]
+        last = self._observer.last
+        if self._detections.in_use and (last is None or last.frame.header != frame.header):
+            anew = True  # what is found elsewhere may change while the picture stays
         known = None if anew else self._observer.recall(seen, threshold, period)
         if known is not None:
             return self._measured(known), True
-        observation = self._measured(self._observer.observe(seen, captions=not early))
+        given = self._given(frame.header)
+        observation = self._measured(self._observer.observe(seen, not early, given))
         if not early:
             self._took(observation.scene)
         return observation, False
@@ -118,10 +126,16 @@ class Looking:
         Raises:
             ImageError: As of :meth:`pixels`.
         """
-        scene = self._segmenter.observe(self.pixels(image, image.header))
+        pixels, given = self.pixels(image, image.header), self._given(image.header)
+        observe = self._segmenter.observe
+        scene = observe(pixels) if given is None else observe(pixels, proposals=given)
         frames = self._connection.at(image.header)
         viewpoint, matrix = self._viewpoint(image.header, frames)
         return scene if viewpoint is None else scene.measured(None, matrix, viewpoint)
+
+    def _given(self, header: Header) -> Proposals | None:
+        """What was found elsewhere in the image at work."""
+        return self._detections.of(header, self.size)
 
     def _took(self, scene: Scene) -> None:
         self.seconds = scene.seconds["total"]

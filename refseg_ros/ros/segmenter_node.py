@@ -33,6 +33,7 @@ from refseg_ros.ros.calibration import is_rectified
 from refseg_ros.ros.calls import Calls
 from refseg_ros.ros.commands import Commands
 from refseg_ros.ros.depth import DepthStore
+from refseg_ros.ros.detections import Detections, detection_array
 from refseg_ros.ros.following import Follower
 from refseg_ros.ros.frames import (
     FRAME_PARAMETERS,
@@ -124,8 +125,8 @@ class SegmenterNode(LifecycleNode):
         )
         self._inbox = Inbox()
         self._commands = Commands(self._values, self._outputs, self._follower, lambda: self._inbox)
-        hear, see = self._commands.hear, self._follower.put
-        self._inputs = Inputs(self, self._values, hear, see, self._tell)
+        self._inputs = Inputs(self, self._values, self._commands.hear, self._tell)
+        self._detections = Detections(self._values["detections"], self._on_frame)
         self._answering = self._new_answering(self._inbox)
         self._workers: list[threading.Thread] = []
         self._load_failure = self._activation_failure = ""
@@ -177,7 +178,7 @@ class SegmenterNode(LifecycleNode):
         try:
             for name in ("mode", "image_timeout"):
                 self._on_parameter(name, self._values[name])
-            self._inputs.open(self._inbox, self._depth)
+            self._inputs.open(self._inbox, self._depth, self._detections)
         except Exception as error:  # such as a value of qos_overrides that is not allowed
             self._inputs.close()
             self._activation_failure = f"cannot be activated: {error}"
@@ -257,12 +258,21 @@ class SegmenterNode(LifecycleNode):
 
     def _configuration(self) -> SegmenterConfig:
         preset = SegmenterConfig.from_preset(self._values["preset"])
-        return with_method(preset, self._values["method"])
+        config = with_method(preset, self._values["method"])
+        if self._detections.in_use:
+            detection_array()
+        elif not config.proposals.checkpoint:
+            raise ConfigError(
+                f"detections: the preset {config.name} finds no masks, and 'off' brings none; set "
+                "it to boxes or masks"
+            )
+        return config
 
     def _new_answering(self, inbox: Inbox) -> Answering:
         return Answering(
             inbox,
             self._depth,
+            self._detections,
             self._connection,
             self._frame,
             self._places,
@@ -304,11 +314,18 @@ class SegmenterNode(LifecycleNode):
         self._inbox.forget_frame()
         self._answering.forget()
         self._depth.forget()
+        self._detections.forget()
 
     def _on_jump(self, jump: TimeJump) -> None:
         """The clock jumped, as a simulation that begins anew or a recording that is repeated."""
         self._forget()
         self._connection.forget()
+
+    def _on_frame(self, message: Any) -> None:
+        """An image, with what was found in it if that comes from elsewhere."""
+        # Before the inbox, so that a picture that is answered about is none that came after.
+        self._follower.put(message)
+        self._inbox.put_frame(message)
 
     def _open_inbox(self) -> Inbox | None:
         return self._inbox if self._inbox.active else None

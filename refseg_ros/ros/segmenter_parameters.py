@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from refseg_ros.methods.catalogue import METHODS
+from refseg_ros.ros.detections import SOURCES
 from refseg_ros.ros.parameters import Rule
 from refseg_ros.ros.qos import RELIABILITIES
 
@@ -79,6 +80,14 @@ SEGMENTER_PARAMETERS = (
         low=0.01,
         high=1000.0,
         dynamic=True,
+    ),
+    Rule(
+        "detections",
+        "off",
+        "Where masks come from: off is the preset's networks; boxes is a detector of yours, by "
+        "vision_msgs/Detection2DArray on the topic detections; masks takes besides them a label "
+        "image on detection_labels. An image waits for what carries its stamp.",
+        choices=SOURCES,
     ),
     Rule(
         "keyframe_change",

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.usefixtures("ros")
 
 POLICY = ROOT / "config" / "sros2_policy.xml"
 OPTIONAL = {"/clock", "/tf", "/tf_static", "/parameter_events"}
+OPTIONAL |= {f"{NAMESPACE}/{name}" for name in ("detections", "detection_labels")}
 
 
 @pytest.fixture
