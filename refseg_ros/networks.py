@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from refseg_ros.backbones.captioner import Captioner
 from refseg_ros.backbones.clip import ClipEncoder, NoClip
 from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.diffusion import Diffusion
+from refseg_ros.backbones.owl import OwlBoxes
 from refseg_ros.backbones.sam import load_sam
 from refseg_ros.backbones.sam3 import load_concepts
 from refseg_ros.backbones.sam_family import FamilyNetwork, load_family, read_settings
@@ -21,6 +23,7 @@ from refseg_ros.config.methods import DiffusionConfig
 from refseg_ros.config.uses import uses_captions, uses_diffusion, uses_proposals
 from refseg_ros.errors import ConfigError
 from refseg_ros.proposals import Proposer
+from refseg_ros.proposals.concepts import NamingProposer
 from refseg_ros.proposals.factory import make_proposer
 from refseg_ros.proposals.familiarity import Familiarity
 from refseg_ros.proposals.network import ConceptNetwork
@@ -51,6 +54,7 @@ class Networks:
         self.device = device
         self._masks: dict[tuple[str, str, str], Sam | FamilyNetwork] = {}
         self._concepts: dict[str, ConceptNetwork] = {}
+        self._detectors: dict[str, OwlBoxes] = {}
         self._proposers: dict[ProposalConfig, Proposer] = {}
         self._clips: dict[ClipConfig, ClipEncoder] = {}
         self._captioners: dict[CaptionConfig, Captioner] = {}
@@ -67,7 +71,9 @@ class Networks:
             WeightsError: A checkpoint is missing; the message says how to get it.
             ConfigError: As :meth:`proposer`.
         """
-        if uses_proposals(config):
+        if config.proposals.detector:
+            resolve(config.proposals.detector)
+        if uses_proposals(config) and config.proposals.checkpoint:
             weights = resolve(config.proposals.checkpoint)
             _architecture(config.proposals.architecture)
             if weights.is_dir():
@@ -89,7 +95,14 @@ class Networks:
             ConfigError: As :func:`refseg_ros.proposals.factory.make_proposer`, or a folder is
                 asked to be of one architecture.
         """
-        if config not in self._proposers:
+        if config in self._proposers:
+            return self._proposers[config]
+        if config.detector:
+            plain = replace(config, detector="", phrases=())
+            masks = self.proposer(plain) if config.checkpoint else NoProposals()
+            boxes = self._detector(config.detector)
+            self._proposers[config] = NamingProposer(boxes, masks, config, self.device)
+        else:
             # A proposer by seeds lays the encoder's weights out in another way.
             key = (config.architecture, config.checkpoint, config.prompts)
             if key not in self._masks:
@@ -103,6 +116,11 @@ class Networks:
                 network, config, self.device, concepts, familiar
             )
         return self._proposers[config]
+
+    def _detector(self, name: str) -> OwlBoxes:
+        if name not in self._detectors:
+            self._detectors[name] = OwlBoxes.load(resolve(name), self.device.torch_device)
+        return self._detectors[name]
 
     def _concept_network(self, checkpoint: str, points: FamilyNetwork) -> ConceptNetwork:
         if checkpoint not in self._concepts:

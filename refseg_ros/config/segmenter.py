@@ -48,10 +48,15 @@ class ProposalConfig:
         "weights: a file, bundled:NAME, or a folder made by save_pretrained (SAM, SAM-HQ, SAM 2, "
         "EdgeTAM, SAM 3); empty where all proposals are given from outside",
     )
+    detector: str = option(
+        "",
+        "weights of a network that finds boxes of phrases, a folder of OWLv2; they name the masks "
+        "of the checkpoint's points, and a box that fits none is a mask of its own",
+    )
     phrases: tuple[str, ...] = option(
         (),
         "SAM 3: noun phrases, such as mug, whose instances are the candidates; where none is "
-        "seen, and without phrases, whatever is there is proposed",
+        "seen, and without phrases, whatever is there is proposed. With a detector: its own",
     )
     phrase_thresh: float = option(
         0.5, "phrases: keep instances of a higher score than this", low=0, high=1
@@ -137,7 +142,11 @@ class ProposalConfig:
             )
         if not all(phrase.strip() for phrase in self.phrases):
             raise ConfigError(f"proposals.phrases: one of {self.phrases} names nothing")
-        if self.phrases and self.prompts != "grid":
+        if self.detector and not self.phrases:
+            raise ConfigError(
+                f"proposals.detector: {self.detector} finds nothing without phrases; name some"
+            )
+        if self.phrases and self.prompts != "grid" and not self.detector:
             raise ConfigError(
                 f"proposals.phrases: prompts {self.prompts!r} take no phrases; use 'grid'"
             )

@@ -20,4 +20,4 @@ def uses_diffusion(config: SegmenterConfig) -> bool:
 def uses_proposals(config: SegmenterConfig) -> bool:
     """Whether candidates come from a network for masks, not from outside nor from attention."""
     free = uses_diffusion(config) and config.ref_diff.free
-    return bool(config.proposals.checkpoint) and not free
+    return bool(config.proposals.checkpoint or config.proposals.detector) and not free

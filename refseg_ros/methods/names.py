@@ -26,6 +26,9 @@ SURE_ENOUGH: Final = float(np.log(0.05))
 
 It takes the place of ``decision.min_match``, which is fitted for a CLIP, where names decide."""
 
+NAMELESS: Final = 0.02
+"""How likely what has no name is called what was said, where other things have names."""
+
 
 @dataclass(frozen=True)
 class Names:
@@ -61,7 +64,7 @@ class Names:
         return tuple(Naming.of_caption(name) for name in self.distinct)
 
     def tell(self, said: NounPhrase) -> bool:
-        """Whether everything has a name, and one says all that is said of looks.
+        """Whether a name says all that is said of looks.
 
         Not where a name is only wider than the word: which person is a woman, looks tell.
 
@@ -69,7 +72,7 @@ class Names:
             said: A phrase.
         """
         wanted, marks = Naming.of_phrase(said), {*said.colours, *said.materials}
-        return "" not in self.names and any(
+        return any(
             kinship(name, wanted) >= KIND_OF
             and marks <= {*name.phrase.colours, *name.phrase.materials}
             for name in self.read
@@ -94,7 +97,7 @@ class Names:
             logit_scale: Of its cosines.
 
         Returns:
-            (N,) float64, at most 0; 0 for what has no name.
+            (N,) float64, at most 0.
         """
         wanted = Naming.of_phrase(said)
         near = np.array([kinship(name, wanted) for name in self.read])
@@ -104,7 +107,7 @@ class Names:
             near = np.maximum(WIDER * shares, STRANGE)
         by_name = dict(zip(self.distinct, near.tolist(), strict=True))
         likely = [
-            max(by_name[name] * float(score), STRANGE) if name else 1.0
+            max(by_name[name] * float(score), STRANGE) if name else NAMELESS
             for name, score in zip(self.names, self.scores, strict=True)
         ]
         logits: NDArray[np.float64] = np.log(likely)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from refseg_ros.backbones.letterbox import Encoded
-from refseg_ros.results import Proposals
+from refseg_ros.results import FloatArray, Proposals
 
 
 class ProposalNetwork(Protocol):
@@ -67,4 +67,30 @@ class ConceptNetwork(Protocol):
         Returns:
             For each phrase its instances, ``quality`` being their scores in [0, 1]; none is
             fine.
+        """
+
+
+class BoxNetwork(Protocol):
+    """A network that finds boxes of noun phrases and draws no masks."""
+
+    def check_phrases(self, phrases: Sequence[str]) -> None:
+        """Refuse phrases that cannot be read to the end.
+
+        Raises:
+            ConfigError: One is too long.
+        """
+
+    def concept_boxes(
+        self, image: NDArray[np.uint8], phrases: Sequence[str], thresh: float
+    ) -> tuple[tuple[FloatArray, FloatArray], ...]:
+        """Boxes of what phrases name, the image seen once for all of them.
+
+        Args:
+            image: (H, W, 3) uint8 RGB of any size.
+            phrases: Such as "mug" or "red book".
+            thresh: Boxes of a higher score than this are told.
+
+        Returns:
+            For each phrase its boxes, the best first: (N, 4) float32 x0, y0, x1, y1 in pixels, not
+            cut to the image, and (N,) float32 scores in [0, 1]; none is fine.
         """

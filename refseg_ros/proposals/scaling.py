@@ -56,6 +56,7 @@ def finished(
     quality: FloatArray,
     size: tuple[int, int],
     config: ProposalConfig,
+    names: Sequence[str] = (),
 ) -> Proposals:
     """What was found on a smaller image, at the size of the image and pruned.
 
@@ -64,6 +65,7 @@ def finished(
         quality: (N,) float32.
         size: Height and width of the image in pixels.
         config: How proposals are pruned.
+        names: N names, of which ``quality`` is the score; none if nothing has one.
 
     Returns:
         The proposals that stay; none is fine.
@@ -73,7 +75,12 @@ def finished(
     alive = [index for index, mask in enumerate(drawn) if mask.any()]
     if not alive:
         return Proposals.empty(*size)
-    found = Proposals(np.stack([drawn[index] for index in alive]), quality[alive])
+    found = Proposals(
+        np.stack([drawn[index] for index in alive]),
+        quality[alive],
+        names=tuple(names[index] for index in alive) if names else (),
+        scores=quality[alive] if names else np.zeros(0, np.float32),
+    )
     kept = prune(
         found,
         min_area=config.min_area,

@@ -261,7 +261,7 @@ class SegmenterNode(LifecycleNode):
         config = with_method(preset, self._values["method"])
         if self._detections.in_use:
             detection_array()
-        elif not config.proposals.checkpoint:
+        elif not (config.proposals.checkpoint or config.proposals.detector):
             raise ConfigError(
                 f"detections: the preset {config.name} finds no masks, and 'off' brings none; set "
                 "it to boxes or masks"

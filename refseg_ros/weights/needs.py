@@ -17,7 +17,8 @@ def names_of(config: SegmenterConfig) -> tuple[str, ...]:
     Args:
         config: Of a preset.
     """
-    names = [config.proposals.checkpoint] if uses_proposals(config) else []
+    found = (config.proposals.checkpoint, config.proposals.detector)
+    names = [name for name in found if name and uses_proposals(config)]
     names += [config.clip.checkpoint or config.clip.model] if config.clip.model else []
     if uses_captions(config):
         names.append(config.captions.model)

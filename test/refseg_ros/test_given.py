@@ -124,6 +124,14 @@ def test_without_names_only_places_can_be_said(segmenter: Segmenter) -> None:
     assert scene.select("the cup").status is Status.NOT_FOUND
 
 
+def test_what_has_no_name_is_taken_for_nothing_that_has(segmenter: Segmenter) -> None:
+    names = ("", *on_table().names[1:])
+    scene = segmenter.observe(IMAGE, proposals=on_table(names=names))
+    found = scene.select("the cup")
+    assert (found.status, found.indices) == (Status.SELECTED, (1,))
+    assert scene.select("the leftmost thing").indices == (0,)
+
+
 def test_nothing_given_is_nothing_found(segmenter: Segmenter) -> None:
     scene = segmenter.observe(IMAGE, proposals=Proposals.empty(*SIZE))
     assert scene.select("the cup").status is Status.NOT_FOUND

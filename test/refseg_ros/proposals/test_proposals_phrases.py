@@ -205,6 +205,8 @@ def test_one_thing_of_two_names_is_one_candidate() -> None:
     config = dataclasses.replace(CONFIG, phrases=("mug", "cup"), duplicate_iou=0.8)
     found = PhraseProposer(Vocabulary(known), Nothing(), config, CPU).propose(IMAGE)
     assert found.quality.tolist() == pytest.approx([0.9])
+    assert found.names == ("cup",)
+    assert found.scores.tolist() == pytest.approx([0.9])
 
 
 def test_what_pruning_leaves_nothing_of_is_not_seen(caplog: pytest.LogCaptureFixture) -> None:
