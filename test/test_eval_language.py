@@ -161,5 +161,5 @@ LEAST = {
     SentenceKind.PLACE: 0.92,
     SentenceKind.NOUN_PLACE: 0.95,
     SentenceKind.ORDINAL: 0.65,
-    SentenceKind.RELATION: 0.59,
+    SentenceKind.RELATION: 0.75,
 }

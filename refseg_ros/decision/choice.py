@@ -89,7 +89,8 @@ def decide(
         if more < 2
         else f"{more} others have the same name"
     )
-    notes = tuple(filter(None, (shared, placed.open, str(aside))))
+    unsure = f"what is said holds only to {placed.truth:.2f}" if placed.truth < DOUBTED else ""
+    notes = tuple(filter(None, (shared, placed.open, unsure, str(aside))))
     objections = (refused, "it only just leads" if close else "", *notes)
     explanation = explain(expression, table, placed.weighing, checks, objections)
     if refused:
@@ -98,7 +99,7 @@ def decide(
             expression.text, Status.NOT_FOUND, reason, size, candidates, seconds, margin
         )
         return replace(none, explanation=explanation)
-    doubtful = close or aside.matters or bool(placed.open or shared)
+    doubtful = close or aside.matters or bool(placed.open or shared or unsure)
     indices = tuple(item.index for item in chosen)
     share = sum(item.score for item in candidates if item.index in own)
     mask: NDArray[np.bool_] = np.logical_or.reduce(proposals.masks[list(indices)])
@@ -138,6 +139,8 @@ def confidence(share: float, config: DecisionConfig) -> float:
     return float(logistic(config.score_slope * logit(share) + config.score_offset))
 
 
+DOUBTED: Final = 0.25
+"""Truth of what is said beside looks below which an answer is AMBIGUOUS."""
 AS_TRUE: Final = 0.5
 """Share of the chosen one's truth from which what is said beside looks holds for another too."""
 

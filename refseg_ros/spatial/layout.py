@@ -241,6 +241,29 @@ class Layout:
         return gaps
 
     @cached_property
+    def clearances(self) -> Matrix:
+        """(N, N, 2) pixels between two boxes, across and down; 0 where they overlap that way."""
+        low, high = self.boxes[:, :2], self.boxes[:, 2:]
+        between = np.maximum(low[:, None] - high[None], low[None] - high[:, None])
+        clear: Matrix = np.clip(between, 0.0, None)
+        return clear
+
+    @cached_property
+    def apart(self) -> Matrix:
+        """(N, N) distance between two boxes in longer sides of the picture, at most 1."""
+        distances = np.linalg.norm(self.clearances, axis=2) / max(self.size)
+        apart: Matrix = np.minimum(distances, 1.0)
+        return apart
+
+    @cached_property
+    def overlapped(self) -> Matrix:
+        """(N, N) share of the box of i that lies within that of j."""
+        low, high = self.boxes[:, :2], self.boxes[:, 2:]
+        inner = np.minimum(high[:, None], high[None]) - np.maximum(low[:, None], low[None])
+        share: Matrix = np.clip(inner, 0.0, None).prod(2) / (high - low).prod(1)[:, None]
+        return share
+
+    @cached_property
     def seated(self) -> Matrix:
         """(N, N) share of the lowest part of i that lies within the outline of j, j ≠ i.
 

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Relations between candidates as soft logic, after ReCLIP (Subramanian et al., ACL 2022).
 
-How far a relation holds for candidate i is ``Σ_j q(j) · r(i, j)``: q says how likely j is the
-landmark, and r, in [0, 1] with the border at 0.5, how well the relation holds between the two. r
+How far a relation holds for candidate i is ``max_j q(j) · r(i, j) / max q``: q says how likely j
+is the landmark, and r, in [0, 1] with the border at 0.5, how well the relation holds between the
+two. So thing and landmark are chosen together: beside four vases the tv is next to one of them. r
 is smooth where ReCLIP's is a step, so that two candidates at nearly one height do not flip from
 one frame to the next.
+
+People say "left of" of what a ruler would not call so. What holds for no candidate is told by
+which of them leans that way most (:func:`relation_leaning`), and of those for which it holds the
+nearest is meant.
 
 Left and right are the picture's, or a frame's (:class:`refseg_ros.Viewpoint`), and each means
 mostly that way. In front of and behind are along the table, nearer and farther. Above and below
@@ -59,6 +64,20 @@ WITHIN: Final = 0.13
 WITHIN_SCALE: Final = 0.03
 BETWEEN_LANDMARKS: Final = 32
 """Landmark candidates, best first, that enter "between", whose cost grows with their square."""
+LEANING: Final = 0.2
+"""Truth of a relation that does not hold, for what leans that way most."""
+AGAINST: Final = 0.3
+"""Share of it for what lies another way: whose left and how near is a matter of view."""
+NEVER: Final = 0.01
+"""Share of it for what is plainly not in or on the other."""
+NEARER: Final = 0.2
+"""Share of its truth that a relation loses over the longer side of the picture."""
+NEAR: Final = 0.05
+"""Distance between boxes, in longer sides of the picture, at which they are half as near."""
+ASIDE_WEIGHT: Final = 0.5
+"""What lying beside the other's sides counts beside lying that way, to lean that way."""
+UNTOLD: Final = 0.1
+"""Share of the likeliest landmark below which no other candidate is it."""
 _UNDER_APART: Final = 0.4
 """Of "under": how much being lower in the picture tells beside being what carries it."""
 
@@ -69,9 +88,8 @@ def relation_support(
     layout: Layout,
     *,
     second_landmark_weights: ArrayLike | None = None,
-    several: bool = False,
 ) -> Vector:
-    """How far a relation holds for each candidate: ``Σ_j q(j) · r(i, j)``, j ≠ i.
+    """How far a relation holds for each candidate: ``max_j q(j) · r(i, j) / max q``, j ≠ i.
 
     It is small everywhere where nothing stands so to the landmark.
 
@@ -81,8 +99,6 @@ def relation_support(
         layout: Of the N candidates.
         second_landmark_weights: (N,), for ``BETWEEN`` two different landmarks; without it, between
             two of the first.
-        several: Whether the landmark is a set ("on the books"), to any of which it may stand so:
-            ``max_j r(i, j) q(j) / max q`` then.
 
     Returns:
         (N,) float64 in [0, 1].
@@ -90,6 +106,70 @@ def relation_support(
     Raises:
         ValueError: The shapes do not agree, or a weight is negative or not finite.
     """
+    return _supported(kind, landmark_weights, layout, second_landmark_weights, leaning=False)
+
+
+def distance_kept(landmark_weights: ArrayLike, layout: Layout) -> Vector:
+    """What a relation keeps of its truth that holds for several, for the nearest are meant.
+
+    Args:
+        landmark_weights: (N,) how likely each candidate is the landmark.
+        layout: Of the N candidates.
+
+    Returns:
+        (N,) float64, 1 for what touches the likeliest landmark, 1 - :data:`NEARER` far from it.
+    """
+    landmarks = _weights("landmark_weights", landmark_weights, len(layout))
+    near = (1.0 - NEARER * layout.apart) * (landmarks / (landmarks.max(initial=0.0) or 1.0))
+    np.fill_diagonal(near, 0.0)
+    kept: Vector = near.max(1)
+    return kept
+
+
+def relation_leaning(
+    kind: RelationKind,
+    landmark_weights: ArrayLike,
+    layout: Layout,
+    *,
+    second_landmark_weights: ArrayLike | None = None,
+    called_both: NDArray[np.bool_] | None = None,
+) -> Vector:
+    """How well each candidate fits a relation that holds for none of them.
+
+    Beside :func:`relation_support` up to :data:`LEANING`, the more the thing lies that way; and
+    :data:`LEANING` for what alone looks like the landmark too, of which nothing can be told.
+
+    Args:
+        kind: As of :func:`relation_support`.
+        landmark_weights: Likewise.
+        layout: Likewise.
+        second_landmark_weights: Likewise.
+        called_both: (N,) which candidates may be the thing by their looks; those alone may be the
+            landmark too. None for none: "the thing in the tray" is not the tray itself.
+
+    Returns:
+        (N,) float64 in [0, 1].
+
+    Raises:
+        ValueError: As :func:`relation_support`.
+    """
+    leans = _supported(kind, landmark_weights, layout, second_landmark_weights, leaning=True)
+    landmarks = np.asarray(landmark_weights, np.float64)
+    if called_both is None or not landmarks.any() or kind is RelationKind.BETWEEN:
+        return leans
+    others = landmarks * ~np.eye(len(landmarks), dtype=np.bool_)
+    untold = called_both & (others.max(1) < UNTOLD * landmarks.max())
+    return np.where(untold, LEANING, leans)
+
+
+def _supported(
+    kind: RelationKind,
+    landmark_weights: ArrayLike,
+    layout: Layout,
+    second_landmark_weights: ArrayLike | None,
+    *,
+    leaning: bool,
+) -> Vector:
     landmarks = _weights("landmark_weights", landmark_weights, len(layout))
     if not landmarks.sum():
         return np.zeros(len(landmarks))
@@ -97,13 +177,14 @@ def relation_support(
         second = landmarks
         if second_landmark_weights is not None:
             second = _weights("second_landmark_weights", second_landmark_weights, len(layout))
-        return _between(landmarks / landmarks.sum(), second / (second.sum() or 1.0), layout)
+        return _between(landmarks, second, layout, leaning=leaning)
     holds = np.array(_PAIRWISE[kind](layout))
+    if leaning:
+        floor = AGAINST if kind in _LOOSE else NEVER
+        leans = floor + (1.0 - floor) * _LEANING[kind](layout)
+        holds = holds + LEANING * (1.0 - holds) * leans
     np.fill_diagonal(holds, 0.0)
-    if several:
-        support = (holds * (landmarks / landmarks.max())).max(1)
-    else:
-        support = holds @ (landmarks / landmarks.sum())
+    support = (holds * (landmarks / landmarks.max())).max(1)
     clipped: Vector = np.clip(support, 0.0, 1.0)
     return clipped
 
@@ -287,6 +368,36 @@ def _with(layout: Layout) -> Matrix:
     return np.maximum(_seated(layout).T, 0.5 * _beside(layout))
 
 
+def _leaning_along(kind: RelationKind) -> Callable[[Layout], Matrix]:
+    """(N, N): that way at all; less, the further aside of the other's sides."""
+    name, axis, way = _AXES[kind]
+
+    def leans(layout: Layout) -> Matrix:
+        points = getattr(layout, name) / max(layout.size)
+        along = np.maximum(way * (points[:, None, axis] - points[None, :, axis]), 0.0)
+        aside = layout.clearances[..., 1 - axis] / max(layout.size)
+        leaning = along / (along + ASIDE_WEIGHT * aside + OFFSET)
+        # What hides some of the other is in front of it or behind it.
+        return np.maximum(leaning, 0.5 * layout.overlapped) if name == "stands" else leaning
+
+    return leans
+
+
+def _near(layout: Layout) -> Matrix:
+    """(N, N): 1 where boxes touch, less with the distance between them."""
+    near: Matrix = NEAR / (NEAR + layout.apart)
+    return near
+
+
+def _overlapped(layout: Layout) -> Matrix:
+    """(N, N): the more of the box of i is inside that of j, unless j is in or on i.
+
+    That shows what is seen from the side, where no lowest part lies in an outline.
+    """
+    overlapped: Matrix = layout.overlapped**2 * (1.0 - _seated(layout).T)
+    return overlapped
+
+
 _below: Final = _by_height(RelationKind.BELOW)
 _PAIRWISE: Final[dict[RelationKind, Callable[[Layout], Matrix]]] = {
     RelationKind.LEFT_OF: _directed(RelationKind.LEFT_OF),
@@ -306,12 +417,37 @@ _PAIRWISE: Final[dict[RelationKind, Callable[[Layout], Matrix]]] = {
     RelationKind.HELD_BY: lambda layout: _with(layout).T,
     RelationKind.PART_OF: _seated,
 }
+_LEANING: Final[dict[RelationKind, Callable[[Layout], Matrix]]] = {
+    **{kind: _leaning_along(kind) for kind in _AXES},
+    RelationKind.NEXT_TO: _near,
+    RelationKind.WITH: _near,
+    RelationKind.HELD_BY: _near,
+    RelationKind.PART_OF: _overlapped,
+    RelationKind.UNDER: lambda layout: _overlapped(layout).T,
+    RelationKind.FAR_FROM: lambda layout: np.minimum(layout.apart, 1.0),
+    RelationKind.IN: _overlapped,
+    RelationKind.ON: _overlapped,
+    RelationKind.CONTAINING: lambda layout: _overlapped(layout).T,
+    RelationKind.CARRYING: lambda layout: _overlapped(layout).T,
+}
+"""How far a relation that does not hold leans that way."""
+_LOOSE: Final = frozenset(
+    (
+        *_AXES,
+        RelationKind.NEXT_TO,
+        RelationKind.FAR_FROM,
+        RelationKind.WITH,
+        RelationKind.HELD_BY,
+    )
+)
+"""Relations that people use loosely; the others hold or do not."""
 
 
-def _between(first: Vector, second: Vector, layout: Layout) -> Vector:
-    """Σ_jk q(j) q'(k) r(i, j, k) over j ≠ k, both ≠ i, shared out over the pairs that i may see.
+def _between(first: Vector, second: Vector, layout: Layout, *, leaning: bool) -> Vector:
+    """max_jk q(j) q'(k) r(i, j, k) over j ≠ k, both ≠ i.
 
-    r is 1 between the ends of the line from j to k and falls smoothly beyond them and beside it.
+    r is 1 between the ends of the line from j to k and falls smoothly beyond them and beside it;
+    what makes the way from j to k no more than half as long again leans that way.
     """
     centres = layout.centres
     starts = np.argsort(-first, kind="stable")[:BETWEEN_LANDMARKS]
@@ -319,7 +455,9 @@ def _between(first: Vector, second: Vector, layout: Layout) -> Vector:
     line = centres[ends][None] - centres[starts][:, None]
     length2 = (line**2).sum(2)
     pairs = first[starts][:, None] * second[ends][None] * (starts[:, None] != ends[None])
-    pairs = pairs / (pairs.sum() or 1.0)
+    pairs = pairs * (length2 > 0)
+    seen = pairs.max(initial=0.0) >= UNTOLD * first.max() * second.max()
+    pairs = pairs / (pairs.max(initial=0.0) or 1.0)
     support = np.zeros(len(centres))
     for index, centre in enumerate(centres):
         offset = centre - centres[starts][:, None]
@@ -328,7 +466,13 @@ def _between(first: Vector, second: Vector, layout: Layout) -> Vector:
         aside = np.abs(across) / np.maximum(length2, 1e-9)
         inner = np.minimum(along, 1.0 - along)
         holds = logistic((inner - WITHIN) / WITHIN_SCALE) * logistic((ASIDE - aside) / ASIDE_SCALE)
-        others = (starts[:, None] != index) & (ends[None] != index) & (length2 > 0)
-        support[index] = (pairs * holds * others).sum()
+        if leaning:
+            way = np.hypot(along, aside) + np.hypot(1.0 - along, aside)
+            leans = AGAINST + (1.0 - AGAINST) * np.clip(3.0 - 2.0 * way, 0.0, 1.0)
+            holds = holds + LEANING * (1.0 - holds) * leans
+        others = (starts[:, None] != index) & (ends[None] != index)
+        support[index] = (pairs * holds * others).max(initial=0.0)
+    if leaning and not seen:
+        support[:] = LEANING  # only one is seen of the two
     clipped: NDArray[np.float64] = np.clip(support, 0.0, 1.0)
     return clipped

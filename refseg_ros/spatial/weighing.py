@@ -38,19 +38,43 @@ from refseg_ros.spatial.layout import Layout, Vector
 from refseg_ros.spatial.likeness import LEAST, Likeness, share_out
 from refseg_ros.spatial.orders import Order, by_direction, by_measure
 from refseg_ros.spatial.position import PRIOR_SCALE, position_prior, size_prior
-from refseg_ros.spatial.relations import distances, on_the_table, relation_support
+from refseg_ros.spatial.relations import (
+    distance_kept,
+    distances,
+    on_the_table,
+    relation_leaning,
+    relation_support,
+)
 from refseg_ros.spatial.weighed import Weighed, ordered, ruled_out, taken, weighed_by
 
 HOLDS: Final = 0.5
 """Truth from which something holds: of the best for one thing, by itself for a set."""
+NEARLY: Final = 0.1
+"""Truth of a relation that any plausible candidate must reach for it to be taken strictly."""
 SEEN: Final = 0.1
 """How well a landmark must be looked like by some candidate to be there at all."""
 ON_TABLE_TOO: Final = 0.3
 """Truth that a thing is on the table although it stands on another thing."""
+ADJACENT: Final = SIDED | {RelationKind.NEXT_TO}
+"""Relations of which, where they hold for several, the nearest is meant."""
 STRICTNESS: Final = 3
 """Power of an exclusion: "the duck that is not red" is no red duck, however good a duck it is."""
 LEVELLING: Final = 0.05
 """Power of a share among candidates that look alike."""
+
+
+def whole_of(phrase: NounPhrase) -> NounPhrase | None:
+    """The thing of which a phrase names a part without a noun of its own; None if it does not.
+
+    "The left half of the sandwich on the tray" is of the sandwich on the tray.
+    """
+    if has_look(phrase):
+        return None
+    parts = [item for item in phrase.relations if item.kind is RelationKind.PART_OF]
+    if not parts or not usable(parts[0]):
+        return None
+    (whole, *_), rest = parts[0].landmarks, [r for r in phrase.relations if r is not parts[0]]
+    return replace(whole, relations=(*whole.relations, *rest), excluded=phrase.excluded)
 
 
 @dataclass(frozen=True)
@@ -75,30 +99,47 @@ class Weigher:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_everything", np.ones(len(self.layout)))
 
-    def weigh(self, phrase: NounPhrase, look: Likeness | None = None, depth: int = 0) -> Weighed:
+    def weigh(
+        self,
+        phrase: NounPhrase,
+        look: Likeness | None = None,
+        depth: int = 0,
+        part: tuple[Direction, ...] = (),
+    ) -> Weighed:
         """The candidates that a phrase means.
 
         Args:
             phrase: What was said.
             look: Of the phrase, if another than that of :attr:`looks`.
             depth: Of nesting.
+            part: Where in the thing the part of it lies that is meant; () for the whole.
         """
+        if (whole := whole_of(phrase)) is not None:
+            found = self.weigh(whole, None, depth, phrase.directions)
+            unseen = (whole.text,) if self._look(whole).fits.max() < SEEN else ()
+            return replace(found, missing=(*unseen, *found.missing))
         look = look or self._look(phrase)
         conditions: list[Condition] = []
         missing: list[str] = []
-        held = self._held(phrase, conditions, missing, depth)
+        ratios = look.shares / look.shares.max()
+        alike = ratios >= self.closeness
+        plausible = alike | ((ratios >= self.closeness**2) & (look.fits >= 0.5))
+        held = self._held(phrase, conditions, missing, depth, plausible)
         truth = held * self._graded(phrase, look, conditions)
-        alike = look.shares >= self.closeness * look.shares.max()
         if np.ptp(truth) > 0.0:
             look = replace(look, shares=self._levelled(look.shares))
         best = truth[alike].max()
         members = np.flatnonzero(alike & (truth >= HOLDS * best))
         distinct = self._distinct(look.shares * truth, members)
         several = phrase.is_plural or (phrase.count or 1) > 1
-        if has_look(phrase) or phrase.ordinal or several or phrase.group:
+        if several or not (part or self._only_placed(phrase)):
             # What is counted or compared by its looks is counted once.
             members = self._grouped(phrase, look.shares * truth, distinct)
         orders = self._orders(phrase, members, depth)
+        if part and not several:
+            # What shows the part, where anything does, lies further that way than the whole.
+            order = by_direction(part, members.tolist(), self.layout, 1, alike=False)
+            orders.append(replace(order, name=f"{order.name} of the whole"))
         if several:
             found = self._several(phrase, look, truth, members, orders)
         else:
@@ -153,16 +194,26 @@ class Weigher:
         return position_prior(self.layout.places[:, ::-1], directions, self.layout.size)
 
     def _held(
-        self, phrase: NounPhrase, conditions: list[Condition], missing: list[str], depth: int
+        self,
+        phrase: NounPhrase,
+        conditions: list[Condition],
+        missing: list[str],
+        depth: int,
+        plausible: NDArray[np.bool_] | None = None,
     ) -> Vector:
-        """How far relations hold, and exclusions do not."""
+        """How far relations hold, and exclusions do not.
+
+        A relation that holds for none that may be it is told by how far each leans that way.
+        """
         held = self._everything.copy()
         if depth > MAX_DEPTH:
             return held
         for relation in phrase.relations if self.relations else ():
             if not relation.extreme and self._usable(relation):
                 landmarks: list[Landmark] = []
-                holds = self._related(relation, landmarks, missing, depth)
+                holds = self._related(
+                    relation, landmarks, missing, depth, plausible, has_look(phrase)
+                )
                 seen = self.layout.seen_by if relation.kind in SIDED else ""
                 words = f"{relation.kind.words} '{relation.phrase}'{seen}"
                 conditions.append(weighed_by(ConditionKind.RELATION, words, holds, landmarks))
@@ -187,25 +238,34 @@ class Weigher:
         return others if chooses else ()
 
     def _related(
-        self, relation: Relation, landmarks: list[Landmark], missing: list[str], depth: int
+        self,
+        relation: Relation,
+        landmarks: list[Landmark],
+        missing: list[str],
+        depth: int,
+        plausible: NDArray[np.bool_] | None,
+        named: bool,
     ) -> Vector:
         if relation.on_support:
             return np.maximum(on_the_table(self.layout), ON_TABLE_TOO)
-        likely, several = self._landmarks(relation, landmarks, missing, depth)
-        return relation_support(
-            relation.kind,
-            likely[0],
-            self.layout,
-            second_landmark_weights=likely[1] if len(likely) > 1 else None,
-            several=several,
-        )
+        likely = self._landmarks(relation, landmarks, missing, depth)
+        second = likely[1] if len(likely) > 1 else None
+        asked = relation.kind, likely[0], self.layout
+        holds = relation_support(*asked, second_landmark_weights=second)
+        if plausible is None:
+            return holds
+        if holds[plausible].max() < NEARLY:
+            both = plausible if named else None
+            return relation_leaning(*asked, second_landmark_weights=second, called_both=both)
+        if (plausible & (holds >= HOLDS)).sum() > 1 and relation.kind in ADJACENT:
+            return holds * distance_kept(likely[0], self.layout)
+        return holds
 
     def _landmarks(
         self, relation: Relation, landmarks: list[Landmark], missing: list[str], depth: int
-    ) -> tuple[list[Vector], bool]:
-        """How likely each candidate is each landmark, and whether the landmark is a set."""
+    ) -> list[Vector]:
+        """How likely each candidate is each landmark, or one of them."""
         likely: list[Vector] = []
-        several = False
         for landmark in relation.landmarks:
             look = self._look(landmark)
             weighed = self.weigh(landmark, depth=depth + 1)
@@ -213,17 +273,22 @@ class Weigher:
             missing += weighed.missing
             landmarks.append(taken(landmark.text, look.fits, weighed))
             if relation.kind is not RelationKind.BETWEEN and len(weighed.chosen) > 1:
-                several = True
                 likely.append(self._marked(weighed.chosen))
             else:
                 likely.append(weighed.weights)
-        return likely, several
+        return likely
 
     def _marked(self, indices: tuple[int, ...]) -> Vector:
         """1 for some candidates, 0 for the rest."""
         marks = np.zeros(len(self.layout))
         marks[list(indices)] = 1.0
         return marks
+
+    @staticmethod
+    def _only_placed(phrase: NounPhrase) -> bool:
+        """Whether nothing but a side or corner is said: "bottom left"."""
+        ranked = phrase.ordinal or phrase.superlatives or phrase.relations or phrase.excluded
+        return bool(phrase.directions) and not (ranked or phrase.group or has_look(phrase))
 
     def _fits(self, phrase: NounPhrase, conditions: list[Condition], depth: int) -> Vector | None:
         """How surely each candidate is something that must not be; None if that excludes nothing.
@@ -286,7 +351,7 @@ class Weigher:
             for relation in phrase.relations:
                 if relation.extreme and self._usable(relation):
                     landmarks: list[Landmark] = []
-                    likely, _ = self._landmarks(relation, landmarks, [], depth)
+                    likely = self._landmarks(relation, landmarks, [], depth)
                     values = distances(relation.kind, likely[0], self.layout)
                     name = f"by '{relation.kind.words} {relation.phrase}'"
                     taken = tuple(landmarks)

@@ -214,7 +214,8 @@ def test_any_of_several_may_be_taken() -> None:
     ("truth", "missing", "status", "said"),
     [
         (0.09, (), Status.NOT_FOUND, "where it should be"),
-        (0.11, (), Status.SELECTED, "leads"),
+        (0.11, (), Status.AMBIGUOUS, "holds only to 0.11"),
+        (0.3, (), Status.SELECTED, "leads"),
         (1.0, ("blue bowl",), Status.NOT_FOUND, "'blue bowl'"),
     ],
 )

@@ -14,7 +14,7 @@ from spatial_layouts import around, layout
 from refseg_ros.language import RelationKind
 from refseg_ros.results import Proposals
 from refseg_ros.spatial import Layout, relation_support
-from refseg_ros.spatial.relations import distances, on_the_table
+from refseg_ros.spatial.relations import distances, on_the_table, relation_leaning
 from refseg_ros.spatial.space import Space
 
 
@@ -183,18 +183,52 @@ def test_between_two_landmarks_and_between_two_of_a_kind() -> None:
     assert either == pytest.approx(two)
 
 
-def test_a_set_of_landmarks_is_any_of_them() -> None:
+def test_thing_and_landmark_are_chosen_together() -> None:
     # A cube on each of two books, and one beside.
     found = layout(
         (10, 40, 40, 60), (60, 40, 90, 60), (20, 45, 30, 55), (70, 45, 80, 55), (45, 45, 55, 55)
     )
-    books = [1, 1, 0, 0, 0]
-    any_of = relation_support(RelationKind.ON, books, found, several=True)
+    any_of = relation_support(RelationKind.ON, [1, 1, 0, 0, 0], found)
     assert any_of[[2, 3]].min() > 0.99
-    # For one landmark of which two may be it, either is half meant.
-    one_of = relation_support(RelationKind.ON, books, found)
-    assert one_of[[2, 3]] == pytest.approx([0.5, 0.5], abs=1e-2)
     assert any_of[4] < 0.01
+    # What stands so to the less likely landmark is the less likely thing.
+    support = relation_support(RelationKind.ON, [0.8, 0.2, 0, 0, 0], found)
+    assert support[[2, 3]] == pytest.approx([1, 0.25], abs=1e-2)
+
+
+def test_what_holds_for_none_is_told_by_which_leans_that_way() -> None:
+    # The landmark is the last: 0 lies left of it at an angle, 1 right of it.
+    found = layout(around(40, 10), around(60, 90), around(50, 50))
+    landmark = [0, 0, 1.0]
+    assert relation_support(RelationKind.LEFT_OF, landmark, found).max() < 0.01
+    leaning = relation_leaning(RelationKind.LEFT_OF, landmark, found)
+    assert 0.05 < leaning[1] < leaning[0] < 0.2
+    # Inside the other's box though not with its lowest part: seen from the side.
+    side = layout((5, 30, 95, 70), (30, 20, 50, 84), around(90, 94))
+    seen = relation_leaning(RelationKind.IN, [1.0, 0, 0], side)
+    assert relation_support(RelationKind.IN, [1.0, 0, 0], side)[1] < 0.5
+    assert seen[1] > 0.1
+    assert seen[2] < 0.01
+
+
+def test_what_alone_is_the_landmark_too_cannot_be_told() -> None:
+    found = layout(around(20, 20), around(60, 60))
+    both = np.array([True, True])
+    told = relation_leaning(RelationKind.IN, [0, 1.0], found, called_both=both)
+    assert told[0] < 0.02
+    assert told[1] == pytest.approx(0.2)
+    assert relation_leaning(RelationKind.IN, [0, 1.0], found)[1] < 0.02
+    between = relation_leaning(
+        RelationKind.BETWEEN, [1.0, 0], found, second_landmark_weights=[1.0, 0]
+    )
+    assert between == pytest.approx(0.2)
+
+
+def test_what_hides_some_of_the_other_may_be_in_front_of_it() -> None:
+    found = layout((30, 10, 90, 90), (20, 20, 60, 80), (0, 0, 10, 8))
+    assert relation_support(RelationKind.IN_FRONT_OF, [1.0, 0, 0], found).max() < 0.1
+    leaning = relation_leaning(RelationKind.IN_FRONT_OF, [1.0, 0, 0], found)
+    assert leaning[1] > leaning[2] > 0.05
 
 
 def test_a_thing_is_no_landmark_of_itself() -> None:
@@ -243,8 +277,8 @@ def test_every_relation_gives_truths(data: st.DataObject) -> None:
     numbers = st.floats(0, 1, allow_subnormal=False)
     weights = data.draw(st.lists(numbers, min_size=count, max_size=count))
     for kind in RelationKind:
-        for several in (False, True):
-            support = relation_support(kind, weights, found, several=several)
+        for weigh in (relation_support, relation_leaning):
+            support = weigh(kind, weights, found)
             assert support.shape == (count,)
             assert support.min() >= 0
             assert support.max() <= 1

@@ -282,3 +282,31 @@ def test_of_places_without_a_noun_outlines_compete_that_overlap() -> None:
     where = layout((0, 10, 60, 80), (0, 30, 60, 100), (70, 0, 100, 100))
     assert choose("bottom left corner", ["a", "b", "c"], where).chosen == (1,)
     assert choose("the top left", ["a", "b", "c"], where).chosen == (0,)
+
+
+def test_of_those_that_a_relation_holds_for_the_nearest_is_meant() -> None:
+    where = layout(around(10, 50), around(30, 50), around(60, 50), around(90, 50))
+    names = ["red mug", "red mug", "red book", "blue mug"]
+    assert choose("the red mug left of the book", names, where).chosen == (1,)
+
+
+def test_what_holds_for_none_is_doubted_and_what_is_plainly_not_in_is_refused() -> None:
+    where = layout(around(60, 20), around(50, 60), around(85, 90))
+    names = ["blue mug", "red bowl", "red ball"]
+    leaning = choose("the mug left of the bowl", names, where)
+    assert leaning.chosen == (0,)
+    assert 0.05 <= leaning.truth < 0.25
+    assert choose("the mug in the bowl", names, where).truth < 0.05
+
+
+def test_the_part_of_a_thing_is_the_thing_or_what_shows_the_part() -> None:
+    names = ["red bowl", "red bowl", "red book"]
+    where = layout((10, 20, 60, 90), (70, 40, 90, 60), (30, 0, 40, 8))
+    assert choose("the top of the bowl on the right", names, where).chosen == (1,)
+    assert choose("the left half of the book", names, where).chosen == (2,)
+    # A proposal of the upper half of the one bowl.
+    masks = np.zeros((2, 100, 100), np.bool_)
+    masks[0, 20:80, 20:80] = masks[1, 20:55, 20:80] = True
+    halves = Layout(Proposals(masks, np.ones(2, np.float32)))
+    assert choose("the top of the bowl", ["red bowl"] * 2, halves).chosen == (1,)
+    assert choose("the bottom half of the bowl", ["red bowl"] * 2, halves).chosen == (0,)
