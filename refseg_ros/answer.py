@@ -7,20 +7,23 @@ Everything here is cheap and is done once a sentence, on a scene that was observ
 from __future__ import annotations
 
 import math
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
 
-from refseg_ros.decision.choice import decide, rank
+from refseg_ros.decision.choice import SURE, decide, rank
 from refseg_ros.decision.questions import with_question
 from refseg_ros.decision.refusal import NOTHING_SEEN, Refusal, refusal, unknown_noun
 from refseg_ros.language.caption_names import agreements
 from refseg_ros.language.expression import ReferringExpression
+from refseg_ros.language.foreign import language_of
 from refseg_ros.language.kinship import known_nouns, with_seen_supports
 from refseg_ros.language.reading import Reading, read
-from refseg_ros.methods.likeness import match, plausible, score_looks
+from refseg_ros.language.vocabulary import with_uses
+from refseg_ros.methods.likeness import Logits, match, plausible, score_looks
 from refseg_ros.methods.names import NAMED, SURE_ENOUGH
 from refseg_ros.methods.scoring import ScoreTable, shares
 from refseg_ros.results import Explanation, Selection, Status
@@ -64,11 +67,12 @@ def answer(
     with torch.inference_mode(), models.device.precision():
         with watch.stage("candidates"):
             scene = scene.candidates_for(expression)
-        refused = unknown_noun(reading, told=told) if len(scene.proposals) else NOTHING_SEEN
+        seen = bool(len(scene.proposals) if reading.expression.head else scene.things.any())
+        refused = unknown_noun(reading, told=told) if seen or told else NOTHING_SEEN
         if refused:
             return _refused(scene, reading, refused, watch)
         with watch.stage("match"):
-            table = _score(scene, expression)
+            table = _score(scene, reading.expression)
         with watch.stage("spatial"):
             placed = _place(scene, reading, table, context)
     selection = _decide(scene, reading, table, placed, context, watch)
@@ -81,20 +85,27 @@ def _read(scene: Scene, expression: ReferringExpression, context: Context) -> Re
     config, vocabulary, names = models.config, models.vocabulary, scene.features.names
     seen = scene.features.seen
     named = bool(names) or not seen
+    known: Container[str] | None = None
+    unknown: tuple[str, ...] = ()
+    if vocabulary is not None and not named:
+        known = vocabulary.with_nouns(context.pinned)
+        expression, unknown = vocabulary.known_part(expression)
+    elif config.score.text == "phrase":
+        expression = replace(expression, target=with_uses(expression.target))
     if named:
-        vocabulary = known_nouns(expression, names.read)
-        target = with_seen_supports(expression.target, vocabulary)
+        known = known_nouns(expression, names.read) | context.pinned.keys()
+        target = with_seen_supports(expression.target, known)
         expression = replace(expression, target=target)
-    if vocabulary is not None and context.pinned:
-        vocabulary = vocabulary | context.pinned.keys()
     return read(
         expression,
-        vocabulary,
+        known,
         phrases=config.score.text == "phrase",
         sets=config.spatial.absolute == "extreme",
         named=named,
         guessing=named and seen and not config.decision.known_words,
         colours=seen or names.tell_colours,
+        # What was settled by an answer is no doubt any more.
+        unknown=() if context.settles_look else unknown,
     )
 
 
@@ -116,10 +127,35 @@ def _told(selection: Selection, scene: Scene, reading: Reading) -> Selection:
     if scene.is_strange:
         warnings.append(STRANGE_PICTURE)
         selection = replace(selection, score=min(selection.score, UNSURE))
+    if language := language_of(reading.expression.text):
+        warnings.append(f"the sentence seems to be {language}, and only English is understood")
     return replace(selection, warnings=tuple(warnings), proposals=scene.proposals, reading=reading)
 
 
 def _score(scene: Scene, expression: ReferringExpression) -> ScoreTable:
+    """The method's scores, of several names that will do the best one's for each candidate."""
+    target = expression.target
+    tables = [_scored(scene, replace(expression, target=item)) for item in target.alternatives]
+    # What the names of things tell needs no look.
+    tables = [table for table in tables if table.min_match is not None] or tables
+    if len(tables) == 1:
+        return tables[0]
+    best = np.argmax([match(table.terms) for table in tables], axis=0)
+    columns = np.arange(len(best))
+
+    def of_best(values: Sequence[Logits]) -> Logits:
+        chosen: Logits = np.stack(values)[best, columns]
+        return chosen
+
+    return replace(
+        tables[0],
+        terms={name: of_best([table.terms[name] for table in tables]) for name in tables[0].terms},
+        total=of_best([table.total for table in tables]),
+        text=", ".join(table.text for table in tables),
+    )
+
+
+def _scored(scene: Scene, expression: ReferringExpression) -> ScoreTable:
     """The method's scores, and what captions (to the match alone) and given names add to them."""
     models, captioned = scene.models, scene.features.captioned
     matcher = models.matcher if captioned else models.matcher.without_captions()
@@ -158,6 +194,9 @@ def _place(scene: Scene, reading: Reading, table: ScoreTable, context: Context) 
         weights = scene.proposals.quality.clip(1e-3).astype(np.float64)
         fits = np.ones(len(weights))
         matched = False
+    things = scene.things if scene.things.any() else None
+    if things is not None and not expression.head:
+        weights = np.where(things, weights, weights.min() * SURE)
     resolved = config.spatial.relations or absolute == "extreme"
     named = reading.looks if resolved else ()
     looks = score_looks(
@@ -177,6 +216,7 @@ def _place(scene: Scene, reading: Reading, table: ScoreTable, context: Context) 
         config.spatial.relations or leans,
         models.language.entity(expression.text) if absolute == "released" else None,
         config.spatial.best_copy and context.within is None,
+        things,
     )
     return context.restrict(placed)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 
 from refseg_ros.answer import answer
 from refseg_ros.language import NounPhrase, ReferringExpression, parse
+from refseg_ros.methods.crops import is_noise
+from refseg_ros.methods.likeness import are_things
 from refseg_ros.methods.scoring import SceneFeatures
 from refseg_ros.results import Proposals, Selection
 from refseg_ros.spatial import Layout
@@ -27,10 +30,14 @@ if TYPE_CHECKING:
     from refseg_ros.backbones.device import Device
     from refseg_ros.config import SegmenterConfig
     from refseg_ros.language.tas.tools import LanguageTools
+    from refseg_ros.language.vocabulary import Vocabulary
     from refseg_ros.methods.scoring import Matcher
     from refseg_ros.proposals import Proposer
 
 Image = NDArray[np.uint8]
+
+SPECK = 16
+"""Pixels of a mask below which no crop shows what it is."""
 
 
 class Models(Protocol):
@@ -43,8 +50,8 @@ class Models(Protocol):
     matcher: Matcher
 
     @property
-    def vocabulary(self) -> frozenset[str] | None:
-        """Nouns that the networks know; None when any may do."""
+    def vocabulary(self) -> Vocabulary | None:
+        """Words that the networks know; None when any may do."""
 
     @property
     def proposer(self) -> Proposer:
@@ -113,6 +120,21 @@ class Scene:
     def layout(self) -> Layout:
         """How the proposals lie."""
         return Layout(self.proposals, self.captions, self.space)
+
+    @cached_property
+    def things(self) -> NDArray[np.bool_]:
+        """(N,) which candidates are things, rather than background, specks or noise.
+
+        All of them where the configuration refuses nothing by its looks.
+        """
+        decision = self.models.config.decision
+        if math.isinf(decision.min_match) or not len(self.proposals):
+            return np.full(len(self.proposals), decision.min_match < 0)
+        if is_noise(self.image):
+            return np.zeros(len(self.proposals), np.bool_)
+        with torch.inference_mode(), self.models.device.precision():
+            things = are_things(self.features, self.models.clip, decision.caption_match)
+        return things & (self.proposals.areas >= SPECK)
 
     def captioned(self) -> Scene:
         """The same scene with what the captions of its candidates tell.

@@ -26,6 +26,7 @@ from refseg_ros.config import SegmenterConfig
 from refseg_ros.config.uses import uses_captions, uses_diffusion, uses_proposals
 from refseg_ros.errors import ConfigError, ImageError
 from refseg_ros.language.tas.tools import LanguageTools
+from refseg_ros.language.vocabulary import Vocabulary
 from refseg_ros.loading import LOADING
 from refseg_ros.methods.catalogue import with_method
 from refseg_ros.methods.coherence import Dense
@@ -278,9 +279,9 @@ class Segmenter:
         return self.clip.encode_images(list(crops))
 
     @property
-    def vocabulary(self) -> frozenset[str] | None:
-        """Nouns that the networks know; None when any may do."""
-        return bundled_vocabulary() if self.config.decision.known_words else None
+    def vocabulary(self) -> Vocabulary | None:
+        """Words that the networks know; None when any may do."""
+        return Vocabulary.of(bundled_vocabulary()) if self.config.decision.known_words else None
 
     @property
     def proposer(self) -> Proposer:

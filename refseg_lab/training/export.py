@@ -121,10 +121,10 @@ def export_diffusion(run: Path, out: Path) -> None:
 
 
 def export_vocabulary(out: Path) -> None:
-    """Write the head nouns that the models were trained on, one a line."""
+    """Write the names of things and colours that the models were trained on, one a line."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "vocabulary.txt").write_text(
-        "\n".join(vocabulary.head_words()) + "\n", encoding="utf-8"
+        "\n".join(vocabulary.known_names()) + "\n", encoding="utf-8"
     )
 
 

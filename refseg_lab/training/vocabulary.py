@@ -197,9 +197,10 @@ def caption_vocabulary() -> dict[str, int]:
     return {word: index for index, word in enumerate((*_SPECIAL, *sorted(words)))}
 
 
-def head_words() -> list[str]:
-    """Words of the names, sorted: the content of ``vocabulary.txt``."""
-    return sorted({word for names in NAMES.values() for name in names for word in name.split()})
+def known_names() -> list[str]:
+    """Names of things and of colours, sorted: the content of ``vocabulary.txt``."""
+    colours = [*COLOURS, *(word for names in ALIASES.values() for word in names)]
+    return sorted({*colours, *(name for names in NAMES.values() for name in names)})
 
 
 def clip_words() -> list[str]:
@@ -223,7 +224,8 @@ def clip_words() -> list[str]:
     ]
     texts += [plural(name) for names in NAMES.values() for name in names]
     words = {word for text in texts for word in pieces(text.replace("{}", ""))}
-    return sorted(words | set(head_words()) | set(SPOKEN.split()))
+    named = {word for name in known_names() for word in name.split()}
+    return sorted(words | named | set(SPOKEN.split()))
 
 
 def pieces(text: str) -> list[str]:

@@ -318,7 +318,9 @@ class DecisionConfig:
     )
     score_offset: float = option(0.0, "see score_slope", low=-1000, high=1000)
     known_words: bool = option(
-        False, "NOT_FOUND when the head noun or a landmark's is not in the models' vocabulary"
+        False,
+        "NOT_FOUND when the head noun or a landmark's is not in the models' vocabulary, AMBIGUOUS "
+        "when another word of theirs is not",
     )
     fitted_with: str = option(
         "",

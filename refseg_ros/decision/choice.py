@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -89,8 +90,10 @@ def decide(
         if more < 2
         else f"{more} others have the same name"
     )
+    judged = alike.applies and alike.at_least > -math.inf
+    misnamed = _misnamed(chosen) if judged else ""
     unsure = f"what is said holds only to {placed.truth:.2f}" if placed.truth < DOUBTED else ""
-    notes = tuple(filter(None, (shared, placed.open, unsure, str(aside))))
+    notes = tuple(filter(None, (shared, misnamed, placed.open, unsure, str(aside))))
     objections = (refused, "it only just leads" if close else "", *notes)
     explanation = explain(expression, table, placed.weighing, checks, objections)
     if refused:
@@ -99,7 +102,7 @@ def decide(
             expression.text, Status.NOT_FOUND, reason, size, candidates, seconds, margin
         )
         return replace(none, explanation=explanation)
-    doubtful = close or aside.matters or bool(placed.open or shared or unsure)
+    doubtful = close or aside.matters or bool(placed.open or shared or misnamed or unsure)
     indices = tuple(item.index for item in chosen)
     share = sum(item.score for item in candidates if item.index in own)
     mask: NDArray[np.bool_] = np.logical_or.reduce(proposals.masks[list(indices)])
@@ -251,6 +254,13 @@ def _checks(
         Check("min_truth", placed.truth, config.min_truth),
         Check("min_margin", margin, config.min_margin * least, not expression.target.is_any),
     )
+
+
+def _misnamed(chosen: list[Candidate]) -> str:
+    """That a chosen one's caption names another kind or colour than was said; "" if none does."""
+    names = (repr(item.caption) for item in chosen if item.terms.get("C", 0.0) < 0)
+    name = next(names, "")
+    return f"it looks like what was said, and its caption is {name}" if name else ""
 
 
 def _mismatch(alike: Check, truth: Check, placed: Placing) -> str:

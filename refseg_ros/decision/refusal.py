@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from refseg_ros.language.foreign import language_of
+from refseg_ros.language.lexicon import SCENERY
 from refseg_ros.language.reading import Reading
 from refseg_ros.results import Status
 
@@ -26,6 +28,8 @@ def refusal(reading: Reading, *, told: bool = False) -> Refusal | None:
         Status and reason, or None when scoring makes sense.
     """
     expression, aside = reading.expression, str(reading.unused)
+    if expression.head in SCENERY and not (reading.any_words or told):
+        return Status.NOT_FOUND, f"the {expression.head} is no thing that could be selected"
     if expression.is_empty and not (reading.any_words or told):
         if not expression.text.strip():
             return Status.ERROR, "the expression is empty; say what to look for"
@@ -38,6 +42,8 @@ def refusal(reading: Reading, *, told: bool = False) -> Refusal | None:
             "the expression is empty of anything to look for: name a thing, a colour or a place"
         )
     if aside and not told and not (reading.placed or reading.says_how_it_looks):
+        if reading.unused.unknown:
+            return Status.NOT_FOUND, f"{aside}, and nothing else is said"
         return Status.ERROR, f"{aside}, and nothing else is said: name the thing that is meant"
     return None
 
@@ -51,12 +57,22 @@ def unknown_noun(reading: Reading, *, told: bool = False) -> Refusal | None:
     """
     if reading.guessing:
         return None
-    own = () if told else (reading.expression.head,)
-    landmarks = (item.head for item, denied in reading.looks if not denied)
+    own = () if told else (reading.expression.target,)
+    landmarks = (item for item, denied in reading.looks if not denied)
     known = reading.vocabulary
-    for head in (*own, *landmarks):
-        if known is not None and head and head not in known:
-            if reading.named:
-                return Status.NOT_FOUND, f"nothing that is seen is named '{head}'"
-            return Status.NOT_FOUND, f"'{head}' is not a word that these models know"
+    for phrase in (*own, *landmarks):
+        head = phrase.head
+        if phrase.names or reading.any_words:
+            continue
+        if phrase.use:
+            reason = f"what is there 'to {phrase.use}' cannot be told: no such thing is known"
+        elif known is None or not head or head in known:
+            continue
+        elif language := language_of(reading.expression.text):
+            reason = f"the sentence seems to be {language}, and only English is understood"
+        elif reading.named:
+            reason = f"nothing that is seen is named '{head}'"
+        else:
+            reason = f"'{head}' is not a word that these models know"
+        return Status.NOT_FOUND, reason
     return None

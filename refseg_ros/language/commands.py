@@ -28,12 +28,14 @@ class Command(NamedTuple):
 def split_clauses(tokens: Sequence[str]) -> list[list[str]]:
     """The tokens between full stops, without empty clauses."""
     clauses: list[list[str]] = [[]]
-    for token in tokens:
+    for index, token in enumerate(tokens):
+        beside = tokens[max(index - 1, 0) : index + 2]
+        coloured = token in lexicon.COLOURED and not lexicon.COLOURS.isdisjoint(beside)
         if token == CLAUSE_END:
             clauses.append([])
         elif token == COMMA and (not clauses[-1] or clauses[-1][-1] in lexicon.ARTICLES | {COMMA}):
             continue
-        elif token not in lexicon.FILLERS:
+        elif token not in lexicon.FILLERS and not coloured:
             clauses[-1].append(token)
             _drop_scenery(clauses[-1])
     return [clause for clause in clauses if clause]

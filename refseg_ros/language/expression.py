@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from refseg_ros.language.tokens import lemma
 
@@ -131,6 +131,9 @@ class NounPhrase:
         is_plural: Whether more than one such thing is asked for: "mugs", "every mug", "both".
         is_any: Whether any one that fits will do: "any mug", "one of the mugs", "either".
         anaphora: What it takes from the thing meant before; None if it stands by itself.
+        use: What it is for, as said after "to": "drink from"; "" if that is not said.
+        names: Nouns of which any will do, where the head is none that the models know: banana
+            and pear for "fruit". The parser leaves it empty.
     """
 
     text: str = ""
@@ -152,6 +155,17 @@ class NounPhrase:
     is_plural: bool = False
     is_any: bool = False
     anaphora: Anaphora | None = None
+    use: str = ""
+    names: tuple[str, ...] = ()
+
+    @property
+    def alternatives(self) -> tuple[NounPhrase, ...]:
+        """The phrase by each of its :attr:`names`: "red pear"; itself where it has none."""
+        words = self.text.split()
+        kept = [word for word in words if lemma(word) != self.head] if self.head else words[:-1]
+        return tuple(
+            replace(self, text=" ".join((*kept, name)), head=name, names=()) for name in self.names
+        ) or (self,)
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -169,6 +183,8 @@ class NounPhrase:
         ranked = self.sizes + tuple(item.word for item in self.superlatives)
         words = [word for word in self.text.split() if word not in ranked]
         words = [self.head if lemma(word) == self.head else word for word in words]
+        if self.is_plural and words and not self.head:
+            words[-1] = lemma(words[-1])  # "red things"
         added = [word for word in self.colours + self.materials if word not in words]
         return " ".join([*added, *words, *self.states])
 
@@ -302,4 +318,5 @@ class ReferringExpression:
         "it" is empty until the caller has put the thing meant before in its place.
         """
         target = self.target
-        return not (self.content_words or self.directions or self.relations or target.superlatives)
+        said = self.directions or self.relations or target.superlatives or target.use
+        return not (self.content_words or said)

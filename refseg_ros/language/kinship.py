@@ -47,7 +47,8 @@ _GENERAL: Final = (
     "furniture: chair, sofa, bed, table, desk, bench, shelf, cabinet, cupboard, stool, wardrobe, "
     "drawer, bookcase",
     "seat: chair, bench, stool, sofa",
-    "container: box, bag, basket, jar, bottle, can, bucket, crate, bin, bowl, cup",
+    "container: box, bag, basket, jar, bottle, can, bucket, crate, bin, bowl, cup, mug, teapot",
+    "crockery: plate, bowl, cup, mug, saucer, teapot",
     "dish: plate, bowl",
     "tableware: plate, bowl, cup, mug, glass, fork, knife, spoon",
     "cutlery: fork, knife, spoon",
@@ -58,7 +59,7 @@ _GENERAL: Final = (
     "device: phone, laptop, tablet, remote, keyboard, mouse, tv, monitor, camera",
     "screen: tv, monitor, laptop",
     "computer: laptop",
-    "toy: teddy, doll, kite, cube, puzzle",
+    "toy: teddy, doll, kite, cube, puzzle, ball, brick",
     "tool: hammer, screwdriver, wrench, pliers, saw, drill, scissors",
     "clothing: shirt, coat, jacket, trousers, dress, skirt, hat, cap, shoe, sock, glove, scarf, "
     "tie, sweater",

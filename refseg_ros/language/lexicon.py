@@ -109,6 +109,8 @@ POSSESSIVES: Final = word_set("its his her their")
 """Before a side: "to its left"."""
 EVERY: Final = word_set("all every each")
 ANY: Final = word_set("any some either")
+WHICHEVER: Final = word_set("anything whatever whichever anybody anyone whoever")
+"""Pronouns by which any one will do."""
 OTHER: Final = word_set("other others another different")
 SAME: Final = word_set("same")
 NUMBERS: Final = {
@@ -185,13 +187,20 @@ OTHER_PREPOSITIONS: Final = word_set(
     "to from for about as like than off out into through via per after before during at up down "
     "opposite across facing"
 )
+INDEFINITE: Final = {
+    **dict.fromkeys(word_set("something anything whatever whichever"), "thing"),
+    **dict.fromkeys(word_set("everything stuff"), "things"),
+    **dict.fromkeys(word_set("somebody someone anybody anyone whoever"), "person"),
+    **dict.fromkeys(word_set("everybody everyone"), "people"),
+}
+"""Pronouns for any such thing, and the noun that each stands for: no text encoder knows them."""
 GENERIC_NOUNS: Final = word_set(
-    "one ones thing things object objects item items stuff something anything somebody someone "
-    "whatever other others everything"
+    "one ones thing things object objects item items stuff something anything "
+    "whatever whichever other others everything"
 )
 ONES: Final = word_set("one ones")
 """Nouns that stand for the noun said before."""
-PLURAL_GENERIC: Final = word_set("ones things objects items others everything stuff")
+PLURAL_GENERIC: Final = word_set("ones things objects items others")
 """Nouns that name no kind of thing: the head stays empty."""
 MEASURES: Final = word_set(
     "pair piece slice bunch kind type sort lot set bit pieces slices pairs some any all none each"
@@ -266,6 +275,8 @@ PURE_ADJECTIVES: Final = (
     PURE_COLOURS | frozenset(SIZES) | frozenset(SUPERLATIVES) | MATERIAL_ADJECTIVES
 ) | OTHER_ADJECTIVES
 ADJECTIVES: Final = PURE_ADJECTIVES | COLOUR_NOUNS | MATERIAL_NOUNS | word_set("light square")
+COLOURED: Final = word_set("coloured colored")
+"""Said beside a colour, and meaning nothing else."""
 ING_NOUNS: Final = word_set(
     "ring string king wing painting building ceiling earring pudding thing something anything "
     "everything nothing clothing spring swing sling sting dressing icing frosting wedding "
@@ -367,6 +378,8 @@ NOT_LANDMARKS: Final = word_set(
     "image picture photo photograph frame screen scene view shot pic corner edge side end"
 )
 """Heads that a relation may not have, for they are no things."""
+SCENERY: Final = word_set("background foreground")
+"""Places of things; by themselves no things ("the background")."""
 NOT_SAID: Final = GENERIC_NOUNS | NOT_LANDMARKS | VIEWER | OTHER | SAME
 """Words that say nothing of what a thing looks like."""
 SUPPORTS: Final = word_set("table desk floor ground counter tabletop surface worktop")

@@ -40,6 +40,7 @@ def name(words: Sequence[str], predicative: bool = False) -> NounPhrase:
         words: Words without articles and positions; those after "of" belong to the phrase's text.
         predicative: Whether they stand after "is": then "orange" is a colour, not a fruit.
     """
+    words = _definite(words)
     core = list(words)
     if "of" in core[1:-1]:
         cut = core.index("of", 1)
@@ -63,6 +64,19 @@ def name(words: Sequence[str], predicative: bool = False) -> NounPhrase:
         superlatives=unique(Superlative(*lexicon.SUPERLATIVES[w], word=w) for w in ranked),
         is_plural=head in lexicon.PLURAL_GENERIC if generic else lemma(head) != head,
     )
+
+
+def _definite(words: Sequence[str]) -> list[str]:
+    """The words with an indefinite pronoun as the noun that it stands for, the last of them.
+
+    "anything red" and "thing red" are a red thing, "whatever red mug" is a red mug.
+    """
+    rest = [word for word in words if word not in lexicon.INDEFINITE]
+    pronouns = [lexicon.INDEFINITE[word] for word in words if word in lexicon.INDEFINITE]
+    if any(word not in lexicon.ADJECTIVES | lexicon.GENERIC_NOUNS for word in rest):
+        return rest
+    generic = [word for word in rest if word in lexicon.GENERIC_NOUNS]
+    return [word for word in rest if word not in generic] + (generic or pronouns)[:1]
 
 
 def unique(words: Iterable[_T]) -> tuple[_T, ...]:
@@ -100,6 +114,7 @@ def merge(first: NounPhrase, second: NounPhrase) -> NounPhrase:
         is_plural=first.is_plural or second.is_plural,
         is_any=first.is_any or second.is_any,
         anaphora=anaphora,
+        use=first.use or second.use,
     )
 
 
@@ -162,7 +177,7 @@ def has_stand_in(phrase: NounPhrase) -> bool:
 def pronoun(word: str) -> NounPhrase | None:
     """What a pronoun refers to; None if it refers to no thing."""
     if word == "everything":
-        return NounPhrase(text=word, is_plural=True)
+        return name((word,))
     if word not in lexicon.REFERRING_PRONOUNS:
         return None
     return NounPhrase(text=word, is_plural=word in ("them", "they"), anaphora=Anaphora.SAME)
@@ -261,6 +276,9 @@ class _PhraseReader:
         counted = item.word == "from" and self.places.ordinal is not None and before_word
         if not (item.prenominal or counted) or self._has_noun:
             return False
+        if item.word in lexicon.SCENERY and not (self.words or before_word):
+            self.words.append(item.word)  # "the background" itself
+            return True
         if self.words and not before_word:
             return False
         self.places = placed(self.places, item)
@@ -324,7 +342,8 @@ class _PhraseReader:
         named = name(self.words, self.predicative)
         determiners = frozenset(self.determiners)
         several = bool(self.count) or not determiners.isdisjoint(lexicon.EVERY)
-        picks = not determiners.isdisjoint(lexicon.ANY) or self.any_one
+        any_word = determiners & lexicon.ANY or lexicon.WHICHEVER.intersection(self.words)
+        picks = bool(any_word) or self.any_one
         superlatives, ordinal = named.superlatives, self.places.ordinal
         if superlatives and ordinal and not self.places.directions:
             # "second largest": the rank is that of the superlative.

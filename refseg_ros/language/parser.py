@@ -132,6 +132,7 @@ def _read(
     reader.read()
     target = reader.target.finished()
     unread = reader.unread_words()
+    items = [item for item in items if item not in reader.of_use]
     return ReferringExpression(
         text=text,
         referring=" ".join(tokens).replace(f" {COMMA}", COMMA),
@@ -153,8 +154,13 @@ def _kept(phrase: NounPhrase) -> Iterator[str]:
 
 def _lost(items: Sequence[Item], kept: Collection[str]) -> tuple[str, ...]:
     """Words that no phrase is looked for by, such as the mug in "most the mug one"."""
-    words = (item.word for item in items if item.kind is Kind.WORD)
+    words = (_noun(item.word) for item in items if item.kind is Kind.WORD)
     return unique(word for word in words if word not in _NO_LOSS and word not in kept)
+
+
+def _noun(word: str) -> str:
+    """A word, or what an indefinite pronoun stands for."""
+    return lexicon.INDEFINITE.get(word, word)
 
 
 _NO_LOSS: Final = lexicon.NOT_SAID | lexicon.ADJECTIVES | lexicon.PRONOUNS | lexicon.ARTICLES
@@ -172,7 +178,7 @@ def _content_words(items: Sequence[Item], tokens: Sequence[str]) -> tuple[str, .
             said = [word for token in tokens[item.start : item.stop] for word in _quoted(token)]
             words += (part.word for part in scan(said) if part.kind is Kind.WORD)
         elif item.kind is Kind.WORD:
-            words.append(item.word)
+            words.append(_noun(item.word))
     return unique(
         word if is_adjective(word) else lemma(word)
         for word in words

@@ -35,6 +35,7 @@ from refseg_ros.language.nouns import (
     pronoun,
     unique,
 )
+from refseg_ros.language.uses import read_use
 from refseg_ros.language.verb_forms import is_present
 from refseg_ros.language.wearing import is_colour, is_worn, relation_to
 
@@ -51,12 +52,14 @@ class Reader(Cursor):
     Attributes:
         target: The thing meant.
         negated: What it is said not to be, in words.
+        of_use: Items that say what something is for.
     """
 
     def __init__(self, tokens: Sequence[str], items: Sequence[Item]) -> None:
         super().__init__(tokens, items)
         self.target = Draft()
         self.negated: list[str] = []
+        self.of_use: list[Item] = []
         self._base = self.target  # the thing meant, or the one excluded that is spoken of
         self._near = self.target  # the noun right before
         self._relative = False  # whether in a relative clause of that noun
@@ -73,6 +76,8 @@ class Reader(Cursor):
                 self._read_relation(item, self._owner(item))
             elif item.kind is Kind.DIRECTION and not self._starts_phrase(item):
                 self._read_direction(item)
+            elif self._read_use(item):
+                continue
             elif item.kind is Kind.PREPOSITION:
                 self._read_preposition(item)
             elif item.kind is Kind.AND:
@@ -343,6 +348,21 @@ class Reader(Cursor):
             owner.phrase = placed(owner.phrase, nearest)
         else:
             self._place(owner, Direction.FRONT if near else Direction.BACK)
+
+    def _read_use(self, item: Item) -> bool:
+        """Read "to drink from" after "something"; whether it was that."""
+        phrase = self._near.phrase
+        standing = not lexicon.GENERIC_NOUNS.isdisjoint(phrase.text.split())
+        use, size = "", 0
+        if standing and not (phrase.head or phrase.superlatives):
+            use, size = read_use(self._tokens[item.start :])
+        if not use:
+            return False
+        self._near.phrase = replace(phrase, use=use)
+        told = [other for other in self._items[self._index :] if other.start < item.start + size]
+        self.of_use += told
+        self._index += len(told)
+        return True
 
     def _read_preposition(self, item: Item) -> None:
         """Read "the closest ball to the cone"; other prepositions are left unread."""

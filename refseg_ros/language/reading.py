@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Container, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -34,6 +34,7 @@ class Unused:
         before: Words that point to what was meant before, which is not known here.
         strange: Nouns that are none of the names of things, for which a likely one is taken.
         colours: Colours and materials that nothing which is seen tells.
+        unknown: Words of a phrase that the models do not know, each with the phrase.
     """
 
     words: tuple[str, ...] = ()
@@ -43,15 +44,17 @@ class Unused:
     before: str = ""
     strange: tuple[str, ...] = ()
     colours: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     @property
     def matters(self) -> bool:
         """Whether what was found may well not be what was asked for."""
         told = self.negated or self.plural or self.things or self.before
-        return bool(told or self.strange or self.colours)
+        return bool(told or self.strange or self.colours or self.unknown)
 
     def __str__(self) -> str:
-        parts = [f"'not {phrase}' was not used" for phrase in self.negated]
+        parts = [f"{word} is not known to these models" for word in self.unknown]
+        parts += [f"'not {phrase}' was not used" for phrase in self.negated]
         parts += [f"'{word}' was not used" for word in self.words]
         parts += [f"'{self.plural}' are several, and one is looked for"] if self.plural else []
         parts += [f"{self.before}, and nothing was meant before"] if self.before else []
@@ -66,9 +69,10 @@ NOTHING_ASIDE: Final = Unused()
 
 def unused(
     expression: ReferringExpression,
-    vocabulary: Collection[str] | None = None,
+    vocabulary: Container[str] | None = None,
     *,
     sets: bool = True,
+    unknown: Collection[str] = (),
 ) -> Unused:
     """What of a sentence is left aside when only its noun phrases are matched.
 
@@ -76,10 +80,11 @@ def unused(
         expression: The parsed sentence.
         vocabulary: Nouns that the models know; None when that is not known.
         sets: Whether several things are found where several are asked for.
+        unknown: What :meth:`Vocabulary.known_part` left out.
     """
     target = expression.target
     used = _forms(" ".join(_said(target, vocabulary)))
-    denied = _forms(" ".join(expression.negated))
+    denied = _forms(" ".join((*expression.negated, *unknown)).replace("'", " "))
     words = [word for word in expression.content_words if word not in used | denied]
     words += [word for word in expression.unread if word not in (*words, *denied)]
     told = [usable_exclusion(item, target, vocabulary) for item in target.excluded]
@@ -94,6 +99,7 @@ def unused(
         plural=target.text if target.is_plural and not sets else "",
         things=tuple(word for word in words if word in (vocabulary or ())),
         before=_before(target),
+        unknown=tuple(unknown),
     )
 
 
@@ -122,9 +128,9 @@ def _forms(text: str) -> set[str]:
     return {form for word in text.split() for form in (word, lemma(word))}
 
 
-def _said(phrase: NounPhrase, vocabulary: Collection[str] | None, depth: int = 0) -> Iterator[str]:
+def _said(phrase: NounPhrase, vocabulary: Container[str] | None, depth: int = 0) -> Iterator[str]:
     """The words of a phrase that are matched or weighed, landmarks' too."""
-    yield from phrase.size_words
+    yield from (*phrase.size_words, phrase.use)
     yield from (item.word for item in phrase.superlatives)
     if has_look(phrase):
         yield from (phrase.text, phrase.look)
@@ -151,7 +157,7 @@ class Reading:
     """
 
     expression: ReferringExpression
-    vocabulary: Collection[str] | None = None
+    vocabulary: Container[str] | None = None
     any_words: bool = False
     unused: Unused = NOTHING_ASIDE
     looks: tuple[tuple[NounPhrase, bool], ...] = ()
@@ -180,13 +186,14 @@ class Reading:
 
 def read(
     expression: ReferringExpression,
-    vocabulary: Collection[str] | None = None,
+    vocabulary: Container[str] | None = None,
     *,
     phrases: bool = True,
     sets: bool = True,
     named: bool = False,
     guessing: bool = False,
     colours: bool = True,
+    unknown: Collection[str] = (),
 ) -> Reading:
     """What of a parsed sentence can be asked of a scene.
 
@@ -199,8 +206,11 @@ def read(
         guessing: Whether nouns that are not in the vocabulary are compared, doubtfully, with those
             that are.
         colours: Whether anything tells colours and materials.
+        unknown: What :meth:`Vocabulary.known_part` left out of it.
     """
-    aside = unused(expression, vocabulary, sets=sets) if phrases else NOTHING_ASIDE
+    aside = NOTHING_ASIDE
+    if phrases:
+        aside = unused(expression, vocabulary, sets=sets, unknown=unknown)
     looks = tuple(looks_of(expression.target, vocabulary))
     said = (expression.target, *(phrase for phrase, _ in looks))
     if guessing and vocabulary is not None:

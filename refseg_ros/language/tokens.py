@@ -24,7 +24,10 @@ _CONTRACTIONS: Final = {
     "'ll": "will",
 }
 _IS_HOSTS: Final = frozenset(
-    ["where", "what", "that", "which", "who", "it", "there", "here", "let", "he", "she"]
+    [
+        *("where", "what", "that", "which", "who", "it", "there", "here", "let", "he", "she"),
+        *("whatever", "whichever", "something", "anything", "everything"),
+    ]
 )
 _HYPHENATED: Final = frozenset(
     ("left", "right", "top", "bottom", "upper", "lower", "front", "back")

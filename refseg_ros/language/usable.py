@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 from typing import Final
 
-from refseg_ros.language import ReferringExpression, Relation, RelationKind
+from refseg_ros.language import ReferringExpression, Relation, RelationKind, lexicon
 from refseg_ros.language.expression import NounPhrase
 
 MAX_DEPTH: Final = 8
@@ -23,6 +23,10 @@ SIDED: Final = frozenset(
     )
 )
 """Relations that another viewer sees otherwise."""
+HOLDING: Final = frozenset(
+    (RelationKind.ON, RelationKind.IN, RelationKind.CARRYING, RelationKind.CONTAINING)
+)
+"""Relations that tell something even of any thing; next to something is nearly everything."""
 
 
 def completed(excluded: NounPhrase, phrase: NounPhrase) -> NounPhrase:
@@ -37,10 +41,11 @@ def completed(excluded: NounPhrase, phrase: NounPhrase) -> NounPhrase:
 
 def has_look(phrase: NounPhrase) -> bool:
     """Whether a phrase says what the thing looks like: not "the leftmost thing"."""
-    return bool(phrase.head or phrase.colours or phrase.materials or phrase.states)
+    said = phrase.head or phrase.colours or phrase.materials
+    return bool(said or phrase.states or phrase.names)
 
 
-def usable(relation: Relation, vocabulary: Collection[str] | None = None) -> bool:
+def usable(relation: Relation, vocabulary: Container[str] | None = None) -> bool:
     """Whether a relation can be weighed.
 
     Args:
@@ -57,12 +62,13 @@ def usable(relation: Relation, vocabulary: Collection[str] | None = None) -> boo
         known = vocabulary or ()
         return bool(relation.landmarks) and all(item.head in known for item in relation.landmarks)
     return bool(relation.landmarks) and all(
-        has_look(landmark) or is_told(landmark) for landmark in relation.landmarks
+        has_look(landmark) or is_told(landmark) or is_anything(landmark, relation.kind)
+        for landmark in relation.landmarks
     )
 
 
 def usable_exclusion(
-    excluded: NounPhrase, phrase: NounPhrase, vocabulary: Collection[str] | None = None
+    excluded: NounPhrase, phrase: NounPhrase, vocabulary: Container[str] | None = None
 ) -> bool:
     """Whether what a phrase must not be can be told."""
     whole = completed(excluded, phrase)
@@ -79,6 +85,13 @@ def is_told(landmark: NounPhrase) -> bool:
     """Whether a landmark without a look is told by anything else."""
     placed = landmark.directions or landmark.superlatives or landmark.relations
     return bool(placed or landmark.sizes or landmark.ordinal)
+
+
+def is_anything(landmark: NounPhrase, kind: RelationKind) -> bool:
+    """Whether any thing will do as a landmark: "with nothing on it", "on top of something"."""
+    thing = bool(landmark.text) and lexicon.GENERIC_NOUNS.issuperset(landmark.text.split())
+    plain = not (has_look(landmark) or is_told(landmark) or landmark.anaphora)
+    return kind in HOLDING and thing and plain
 
 
 def tells_sides(expression: ReferringExpression) -> bool:
@@ -108,14 +121,14 @@ def in_words(phrase: NounPhrase) -> str:
 
 
 def usable_relations(
-    expression: ReferringExpression, vocabulary: Collection[str] | None = None
+    expression: ReferringExpression, vocabulary: Container[str] | None = None
 ) -> tuple[Relation, ...]:
     """Those relations of the thing meant that can be weighed; see :func:`usable`."""
     return tuple(item for item in expression.relations if usable(item, vocabulary))
 
 
 def looks_of(
-    phrase: NounPhrase, vocabulary: Collection[str] | None = None, depth: int = 0
+    phrase: NounPhrase, vocabulary: Container[str] | None = None, depth: int = 0
 ) -> Iterator[tuple[NounPhrase, bool]]:
     """Phrases within a phrase that need a look, and whether each is of what must not be.
 

@@ -62,6 +62,18 @@ def blur(image: Image, kernel: int) -> Image:
     return np.asarray(cv2.GaussianBlur(image, (side, side), 0), np.uint8)
 
 
+NOISE: Final = 0.3
+"""Correlation of neighbouring pixels below which a picture is noise; scenes have 0.8 and more."""
+
+
+def is_noise(image: Image) -> bool:
+    """Whether neighbouring pixels of an (H, W, 3) image have nothing to do with each other."""
+    grey = image.mean(2, dtype=np.float32)
+    left, right = grey[:, :-1] - grey.mean(), grey[:, 1:] - grey.mean()
+    spread = float(np.sqrt((left**2).sum() * (right**2).sum()))
+    return spread > 0 and float((left * right).sum()) < NOISE * spread
+
+
 def region_images(
     image: Image, proposals: Proposals, blur_kernel: int = 0, crop: str = "whole"
 ) -> Iterator[Image]:

@@ -14,7 +14,7 @@ from refseg_ros.language.caption_names import agreements
 from refseg_ros.language.expression import NounPhrase
 from refseg_ros.methods.names import NAMED, SURE_ENOUGH
 from refseg_ros.methods.scoring import ATTENTION, SceneFeatures, TextEncoder, shares
-from refseg_ros.spatial.likeness import Likeness
+from refseg_ros.spatial.likeness import Likeness, any_of
 from refseg_ros.spatial.relations import logistic
 
 BASIC_COLOURS: Final = (
@@ -62,6 +62,30 @@ def plausible(logits: Logits, min_match: float) -> Logits:
     return logistic(logits - min_match)
 
 
+def are_things(
+    features: SceneFeatures, encoder: TextEncoder, caption_match: float = 0.0
+) -> NDArray[np.bool_]:
+    """Which candidates look like a thing rather than like background, or are called one.
+
+    Args:
+        features: Of N candidates.
+        encoder: The CLIP that made ``features``.
+        caption_match: :attr:`DecisionConfig.caption_match`: logits by which one that no caption
+            calls a thing must look more like one, and until there are captions may look less so.
+
+    Returns:
+        (N,) bool.
+    """
+    if not features.seen:
+        return np.ones(len(features.regions), np.bool_)
+    encoded = encoder.encode_texts(["the thing", "the background"])
+    thing, background = (features.logit_scale * encoded @ features.regions.T).double().numpy()
+    if not (features.captioned and caption_match):
+        return np.asarray(thing - background >= -caption_match, np.bool_)
+    named = np.array([item.thing is not None for item in features.named], np.bool_)
+    return np.asarray(named | (thing - background >= caption_match), np.bool_)
+
+
 def score_looks(
     wanted: Iterable[tuple[NounPhrase, bool]],
     features: SceneFeatures,
@@ -83,7 +107,12 @@ def score_looks(
         must not be a candidate's own colour decides, against the other basic colours: it is out
         if it is red, not only if it is the reddest. Without a colour the best alone is surely it.
     """
-    phrases = {phrase.look: (phrase, denied) for phrase, denied in wanted}
+    asked = {phrase.look: (phrase, denied) for phrase, denied in wanted}
+    phrases = {
+        item.look: (item, denied)
+        for phrase, denied in asked.values()
+        for item in phrase.alternatives
+    }
     if not phrases:
         return {}
     unknown = encoder.unknown_words(BASIC_COLOURS)
@@ -115,7 +144,10 @@ def score_looks(
         elif denied:
             fits = fits * np.exp(own - own.max())
         looks[look] = Likeness(shares(own + named, "logits"), fits)
-    return looks
+    return {
+        look: any_of([looks[item.look] for item in phrase.alternatives])
+        for look, (phrase, _) in asked.items()
+    }
 
 
 def _contrasts(phrase: NounPhrase, colours: Sequence[str]) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -29,6 +30,15 @@ class Likeness:
     shares: Vector
     fits: Vector
     matched: bool = True
+
+
+def any_of(looks: Sequence[Likeness]) -> Likeness:
+    """How the candidates look beside several names of which any will do; at least one."""
+    if len(looks) == 1:
+        return looks[0]
+    fits = np.stack([look.fits for look in looks])
+    shares = np.stack([look.shares for look in looks])
+    return replace(looks[0], shares=share_out((shares * fits).sum(0)), fits=fits.max(0))
 
 
 def share_out(weights: Vector) -> Vector:

@@ -71,6 +71,7 @@ def place(
     relations: bool = True,
     entity: Entity | None = None,
     best_copy: bool = False,
+    things: NDArray[np.bool_] | None = None,
 ) -> Placing:
     """Weigh candidates by all that is said of them beside their looks, and choose.
 
@@ -91,6 +92,8 @@ def place(
         entity: "released": what the sentence is about; None leaves the best.
         best_copy: Of several masks of a chosen thing, take the best mask: where a part of it fits
             what is said better than the whole does, the whole is meant.
+        things: (N,) which candidates are things, of which one is any that is called so; all
+            without it.
 
     Returns:
         The placing.
@@ -109,7 +112,7 @@ def place(
     phrase = expression.target
     if absolute != "extreme":
         phrase = NounPhrase(text=phrase.text, head=phrase.head, relations=phrase.relations)
-    plain = np.full(len(layout), 1.0 / len(layout))
+    plain = share_out(np.zeros(len(layout)) if things is None else things.astype(np.float64))
     weigher = Weigher(layout, looks, plain, closeness, relations)
     look = replace(target, shares=share_out(target.shares))
     found = weigher.weigh(phrase, look)

@@ -184,6 +184,7 @@ def _supported(
         leans = floor + (1.0 - floor) * _LEANING[kind](layout)
         holds = holds + LEANING * (1.0 - holds) * leans
     np.fill_diagonal(holds, 0.0)
+    holds[layout.copies] = 0.0  # no mask of a thing is in or next to that thing
     support = (holds * (landmarks / landmarks.max())).max(1)
     clipped: Vector = np.clip(support, 0.0, 1.0)
     return clipped

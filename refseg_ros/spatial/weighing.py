@@ -30,6 +30,7 @@ from refseg_ros.language.usable import (
     completed,
     has_look,
     in_words,
+    is_anything,
     is_told,
     usable,
 )
@@ -164,7 +165,9 @@ class Weigher:
         if relation.on_support:
             return usable(relation)
         return bool(relation.landmarks) and all(
-            landmark.look in self.looks if has_look(landmark) else is_told(landmark)
+            landmark.look in self.looks
+            if has_look(landmark)
+            else is_told(landmark) or is_anything(landmark, relation.kind)
             for landmark in relation.landmarks
         )
 
@@ -272,7 +275,9 @@ class Weigher:
             missing += [landmark.text] if look.fits.max() < SEEN else []
             missing += weighed.missing
             landmarks.append(taken(landmark.text, look.fits, weighed))
-            if relation.kind is not RelationKind.BETWEEN and len(weighed.chosen) > 1:
+            if is_anything(landmark, relation.kind):
+                likely.append(self.plain)
+            elif relation.kind is not RelationKind.BETWEEN and len(weighed.chosen) > 1:
                 likely.append(self._marked(weighed.chosen))
             else:
                 likely.append(weighed.weights)

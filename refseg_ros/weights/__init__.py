@@ -100,10 +100,12 @@ def check_sums(path: Path, root: Path) -> None:
 
 @lru_cache(maxsize=1)
 def bundled_vocabulary() -> frozenset[str]:
-    """Lower-case nouns, singular, that the bundled text models were trained on.
+    """Names of things, singular, and colours that the bundled text models were trained on.
+
+    In lower case: "mug", "toy brick", "red".
 
     Raises:
         WeightsError: The list does not ship with this installation.
     """
     path = resolve(f"{BUNDLED}vocabulary.txt")
-    return frozenset(path.read_text(encoding="utf-8").split())
+    return frozenset(path.read_text(encoding="utf-8").splitlines())

@@ -15,6 +15,7 @@ from spatial_layouts import Box, around, layout
 from refseg_ros import Conversation, Selection
 from refseg_ros.config import DecisionConfig, ScoreConfig, SegmenterConfig, SpatialConfig
 from refseg_ros.language import lemma
+from refseg_ros.language.vocabulary import Vocabulary
 from refseg_ros.methods.scoring import SceneFeatures
 from refseg_ros.methods.tas import Tas
 from refseg_ros.scene import Scene
@@ -83,7 +84,7 @@ def scene(
         config=CONFIG,
         clip=encoder,
         matcher=Tas(CONFIG.score),
-        vocabulary=bundled_vocabulary(),
+        vocabulary=Vocabulary.of(bundled_vocabulary()),
         device=SimpleNamespace(precision=nullcontext),
         description="bench",
     )

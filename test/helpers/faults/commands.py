@@ -98,6 +98,33 @@ def invisible(stand: Stand) -> str:
     return "the same target three times"
 
 
+@fault(
+    "words that the models never learnt, before a thing that is there; a kind and a language that "
+    "they do not know",
+    "the thing, never `SELECTED`, and the word named; `NOT_FOUND` that says why",
+)
+def unknown_words(stand: Stand) -> str:
+    scene = stand.scene()
+    stand.show(stand.good_image(scene))
+    kind = next(item.form.category for item in scene.referrals if item.form.category)
+    reasons = []
+    for word in ("golden", "wooden", "soup", "blorft"):
+        result = stand.ask(f"the {word} {kind}")
+        assert result.status == Status.AMBIGUOUS, result.reason
+        assert f"'{word}' of" in result.reason, result.reason
+    for text, why in (
+        ("the furniture", "furniture"),
+        ("something to write with", "write with"),
+        ("prends la tasse rouge", "French"),
+        ("the background", "no thing"),
+    ):
+        result = stand.ask(text)
+        assert result.status == Status.NOT_FOUND, result.reason
+        assert why in result.reason, result.reason
+        reasons.append(result.reason)
+    return f"`AMBIGUOUS` with the word four times; `NOT_FOUND`: {'; '.join(reasons)}"
+
+
 @fault("a command that is not UTF-8, and bytes that are no message", "the node goes on")
 def broken_text(stand: Stand) -> str:
     text = b"the \xff\xfe\xc3 mug\x00"

@@ -118,7 +118,7 @@ def test_the_bundled_vocabularies_are_those_of_the_scripts(tmp_path: Path) -> No
     train_clip.write_merges(tmp_path / "bpe.txt.gz")
     with gzip.open(weights.resolve("bundled:clip") / "bpe.txt.gz") as ours:
         assert ours.read() == gzip.decompress((tmp_path / "bpe.txt.gz").read_bytes())
-    assert weights.bundled_vocabulary() == set(vocabulary.head_words())
+    assert weights.bundled_vocabulary() == set(vocabulary.known_names())
     tokenizer = json.loads(
         (weights.resolve("bundled:captioner") / "tokenizer.json").read_text(encoding="utf-8")
     )

@@ -363,3 +363,17 @@ def test_two_masks_of_another_mug_are_one_other_mug() -> None:
         answer = decide(parse("the mug"), candidates, placed, PROPOSALS, config, {})
         assert answer.status is Status.AMBIGUOUS
         assert said in answer.reason
+
+
+def test_what_is_called_another_thing_is_no_sure_answer() -> None:
+    """Crop and caption err apart: where they disagree it is asked, unless an answer settled it."""
+    table = ScoreTable({"V": LOGITS, "C": np.array([-2.0, 2.0, 0.0])}, LOGITS)
+    placed = _placed([0.9, 0.1, 0.0], 0)
+    candidates = rank(table, placed, PROPOSALS, ("a white cup", "a red mug", ""))
+    for config, status in (
+        (DecisionConfig(min_match=6.0), Status.AMBIGUOUS),
+        (DecisionConfig(), Status.SELECTED),
+    ):
+        found = decide(parse("the red thing"), candidates, placed, PROPOSALS, config, {})
+        assert found.status is status
+        assert ("its caption is 'a white cup'" in found.reason) == (status is Status.AMBIGUOUS)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refseg_ros.language import (
+    Direction,
     ReferringExpression,
     head_noun,
     is_abstract,
@@ -384,3 +385,39 @@ def test_is_abstract(phrase: str, abstract: bool) -> None:
 def test_the_look_is_singular_and_has_no_size(text: str, look: str, plural: bool) -> None:
     target = parse(text).target
     assert (target.look, target.is_plural) == (look, plural)
+
+
+@pytest.mark.parametrize(
+    ("text", "look", "plural", "any_one"),
+    [
+        ("anything red", "red thing", False, True),
+        ("something red", "red thing", False, False),
+        ("whatever is red", "red thing", False, True),
+        ("whatever's red", "red thing", False, True),
+        ("whichever one is red", "red one", False, True),
+        ("anything that's red", "red thing", False, True),
+        ("anything coloured red", "red thing", False, True),
+        ("everything red", "red thing", True, False),
+        ("everything that is red", "red thing", True, False),
+        ("the red stuff", "red thing", True, False),
+        ("all the red stuff", "red thing", True, False),
+        ("all things red", "red thing", True, False),
+        ("whatever mug is red", "red mug", False, True),
+        ("the red coloured mugs", "red mug", True, False),
+        ("someone in red", "red person", False, False),
+        ("everybody on the left", "person", True, False),
+    ],
+)
+def test_indefinite_pronouns_stand_for_a_thing(
+    text: str, look: str, plural: bool, any_one: bool
+) -> None:
+    found = parse(text)
+    assert (found.target.look, found.target.is_plural) == (look, plural)
+    assert found.target.is_any is any_one
+    assert found.unread == ()
+
+
+def test_the_background_itself_is_no_place() -> None:
+    assert parse("the background").head == "background"
+    assert parse("the man in the background").target.directions == (Direction.BACK,)
+    assert parse("background tree").target.directions == (Direction.BACK,)
