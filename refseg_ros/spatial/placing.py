@@ -19,7 +19,8 @@ from refseg_ros.spatial.layout import Layout
 from refseg_ros.spatial.likeness import Likeness, share_out
 from refseg_ros.spatial.rectifier import Rectification, rectify, rectify_released
 from refseg_ros.spatial.weighed import Weighed
-from refseg_ros.spatial.weighing import Weigher, whole_of
+from refseg_ros.spatial.weighing import Weigher
+from refseg_ros.spatial.weighing import looked_for_whole
 
 Weights = NDArray[np.float64]
 
@@ -128,7 +129,7 @@ def place(
         weighing = _rectified(weighing, choice, expression)
         return Placing(found.weights, choice.eligible, (choice.index,), reason, weighing=weighing)
     truth = float(found.held[list(found.chosen)].min())
-    if best_copy and whole_of(phrase) is None:
+    if best_copy and looked_for_whole(phrase) is None:
         found = _with_best_copies(found, look, layout)
         weighing = replace(weighing, ruled_out=found.ruled_out)
     chosen = list(found.chosen)

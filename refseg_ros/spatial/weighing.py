@@ -64,7 +64,7 @@ LEVELLING: Final = 0.05
 """Power of a share among candidates that look alike."""
 
 
-def whole_of(phrase: NounPhrase) -> NounPhrase | None:
+def looked_for_whole(phrase: NounPhrase) -> NounPhrase | None:
     """The thing of which a phrase names a part without a noun of its own; None if it does not.
 
     "The left half of the sandwich on the tray" is of the sandwich on the tray.
@@ -115,7 +115,7 @@ class Weigher:
             depth: Of nesting.
             part: Where in the thing the part of it lies that is meant; () for the whole.
         """
-        if (whole := whole_of(phrase)) is not None:
+        if (whole := looked_for_whole(phrase)) is not None:
             found = self.weigh(whole, None, depth, phrase.directions)
             unseen = (whole.text,) if self._look(whole).fits.max() < SEEN else ()
             return replace(found, missing=(*unseen, *found.missing))
