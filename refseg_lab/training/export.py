@@ -28,6 +28,7 @@ from refseg_lab.training import (
 from refseg_lab.training.common import RUNS, command, logger, read_checkpoint
 from refseg_ros.backbones.clip import MERGES
 from refseg_ros.errors import WeightsError
+from refseg_ros.proposals.familiarity import FAMILIAR
 from refseg_ros.weights import BUNDLED as BUNDLED_NAME
 from refseg_ros.weights import resolve
 
@@ -49,6 +50,8 @@ def export_sam(run: Path, out: Path) -> None:
     _load(sam, run, "sam")
     _write_tensors(sam, out / "model.safetensors")
     _write_json(train_sam.ARCHITECTURE, out / "config.json")
+    # What the network knew before: `python -m refseg_lab.training.familiar` makes it anew.
+    (out / FAMILIAR).unlink(missing_ok=True)
 
 
 def export_clip(run: Path, out: Path) -> None:

@@ -113,10 +113,10 @@ def test_the_camera_shows_scenes_with_their_ground_truth(
     assert depth.shape == (480, 640)
     assert 0.2 < np.median(depth) < 5.0
     assert messages["image"].header.frame_id == "camera_optical_frame"
-    camera, problem = calibration_of(messages["camera_info"], (480, 640))
-    assert camera is not None, problem
-    assert camera.lens is None
-    np.testing.assert_allclose(camera.matrix, scenes[0].frame.intrinsics, rtol=1e-6)
+    calibration, problem = calibration_of(messages["camera_info"], (480, 640))
+    assert calibration is not None, problem
+    assert calibration.lens is None
+    np.testing.assert_allclose(calibration.matrix, scenes[0].frame.intrinsics, rtol=1e-6)
     ids = {item["id"] for item in facts["objects"]}
     assert facts["scene"] == first
     assert set(np.unique(instances)) <= {0, *ids}

@@ -177,7 +177,7 @@ def test_after_a_bad_frame_the_same_view_is_answered_again(
     peer.wait(lambda: models.observed == 1, "the observation")
     peer.ask("the box")
     peer.heard["result"].clear()
-    peer.send(peer.image(GREY[..., 0], "8UC1"))
+    peer.send(peer.image(GREY[..., 0], "bayer_rggb8"))
     error = peer.wait(lambda: peer.heard["result"], "the error", 5)[-1]
     assert (error.command, error.status) == ("the box", Status.ERROR)
     if command != "the box":

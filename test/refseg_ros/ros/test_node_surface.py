@@ -24,7 +24,7 @@ from ros_bench import GREY, Bench, LeftHalf, show
 from ros_peer import NAMESPACE, Peer
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from std_msgs.msg import Bool, String
+from std_msgs.msg import Bool, Header, String
 
 from refseg_ros.ros import outputs, qos
 from refseg_ros.ros.segmenter_node import NAME, SegmenterNode
@@ -240,12 +240,16 @@ def test_a_calibration_that_was_sent_once_and_latched_is_received(
         publisher.publish(CameraInfo(height=20, width=30, k=[50.0, 0, 15, 0, 50, 10, 0, 0, 1.0]))
         bench = make()
         depth = bench.node._depth
-        bench.peer.wait(lambda: depth.intrinsics((20, 30))[0] is not None, "the calibration", 10)
+        bench.peer.wait(
+            lambda: depth.intrinsics((20, 30), Header())[0] is not None, "the calibration", 10
+        )
         # What is not latched is heard as ever.
         other = camera.create_publisher(CameraInfo, "camera_info", qos.CAMERA)
         bench.peer.wait(other.get_subscription_count, "the subscription")
         other.publish(CameraInfo(height=40, width=60, k=[50.0, 0, 30, 0, 50, 20, 0, 0, 1.0]))
-        bench.peer.wait(lambda: depth.intrinsics((40, 60))[0] is not None, "the other", 10)
+        bench.peer.wait(
+            lambda: depth.intrinsics((40, 60), Header())[0] is not None, "the other", 10
+        )
     finally:
         camera.destroy_node()
 

@@ -219,7 +219,7 @@ def test_following_ends(camera: Camera, way: str) -> None:
     elif way == "clear":
         assert camera.peer.ask("")[0].status == Status.IDLE
     else:
-        assert camera.peer.ask("the green block below the red block")[0].status != Status.SELECTED
+        assert camera.peer.ask("the red block not on the left")[0].status != Status.SELECTED
     camera.peer.heard["result"].clear()
     for x in (28, 32):
         camera.send(red(x), BLUE)
