@@ -16,13 +16,15 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from refseg_lab.simulation.benchmark import TabletopSplit, open_split
+from refseg_lab.simulation.benchmark import TabletopSplit, make_split, open_split
 from refseg_lab.training.common import command
 from refseg_lab.training.export import BUNDLED, write_checksums
 from refseg_ros import Segmenter
 from refseg_ros.proposals.familiarity import FAMILIAR
 from refseg_ros.proposals.seeds import SeedProposer
 
+PICTURES = {"train": 300, "val": 60}
+"""Scenes of each split: those that are known, and those by which the limit is chosen."""
 SHRUNK = 0.3
 """Share of the diagonal in the covariance."""
 ABOVE = 1.2
@@ -60,19 +62,24 @@ def fitted_familiarity(
 def main(arguments: list[str] | None = None) -> None:
     """The command ``python -m refseg_lab.training.familiar``."""
     made = argparse.ArgumentParser(description=__doc__)
-    made.add_argument("--train", type=Path, required=True, help="folder of the split train")
-    made.add_argument("--val", type=Path, required=True, help="folder of the split val")
+    made.add_argument(
+        "--data",
+        type=Path,
+        default=Path("build/familiar"),
+        help="folder of the splits train and val; pictures that are missing are rendered",
+    )
     made.add_argument("--out", type=Path, default=BUNDLED, help="folder of the bundled models")
     options = made.parse_args(arguments)
 
     def run() -> None:
         proposer = Segmenter.from_preset("tabletop", "cpu").proposer
         assert isinstance(proposer, SeedProposer)
-        known, other = (
-            mean_features(proposer, open_split(folder)) for folder in (options.train, options.val)
-        )
+        features = []
+        for name, scenes in PICTURES.items():
+            make_split(name, options.data / name, scenes)
+            features.append(mean_features(proposer, open_split(options.data / name)))
         path = options.out / "sam" / FAMILIAR
-        save_file(fitted_familiarity(known, other), path)
+        save_file(fitted_familiarity(*features), path)
         path.chmod(0o644)  # safetensors makes files that only their owner can read
         write_checksums(options.out)
 

@@ -12,6 +12,7 @@ from checkout import ROOT
 from safetensors.torch import save_file
 
 from refseg_lab.simulation.bundle import bundled_scenes
+from refseg_lab.training.familiar import fitted_familiarity
 from refseg_ros import Segmenter
 from refseg_ros.answer import STRANGE_PICTURE
 from refseg_ros.errors import WeightsError
@@ -75,3 +76,17 @@ def test_photos_are_strange(tabletop: Segmenter) -> None:
     proposer = tabletop.proposer
     told = [proposer.propose(read_image(path)).strangeness for path in PHOTOS.glob("*.jpg")]
     assert np.mean(np.array(told) > 1) >= 0.9
+
+
+def test_the_fit_knows_its_pictures_and_tells_others_apart() -> None:
+    rng = np.random.default_rng(0)
+    known, other = rng.normal(3, 1, (200, 4)), rng.normal(3, 1, (60, 4))
+    tensors = fitted_familiarity(known, other)
+    fitted = Familiarity(tensors["mean"], tensors["precision"], float(tensors["limit"]))
+
+    def strangeness(feature: np.ndarray) -> float:
+        return fitted.strangeness(torch.from_numpy(feature.astype(np.float32))[:, None, None])
+
+    assert np.mean([strangeness(feature) > 1 for feature in other]) <= 0.02
+    assert strangeness(known.mean(0)) < 0.01
+    assert strangeness(np.full(4, 9.0)) > 1
