@@ -94,7 +94,9 @@ def _read(scene: Scene, expression: ReferringExpression, context: Context) -> Re
         expression = replace(expression, target=with_uses(expression.target))
     if named:
         known = known_nouns(expression, names.read) | context.pinned.keys()
-        target = with_seen_supports(expression.target, known)
+    if named or vocabulary is None:
+        supports = known_nouns(expression, names.read if named else scene.features.named)
+        target = with_seen_supports(expression.target, supports)
         expression = replace(expression, target=target)
     return read(
         expression,
@@ -217,6 +219,8 @@ def _place(scene: Scene, reading: Reading, table: ScoreTable, context: Context) 
         models.language.entity(expression.text) if absolute == "released" else None,
         config.spatial.best_copy and context.within is None,
         things,
+        # Only a vocabulary tells what is a thing of its own.
+        parts=reading.vocabulary is None,
     )
     return context.restrict(placed)
 

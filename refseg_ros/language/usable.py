@@ -53,14 +53,16 @@ def usable(relation: Relation, vocabulary: Container[str] | None = None) -> bool
         vocabulary: Nouns that the models know; None when that is not known.
 
     Returns:
-        False for a landmark that is neither described nor placed ("it"), and for WITH what is not
-        known to be a thing of its own ("with a handle").
+        False for a landmark that is neither described nor placed ("it"), and for WITH what a
+        vocabulary does not know as a thing of its own ("with a handle"). Without a vocabulary it
+        is looked for: see :attr:`refseg_ros.spatial.weighing.Weigher.parts`.
     """
     if relation.on_support:
         return relation.kind in (RelationKind.ON, RelationKind.IN)
-    if relation.kind is RelationKind.WITH:
-        known = vocabulary or ()
-        return bool(relation.landmarks) and all(item.head in known for item in relation.landmarks)
+    if relation.kind is RelationKind.WITH and vocabulary is not None:
+        return bool(relation.landmarks) and all(
+            item.head in vocabulary for item in relation.landmarks
+        )
     return bool(relation.landmarks) and all(
         has_look(landmark) or is_told(landmark) or is_anything(landmark, relation.kind)
         for landmark in relation.landmarks

@@ -19,8 +19,7 @@ from refseg_ros.spatial.layout import Layout
 from refseg_ros.spatial.likeness import Likeness, share_out
 from refseg_ros.spatial.rectifier import Rectification, rectify, rectify_released
 from refseg_ros.spatial.weighed import Weighed
-from refseg_ros.spatial.weighing import Weigher
-from refseg_ros.spatial.weighing import looked_for_whole
+from refseg_ros.spatial.weighing import Weigher, looked_for_whole
 
 Weights = NDArray[np.float64]
 
@@ -73,6 +72,7 @@ def place(
     entity: Entity | None = None,
     best_copy: bool = False,
     things: NDArray[np.bool_] | None = None,
+    parts: bool = False,
 ) -> Placing:
     """Weigh candidates by all that is said of them beside their looks, and choose.
 
@@ -95,6 +95,7 @@ def place(
             what is said better than the whole does, the whole is meant.
         things: (N,) which candidates are things, of which one is any that is called so; all
             without it.
+        parts: :attr:`Weigher.parts`.
 
     Returns:
         The placing.
@@ -114,7 +115,7 @@ def place(
     if absolute != "extreme":
         phrase = NounPhrase(text=phrase.text, head=phrase.head, relations=phrase.relations)
     plain = share_out(np.zeros(len(layout)) if things is None else things.astype(np.float64))
-    weigher = Weigher(layout, looks, plain, closeness, relations)
+    weigher = Weigher(layout, looks, plain, closeness, relations, parts)
     look = replace(target, shares=share_out(target.shares))
     found = weigher.weigh(phrase, look)
     weighing = _weighing(look, found, layout)

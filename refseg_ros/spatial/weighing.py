@@ -56,6 +56,8 @@ SEEN: Final = 0.1
 """How well a landmark must be looked like by some candidate to be there at all."""
 ON_TABLE_TOO: Final = 0.3
 """Truth that a thing is on the table although it stands on another thing."""
+PERHAPS_A_PART: Final = 0.4
+"""Truth that a thing has what it is said to be with, where that may be a part, as a handle."""
 ADJACENT: Final = SIDED | {RelationKind.NEXT_TO}
 """Relations of which, where they hold for several, the nearest is meant."""
 STRICTNESS: Final = 3
@@ -88,6 +90,8 @@ class Weigher:
         plain: (N,) shares for phrases that say nothing of looks.
         closeness: Share of the greatest from which another counts as of the same look.
         relations: Whether relations are weighed.
+        parts: Whether what things are said to be with may be parts of them, which no candidate
+            shows: "with a handle" then prefers what is with one, and refuses nothing.
     """
 
     layout: Layout
@@ -95,6 +99,7 @@ class Weigher:
     plain: Vector
     closeness: float = CLOSENESS
     relations: bool = True
+    parts: bool = False
     _everything: Vector = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -251,6 +256,11 @@ class Weigher:
     ) -> Vector:
         if relation.on_support:
             return np.maximum(on_the_table(self.layout), ON_TABLE_TOO)
+        if self.parts and relation.kind is RelationKind.WITH and plausible is not None:
+            unseen: list[str] = []
+            likely = self._landmarks(relation, landmarks, unseen, depth)
+            holds = relation_support(relation.kind, likely[0], self.layout)
+            return np.maximum(holds * (not unseen), PERHAPS_A_PART)
         likely = self._landmarks(relation, landmarks, missing, depth)
         second = likely[1] if len(likely) > 1 else None
         asked = relation.kind, likely[0], self.layout

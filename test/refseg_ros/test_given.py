@@ -163,6 +163,15 @@ def test_captions_are_made_of_what_has_no_name() -> None:
     assert segmenter.observe(blocks.image, proposals=given).captions == ("cup", "a blue block")
 
 
+@pytest.mark.parametrize("noun", ["table", "block"])
+def test_a_table_that_a_caption_names_is_a_landmark_like_others(noun: str) -> None:
+    blocks = hand_made.Blocks(("red", (20, 20, 40, 40)), ("blue", (10, 30, 90, 90)))
+    scene = hand_made.segmenter(blocks, "fast", noun=noun).observe(blocks.image)
+    found = scene.select("the red one on the blue table")
+    assert found.reading is not None
+    assert found.reading.expression.relations[0].on_support == (noun != "table")
+
+
 def test_a_thing_is_found_again_by_its_name(segmenter: Segmenter) -> None:
     first = segmenter.observe(IMAGE, proposals=on_table())
     order = [5, 3, 1, 0, 2, 4]

@@ -139,7 +139,7 @@ def test_scores_that_all_underflowed_are_shared_equally() -> None:
         ("the mug that is not red", Unused()),
         ("the mug that is not shiny", Unused(negated=("shiny",))),
         ("the mug and the ball", Unused(words=("ball",))),
-        ("the mug with a handle", Unused(words=("handle",))),
+        ("the mug with a handle", Unused()),
         ("the two red mugs", Unused()),
         ("the mug left of the bowl with the red ball in it", Unused()),
         ("the other mug", Unused(before="it is to be another than before")),
@@ -149,6 +149,12 @@ def test_scores_that_all_underflowed_are_shared_equally() -> None:
 )
 def test_what_of_a_sentence_is_left_aside(text: str, expected: Unused) -> None:
     assert unused(parse(text)) == expected
+
+
+def test_what_a_vocabulary_does_not_know_as_a_thing_is_left_aside() -> None:
+    text = "the mug with a handle"
+    assert unused(parse(text), {"mug"}) == Unused(words=("handle",))
+    assert unused(parse(text), {"mug", "handle"}) == Unused()
 
 
 def test_what_is_not_resolved_is_never_selected_outright() -> None:

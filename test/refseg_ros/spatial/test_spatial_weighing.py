@@ -310,3 +310,45 @@ def test_the_part_of_a_thing_is_the_thing_or_what_shows_the_part() -> None:
     halves = Layout(Proposals(masks, np.ones(2, np.float32)))
     assert choose("the top of the bowl", ["red bowl"] * 2, halves).chosen == (1,)
     assert choose("the bottom half of the bowl", ["red bowl"] * 2, halves).chosen == (0,)
+
+
+# 0: a basket with 1: a ball in it, 2: a basket by itself, 3: a cube far from both.
+BASKETS = layout(around(20, 50, 30), around(20, 48, 10), around(60, 50, 30), around(92, 8))
+
+
+def of_baskets(text: str, fits: list[float], *, parts: bool = True) -> Placing:
+    """What a sentence means where the landmark looks so; the baskets look alike."""
+    expression = parse(text)
+    seen = Likeness(np.array(fits) + 1e-3, np.array(fits))
+    wanted = {item.look: seen for item, _ in looks_of(expression.target)}
+    look = Likeness(np.array([0.5, 1e-6, 0.5, 1e-6]), np.array([1.0, 0.0, 1.0, 0.0]))
+    return place(look, expression, wanted, BASKETS, "extreme", parts=parts)
+
+
+def test_with_is_decided_by_looking_where_no_vocabulary_tells_things_from_parts() -> None:
+    found = of_baskets("the basket with the ball", [0.0, 1.0, 0.0, 0.0])
+    assert found.chosen == (0,)
+    assert found.truth > 0.9
+    # The other keeps the truth of what may be a part: 0.4.
+    assert found.weights[2] / found.weights[0] == pytest.approx(0.4, abs=0.03)
+
+
+@pytest.mark.parametrize("fits", [[0.0] * 4, [0.0, 0.0, 0.0, 1.0]])
+def test_a_part_that_no_candidate_shows_refuses_nothing(fits: list[float]) -> None:
+    # A strap that is nowhere seen, or what looks like one lies elsewhere.
+    found = of_baskets("the basket with a strap", fits)
+    assert found.truth == pytest.approx(0.4)
+    assert found.missing == ()
+    assert found.weights[0] == pytest.approx(found.weights[2])
+
+
+def test_what_a_vocabulary_knows_as_a_thing_must_be_there() -> None:
+    assert of_baskets("the basket with a ball", [0.0] * 4, parts=False).missing == ("ball",)
+    away = of_baskets("the basket with a ball", [0.0, 0.0, 0.0, 1.0], parts=False)
+    assert away.truth < 0.25
+
+
+def test_without_is_what_has_it_not() -> None:
+    assert of_baskets("the basket without a ball", [0.0, 1.0, 0.0, 0.0]).chosen == (2,)
+    unseen = of_baskets("the basket without a strap", [0.0] * 4)
+    assert unseen.weights[0] == pytest.approx(unseen.weights[2])
