@@ -62,6 +62,8 @@ ADJACENT: Final = SIDED | {RelationKind.NEXT_TO}
 """Relations of which, where they hold for several, the nearest is meant."""
 STRICTNESS: Final = 3
 """Power of an exclusion: "the duck that is not red" is no red duck, however good a duck it is."""
+WHOLE: Final = 0.1
+"""Power of the area of a mask of any look, so that a whole counts before its parts."""
 LEVELLING: Final = 0.05
 """Power of a share among candidates that look alike."""
 
@@ -136,7 +138,9 @@ class Weigher:
             look = replace(look, shares=self._levelled(look.shares))
         best = truth[alike].max()
         members = np.flatnonzero(alike & (truth >= HOLDS * best))
-        distinct = self._distinct(look.shares * truth, members)
+        # Where any look will do, shares do not tell a whole from its parts.
+        extent = 1.0 if has_look(phrase) else self.layout.proposals.areas**WHOLE
+        distinct = self._distinct(look.shares * truth * extent, members)
         several = phrase.is_plural or (phrase.count or 1) > 1
         if several or not (part or self._only_placed(phrase)):
             # What is counted or compared by its looks is counted once.

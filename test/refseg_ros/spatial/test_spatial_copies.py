@@ -160,3 +160,35 @@ def test_the_best_copy_is_never_answered_twice() -> None:
     look = Likeness(np.array([0.4, 0.3, 0.3]), np.ones(3))
     found = place(look, parse("the two mugs"), {}, where, "extreme", best_copy=True)
     assert sorted(found.chosen) == [0, 2]
+
+
+# A box at the front, its upper half and its lower half, which are no copies of one another; 3, 4
+# stand behind it.
+HALVES = overlapping(
+    (10, 60, 40, 100), (10, 60, 40, 80), (10, 80, 40, 100), (60, 40, 70, 50), (80, 20, 90, 30)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [
+        ("the second closest thing", 3),
+        ("the third closest object", 4),
+        ("the second farthest thing", 3),
+        ("the third farthest thing", 0),
+        # What stands further back is bigger than it looks.
+        ("the second biggest thing", 4),
+        ("the second thing from the left", 3),
+    ],
+)
+def test_two_parts_of_a_whole_are_not_counted_as_two_things(text: str, chosen: int) -> None:
+    # How well they are outlined tells little of which is the whole.
+    found = of(text, [0.2, 0.202, 0.208, 0.2, 0.19], HALVES)
+    assert found.chosen == (chosen,), found.reason
+    assert "of 3 candidates" in found.reason
+
+
+def test_two_things_in_one_bad_mask_are_counted_as_two() -> None:
+    found = of("the second closest thing", [0.1, 0.2, 0.2, 0.2, 0.2], HALVES)
+    assert found.chosen == (1,)
+    assert "of 4 candidates" in found.reason
