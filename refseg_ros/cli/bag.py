@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 def bag(
     recording: Annotated[
-        Path, typer.Argument(help="Recording of ROS 2: a folder, a .mcap or a .db3 file.")
+        Path, typer.Argument(help="ROS 2 recording: a folder, a .mcap or a .db3 file.")
     ],
-    expression: Annotated[str, typer.Argument(help='What is meant: "the red mug on the left".')],
-    image: Annotated[str, typer.Option(help="Topic of its images.")],
+    expression: Annotated[
+        str, typer.Argument(help='The thing to find: "the red mug on the left".')
+    ],
+    image: Annotated[str, typer.Option(help="Image topic of the recording.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Recording to write: .mcap, .db3 or a folder.")
     ],
@@ -30,7 +32,7 @@ def bag(
     device: DeviceOption = "auto",
     verbose: VerboseOption = False,
 ) -> None:
-    """Segment a recording: masks, results and overlays with the stamps of their images."""
+    """Segment every image of a recording; write masks, results and overlays with its stamp."""
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from refseg_ros.recordings import BagTask, segment_recording

@@ -25,8 +25,8 @@ COMMANDS = "refseg.commands"
 
 app = typer.Typer(
     name="refseg",
-    help="Referring image segmentation: an image and a sentence in, the mask of the one thing "
-    "meant out.",
+    help="Referring image segmentation: give an image and a sentence, get the mask of the one "
+    "thing meant.",
     epilog=EXAMPLES,
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -73,7 +73,7 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    """Referring image segmentation: an image and a sentence in, the mask out."""
+    """Referring image segmentation: give an image and a sentence, get the mask."""
 
 
 @app.command()
@@ -92,7 +92,7 @@ def presets() -> None:
 
 @app.command()
 def methods() -> None:
-    """List the methods: ways of matching that any preset can be asked for."""
+    """List the methods: ways to match candidates, for use with any preset."""
     from rich.table import Table
 
     from refseg_ros.methods.catalogue import METHODS

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-PresetOption = Annotated[str, typer.Option(help="A preset (see `refseg presets`) or a YAML file.")]
+PresetOption = Annotated[str, typer.Option(help="Preset (see `refseg presets`) or YAML file.")]
 MethodOption = Annotated[
-    str, typer.Option(help="A method (see `refseg methods`) in place of the preset's own.")
+    str, typer.Option(help="Method to use instead of the preset's own (see `refseg methods`).")
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show what is done.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log each step.")]

@@ -39,7 +39,7 @@ EXAMPLES = """
   refseg eval tabletop
 """
 EXIT_CODES = """
-[bold]Exit codes[/bold]  0 one thing is meant · 1 error · 2 wrong usage · 3 not found · 4 ambiguous
+[bold]Exit codes[/bold]  0 selected · 1 error · 2 wrong usage · 3 not found · 4 ambiguous
 """
 
 _EXPLAIN, _EXPLAIN_TO = "--explain", "--explain-to"
@@ -248,34 +248,36 @@ def print_written(outputs: OutputPaths) -> None:
 
 
 def segment(
-    image: Annotated[Path, typer.Argument(help="Photo: PNG, JPEG, … any size.")],
-    expression: Annotated[str, typer.Argument(help='What is meant: "the red mug on the left".')],
+    image: Annotated[Path, typer.Argument(help="Photo (PNG, JPEG, …) of any size.")],
+    expression: Annotated[
+        str, typer.Argument(help='The thing to find: "the red mug on the left".')
+    ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Write the picture with the mask over it here."),
+        typer.Option("--output", "-o", help="Write the photo with the mask drawn on it here."),
     ] = None,
     mask: Annotated[
         Path | None,
-        typer.Option("--mask", "-m", help="Write the mask here: 8 bits, 255 is the thing meant."),
+        typer.Option("--mask", "-m", help="Write the mask here: 8 bits, 255 on the thing meant."),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the whole answer as JSON (stdout, alone).")
+        bool, typer.Option("--json", help="Print the whole answer as JSON, and nothing else.")
     ] = False,
     explain: Annotated[
         bool,
         typer.Option(
             "--explain",
-            help="Print how it was decided: the candidates with each term. "
+            help="Print how the answer was chosen: the candidates and each term of their scores. "
             "`--explain out.png` draws that as well.",
         ),
     ] = False,
     explain_to: Annotated[
         Path | None,
-        typer.Option("--explain-to", help="`--explain out.png` in full.", hidden=True),
+        typer.Option("--explain-to", help="The long form of `--explain out.png`.", hidden=True),
     ] = None,
     ask: Annotated[
         bool,
-        typer.Option("--ask", help="At a terminal: ask back when unsure, and read the answer."),
+        typer.Option("--ask", help="At a terminal: ask back when unsure, and read your reply."),
     ] = False,
     preset: PresetOption = "tabletop",
     method: MethodOption = "",

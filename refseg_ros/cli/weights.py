@@ -67,9 +67,9 @@ def list_weights() -> None:
 @weights_app.command("download")
 def download_weights(
     names: Names,
-    workers: Annotated[int, typer.Option(min=1, max=16, help="Files at a time.")] = 4,
+    workers: Annotated[int, typer.Option(min=1, max=16, help="Files to download at once.")] = 4,
 ) -> None:
-    """Fetch checkpoints into the cache; broken-off downloads are gone on with."""
+    """Download checkpoints to the cache; resume interrupted downloads."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     from refseg_ros.weights import cache_folder
@@ -96,7 +96,7 @@ def download_weights(
 
 @weights_app.command("verify")
 def verify_weights(names: Names) -> None:
-    """Compare files with their checksums; needs no network."""
+    """Check files against their published checksums; needs no network."""
     from refseg_ros.weights import cache_folder
     from refseg_ros.weights.downloading import verify as check
     from refseg_ros.weights.needs import chosen
@@ -114,9 +114,11 @@ def verify_weights(names: Names) -> None:
 
 @weights_app.command()
 def path(
-    name: Annotated[str, typer.Argument(help="As in a preset: mobile_sam.pt, bundled:clip, …")],
+    name: Annotated[
+        str, typer.Argument(help="Name as in a preset: mobile_sam.pt, bundled:clip, …")
+    ],
 ) -> None:
-    """Print where weights are."""
+    """Print the path of weights."""
     from refseg_ros.weights import resolve
 
     with one_line_errors():

@@ -15,18 +15,18 @@ class GlobalLocalConfig:
 
     alpha: float = option(
         0.95,
-        "weight of the mask within the whole image beside its crop; the paper: 0.95, on RefCOCOg "
-        "0.85",
+        "weight of the mask within the whole image, against its crop; the paper uses 0.95, and "
+        "0.85 on RefCOCOg",
         low=0,
         high=1,
     )
     sentence: float = option(
-        0.5, "weight of the sentence beside its head noun phrase (beta)", low=0, high=1
+        0.5, "weight of the sentence, against its head noun phrase (beta)", low=0, high=1
     )
-    blocks: int = option(3, "ViT: last blocks in which only the mask is seen", low=1, high=64)
+    blocks: int = option(3, "ViT: number of last blocks that see only the mask", low=1, high=64)
     side: int = option(
         0,
-        "ResNet: pixels of the square that the image is squashed to; 0 is the network's own",
+        "ResNet: squash the image to a square of this side, in pixels; 0 uses the network's own",
         low=0,
         high=2048,
     )
@@ -37,17 +37,17 @@ class CoherenceConfig:
     """The coherence of HybridGL (CVPR 2025), a term that ``tas`` and ``robust`` may add."""
 
     weight: float = option(
-        0.0, "logits for each unit of it in the sum; 0 leaves the dense pass out", low=0
+        0.0, "logits per unit of coherence in the sum; 0 skips the dense pass", low=0
     )
     balance: float = option(
         1.8,
-        "b: what counts against heat outside a mask; 2 - b counts for heat inside",
+        "b: penalty on heat outside a mask; heat inside counts 2 - b",
         low=0,
         high=2,
     )
     side: int = option(
         0,
-        "longer side in pixels at which CLIP sees the whole image; 0 is the image's own",
+        "longer side, in pixels, of the image that CLIP sees; 0 keeps the image's own",
         low=0,
         high=4096,
     )
@@ -58,28 +58,28 @@ class DiffusionConfig:
     """A latent diffusion network that reads text, through diffusers."""
 
     model: str = option(
-        "stable-diffusion-v1-5", "a folder in diffusers' format (vae, unet, …), or bundled:NAME"
+        "stable-diffusion-v1-5", "folder in diffusers' format (vae, unet, …), or bundled:NAME"
     )
     side: int = option(
-        1024, "longer side in pixels at which the network sees the image", low=16, high=4096
+        1024, "longer side, in pixels, of the image that the network sees", low=16, high=4096
     )
-    steps: int = option(20, "reverse steps from bare noise to an image (DDIM)", low=1, high=1000)
+    steps: int = option(20, "reverse steps from pure noise to an image (DDIM)", low=1, high=1000)
     start: int = option(
-        2, "reverse steps that are done: noise is added up to the first of them (t)", low=1
+        2, "reverse steps to run; noise is added up to the first of them (t)", low=1
     )
     guidance: float = option(
         9.0,
-        "how far the prediction with words outweighs the one without; 1 uses the words alone",
+        "weight of the prediction with words over the one without; 1 uses only the words",
         low=1,
     )
     level: int = option(
         4,
-        "places of the latent, along a side, for each of the attention maps that are used; 0 is "
-        "all maps",
+        "use only the attention maps that are this many times coarser than the latent along a "
+        "side; 0 uses all maps",
         low=0,
         high=64,
     )
-    seed: int = option(0, "of the noise", low=0)
+    seed: int = option(0, "seed of the noise", low=0)
 
     def __post_init__(self) -> None:
         """Refuse more steps than there are.
@@ -97,28 +97,28 @@ class RefDiffConfig:
 
     procedure: str = option(
         "paper",
-        "paper: attention is a softmax, the bias of place goes to the mask within the image; "
-        "released: as the code has it, see docs/methods.md",
+        "paper: softmax attention, with the position bias on the mask within the image; "
+        "released: as in the released code, see docs/methods.md",
         choices=("paper", "released"),
     )
     alpha: float = option(
         0.1,
-        "weight of the attention inside minus outside, beside CLIP; with 1 CLIP is not asked",
+        "weight of attention inside minus outside the mask, against CLIP; 1 skips CLIP",
         low=0,
         high=1,
     )
     beta: float = option(
-        0.3, "weight of the mask within the whole image, beside its crop", low=0, high=1
+        0.3, "weight of the mask within the whole image, against its crop", low=0, high=1
     )
     free: bool = option(
-        False, "candidates are the attention, cut at 5 % to 95 % of its height; no proposals"
+        False, "cut candidates out of the attention at 5 % to 95 % of its height; no proposals"
     )
     largest: int = option(
-        0, "choose among this many of the largest candidates only; 0 is all", low=0
+        0, "choose only among this many of the largest candidates; 0 considers all", low=0
     )
     side: int = option(
         0,
-        "longer side in pixels at which CLIP sees the whole image; 0 is the image's own",
+        "longer side, in pixels, of the image that CLIP sees; 0 keeps the image's own",
         low=0,
         high=4096,
     )

@@ -40,90 +40,101 @@ class ProposalConfig:
 
     architecture: str = option(
         "auto",
-        f"auto: what the checkpoint says; {', '.join(SAM_ARCHITECTURES)}: only a checkpoint of "
-        "that one will do; or a JSON file that describes the network",
+        f"auto: read it from the checkpoint; {', '.join(SAM_ARCHITECTURES)}: accept only a "
+        "checkpoint of that one; or a JSON file that describes the network",
     )
     checkpoint: str = option(
         "sam_vit_h_4b8939.pth",
-        "weights: a file, bundled:NAME, or a folder made by save_pretrained (SAM, SAM-HQ, SAM 2, "
-        "EdgeTAM, SAM 3); empty where all proposals are given from outside",
+        "weights: a file, bundled:NAME, or a save_pretrained folder (SAM, SAM-HQ, SAM 2, "
+        "EdgeTAM, SAM 3); empty if you supply all proposals yourself",
     )
     detector: str = option(
         "",
-        "weights of a network that finds boxes of phrases, a folder of OWLv2; they name the masks "
-        "of the checkpoint's points, and a box that fits none is a mask of its own",
+        "OWLv2 folder: finds boxes for the phrases and names the checkpoint's masks by them; a "
+        "box that fits no mask becomes a mask of its own",
     )
     phrases: tuple[str, ...] = option(
         (),
-        "SAM 3: noun phrases, such as mug, whose instances are the candidates; where none is "
-        "seen, and without phrases, whatever is there is proposed. With a detector: its own",
+        "noun phrases such as mug. SAM 3 proposes their instances, or whatever is there if it "
+        "sees none or has no phrases; with a detector, the phrases that it searches for",
     )
     phrase_thresh: float = option(
-        0.5, "phrases: keep instances of a higher score than this", low=0, high=1
+        0.5, "phrases: keep instances that score above this", low=0, high=1
     )
     phrase_overlap: float = option(
         0.3,
-        "phrases: of two instances of one phrase the worse is dropped if they share more than "
-        "this part of the smaller",
+        "phrases: if two instances of one phrase share more than this part of the smaller, drop "
+        "the worse",
         low=0,
         high=1,
     )
     max_side: int = option(
         0,
-        "longer side in pixels at which masks are found before they are brought to the image's "
-        "size; 0 is the image's own, as the paper has it",
+        "longer side, in pixels, of the image in which masks are found; they are then scaled to "
+        "the image's size. 0 keeps the image's own size, as in the paper",
         low=0,
     )
     prompts: str = option(
         "grid",
-        "grid: points_per_side squared points, as segment-anything's automatic generator does; "
-        "seeds: points where the network's seed head sees things (bundled networks only)",
+        "grid: points_per_side x points_per_side points, like segment-anything's automatic "
+        "generator; seeds: points where the network's seed head sees things (bundled networks "
+        "only)",
         choices=("grid", "seeds"),
     )
     generator: str = option(
         "published",
-        "grid, a ViT of segment-anything: its own automatic generator, as the paper has it; or "
-        "ours, several times faster, which other networks have in any case",
+        "for a grid and a segment-anything ViT. published: segment-anything's own automatic "
+        "generator, as in the paper; own: ours, several times faster. Other networks always use "
+        "ours",
         choices=("published", "own"),
     )
     seed_thresh: float = option(
-        0.5, "seeds: how likely a place shows a thing for it to be a prompt", low=0, high=1
+        0.5, "seeds: prompt only where the probability of a thing exceeds this", low=0, high=1
     )
-    max_seeds: int = option(48, "seeds: most prompts of each of the two rounds", low=1, high=1024)
+    max_seeds: int = option(48, "seeds: most prompts in each of the two rounds", low=1, high=1024)
     seed_rivals: int = option(
         0,
-        "seeds: how many of its nearest neighbours each is told from, by a negative click on the "
-        "other; 0 saves the third round",
+        "seeds: number of nearest neighbours to separate each prompt from, by a negative click "
+        "on each; 0 skips the third round",
         low=0,
         high=16,
     )
     refine: bool = option(
-        False, "seeds: draw outlines again where the colours of the image's own pixels change"
+        False, "seeds: redraw outlines along the colour edges of the original image"
     )
-    points_per_side: int = option(8, "grid points along each side", low=1, high=64)
-    points_per_batch: int = option(64, "points decoded at a time", low=1, high=4096)
-    pred_iou_thresh: float = option(
-        0.7, "keep masks of at least this predicted IoU", low=0, high=1
+    points_per_side: int = option(8, "grid: points along each side", low=1, high=64)
+    points_per_batch: int = option(64, "points decoded per batch", low=1, high=4096)
+    pred_iou_thresh: float = option(0.7, "drop masks with a lower predicted IoU", low=0, high=1)
+    stability_score_thresh: float = option(
+        0.7, "drop masks with a lower stability score", low=0, high=1
     )
-    stability_score_thresh: float = option(0.7, "keep masks at least this stable", low=0, high=1)
-    stability_score_offset: float = option(1.0, "logit shift of the stability test", low=0)
-    box_nms_thresh: float = option(0.7, "box IoU above which the worse is dropped", low=0, high=1)
+    stability_score_offset: float = option(
+        1.0, "logit shift that the stability score is measured with", low=0
+    )
+    box_nms_thresh: float = option(
+        0.7, "if the boxes of two masks exceed this IoU, drop the worse", low=0, high=1
+    )
     fill_area: int = option(
         800,
-        "holes and islands below this many pixels of the size at which masks are found are mended",
+        "fill holes and remove islands of fewer pixels, at the size where masks are found",
         low=0,
     )
     min_area: float = option(
-        2000, "smallest mask: pixels if >= 1, else a fraction of the image", low=0
+        2000, "smallest mask to keep: pixels if >= 1, otherwise a fraction of the image", low=0
     )
-    max_area: float = option(1.0, "largest mask as a fraction of the image", low=0, high=1)
+    max_area: float = option(
+        1.0, "largest mask to keep, as a fraction of the image", low=0, high=1
+    )
     overlap: float = option(
-        0.4, "intersection over the smaller area above which the smaller is dropped", low=0, high=1
+        0.4,
+        "if two masks share more than this part of the smaller, drop the smaller",
+        low=0,
+        high=1,
     )
     duplicate_iou: float = option(
         1.0,
-        "if < 1: of two masks with a higher IoU only the better-scored one stays, and `overlap` "
-        "is not used, so that contents and containers both live",
+        "if < 1: of two masks with a higher IoU, keep only the better-scored one and ignore "
+        "`overlap`, so that containers and their contents both survive",
         low=0,
         high=1,
     )
@@ -157,19 +168,21 @@ class ClipConfig:
     """The image-text encoder, through open_clip."""
 
     model: str = option(
-        "ViT-B-32-quickgelu", "an open_clip name, a model folder or bundled:NAME; empty: none"
+        "ViT-B-32-quickgelu", "open_clip name, model folder or bundled:NAME; empty for none"
     )
-    checkpoint: str = option("clip_vit_b_32_openai/open_clip_model.safetensors", "its weights")
+    checkpoint: str = option(
+        "clip_vit_b_32_openai/open_clip_model.safetensors", "weights of the model"
+    )
 
 
 @dataclass(frozen=True)
 class CaptionConfig:
     """The captioner, through transformers."""
 
-    model: str = option("blip2-opt-2.7b", "a folder made by save_pretrained, or bundled:NAME")
+    model: str = option("blip2-opt-2.7b", "save_pretrained folder or bundled:NAME")
     num_beams: int = option(5, "beams of the search; 1 is greedy", low=1, high=32)
-    max_new_tokens: int = option(30, "longest caption in tokens", low=1, high=256)
-    batch_size: int = option(16, "crops captioned at a time", low=1, high=1024)
+    max_new_tokens: int = option(30, "longest caption, in tokens", low=1, high=256)
+    batch_size: int = option(16, "crops captioned per batch", low=1, high=1024)
 
 
 @dataclass(frozen=True)
@@ -178,57 +191,61 @@ class ScoreConfig:
 
     matcher: str = option(
         "tas",
-        "tas: the sum above; ref_diff: attention of a diffusion network and CLIP, see ref_diff, "
-        "which takes none of the fields from positive to templates",
+        "tas: S = V + p·P − n·N; ref_diff: attention of a diffusion network and CLIP (see "
+        "ref_diff), which uses none of the fields from positive to templates",
         choices=("tas", "ref_diff"),
     )
     positive: float = option(0.1, "weight of the caption score P; 0 turns captions off", low=0)
     negative: float = option(0.7, "weight of the distractor score N; 0 turns it off", low=0)
     distractors: str = option(
         "caption",
-        "what names the distractors: the caption of the whole image, or those of the regions",
+        "source of the distractors: the caption of the whole image, or those of the regions",
         choices=("caption", "regions"),
     )
     negative_prompt: str = option(
-        "a photo of {}", "prompt of a distractor; {} is its phrase", holds="{}"
+        "a photo of {}", "prompt for a distractor; {} stands for its phrase", holds="{}"
     )
     text: str = option(
         "sentence",
-        "what is compared with the crop: the whole sentence as it was given; the head noun phrase "
-        "alone, in the singular and without sizes; or both mixed, see global_local.sentence",
+        "what to compare with the crop. sentence: the whole sentence as given; phrase: only the "
+        "head noun phrase, singular and without sizes; both: a mix, see global_local.sentence",
         choices=("sentence", "phrase", "both"),
     )
     regions: str = option(
         "crop",
-        "what V compares: features of the crop alone, or mixed with those of the mask within the "
-        "whole image, see global_local",
+        "what V compares. crop: features of the crop alone; global_local: a mix with those of "
+        "the mask within the whole image, see global_local",
         choices=("crop", "global_local"),
     )
     crop: str = option(
         "released",
-        "released: without the mask's last row and column and padded by whole pixels on both "
-        "sides, as the paper's code has it; whole: the tight box, padded to a square; squashed: "
-        "the tight box on the mean colour of CLIP's training, squashed to a square",
+        "released: as in the paper's code, without the mask's last row and column and padded by "
+        "whole pixels on both sides; whole: the tight box, padded to a square; squashed: the "
+        "tight box on CLIP's mean training colour, squashed to a square",
         choices=("released", "whole", "squashed"),
     )
-    blur_kernel: int = option(75, "Gaussian kernel of the caption crops, odd pixels", low=1)
+    blur_kernel: int = option(
+        75, "size of the Gaussian kernel that blurs caption crops, in pixels (odd)", low=1
+    )
     templates: tuple[str, ...] = option(
         (),
-        "prompts of V, {} being the text: their features are averaged; none compares the text",
+        "prompts for V, with {} for the text; their features are averaged. Empty compares the "
+        "bare text",
         holds="{}",
     )
     distractor_filter: bool = option(
         False,
-        "distractors by lemma and head, each once: no abstract words, nothing that may be the "
-        "thing meant, no landmark of a relation",
+        "keep each distractor once, by lemma and head; drop abstract words, anything that may "
+        "be the target, and landmarks of relations",
     )
     normalise: str = option(
         "minmax",
-        "paper: min-max to [0, 1], then softmax; logits: softmax of the logits themselves",
+        "minmax: min-max to [0, 1], then softmax, as in the paper; logits: softmax of the "
+        "logits themselves",
         choices=("minmax", "logits"),
     )
     temperature: float = option(
-        1.0, "logits: what logits are divided by before the softmax", low=0.01, high=1000
+        1.0, "logits: divide logits by this before the softmax", low=0.01, high=1000
     )
 
     def __post_init__(self) -> None:
@@ -247,14 +264,14 @@ class LanguageConfig:
 
     chunks: str = option(
         "own",
-        "noun phrases of captions and of the target, and the rectifier's entities: by our rules, "
-        "or by an installed spaCy model (the paper: spacy:en_core_web_trf)",
+        "what finds the noun phrases of captions and target, and the rectifier's entities: our "
+        "own rules, or an installed spaCy model (the paper: spacy:en_core_web_trf)",
         choices=("own", "spacy:MODEL"),
     )
     synonyms: str = option(
         "own",
-        "which distractors are the target: own lemmas and groups, or the paper's count of shared "
-        "WordNet synsets, from where WordNet is found or from a folder",
+        "how to tell that a distractor is the target: our own lemmas and synonym groups, or "
+        "shared WordNet synsets as in the paper, from an installed WordNet or a folder",
         choices=("own", "wordnet", "wordnet:DIR"),
     )
 
@@ -265,21 +282,22 @@ class SpatialConfig:
 
     absolute: str = option(
         "released",
-        "released: half or quadrant, by the rules of the paper's code; rectifier: the same by "
-        "our parser's positions; extreme: positions, sizes, orders, exclusions and sets; or off",
+        "released: half or quadrant, by the rules of the paper's code; rectifier: the same with "
+        "our parser's positions; extreme: positions, sizes, orders, exclusions and sets; off: "
+        "ignore position words",
         choices=("released", "rectifier", "extreme", "off"),
     )
     closeness: float = option(
         CLOSENESS,
-        "extreme: share of the best candidate's score from which another counts as alike",
+        "extreme: a candidate competes if its score reaches this share of the best",
         low=0,
         high=1,
     )
     best_copy: bool = option(
-        False, "of several masks of a chosen thing, answer with the one that is best as a mask"
+        False, "if the chosen thing has several masks, answer with the best of them"
     )
     relations: bool = option(
-        False, "weigh candidates by 'left of the book' and the like, at any depth"
+        False, "weigh candidates by relations such as 'left of the book', at any depth"
     )
 
 
@@ -288,45 +306,45 @@ class DecisionConfig:
     """When to refuse. The paper always answers; a robot must not."""
 
     min_match: float = option(
-        -math.inf, "smallest match V + C of the best candidate, in logits; below it NOT_FOUND"
+        -math.inf, "NOT_FOUND if the best candidate's match V + C is below this, in logits"
     )
     caption_match: float = option(
         0.0,
-        "C: logits that a candidate's match gains if its caption names the kind and colour that "
-        "were said, and loses if it names another; 0 leaves captions out of it",
+        "C: logits that a match gains if the candidate's caption names the requested kind and "
+        "colour, and loses if it names another; 0 ignores captions",
         low=0,
     )
     min_margin: float = option(
-        0.0, "smallest lead of the best over the second, in score share; below it AMBIGUOUS", low=0
+        0.0, "AMBIGUOUS if the best leads the second by a smaller score share", low=0
     )
     min_truth: float = option(
         0.0,
-        "extreme: least degree to which relations and exclusions must hold; below it NOT_FOUND",
+        "extreme: NOT_FOUND if relations and exclusions hold to a lesser degree",
         low=0,
         high=1,
     )
     namesakes: bool = option(
         False,
-        "AMBIGUOUS where captions and looks say that there are others of what was said, and "
-        "nothing that was said tells which; needs caption_match",
+        "AMBIGUOUS if captions and looks show other things that fit the sentence and nothing in "
+        "it tells them apart; needs caption_match",
     )
     score_slope: float = option(
         1.0,
         "logit of an answer's score = score_slope * logit of its share + score_offset; 1 and 0 "
-        "leave the share as it is, others make a probability of it",
+        "keep the share, fitted values turn it into a probability",
         low=0,
     )
     score_offset: float = option(0.0, "see score_slope", low=-1000, high=1000)
     known_words: bool = option(
         False,
-        "NOT_FOUND when the head noun or a landmark's is not in the models' vocabulary, AMBIGUOUS "
-        "when another word of theirs is not",
+        "NOT_FOUND if the models do not know the head noun or a landmark's noun, AMBIGUOUS if "
+        "they do not know another word of those phrases",
     )
     fitted_with: str = option(
         "",
-        "'CLIP + captioner' that min_match, the score's line and known_words were fitted with, as "
-        "clip.checkpoint (or clip.model) and captions.model name them; beside other networks "
-        "they do not apply. Empty: those of this file",
+        "'CLIP + captioner' that min_match, the score's line and known_words were fitted for, "
+        "named as in clip.checkpoint (or clip.model) and captions.model; they do not apply to "
+        "other networks. Empty: the networks of this file",
     )
 
     @property
@@ -359,8 +377,8 @@ class DecisionConfig:
 class SegmenterConfig:
     """Everything a :class:`refseg_ros.Segmenter` is made of."""
 
-    name: str = option("paper", "name of the preset")
-    description: str = option("", "one line for lists")
+    name: str = option("paper", "preset name")
+    description: str = option("", "one-line description for lists")
     proposals: ProposalConfig = field(default_factory=ProposalConfig)
     clip: ClipConfig = field(default_factory=ClipConfig)
     captions: CaptionConfig = field(default_factory=CaptionConfig)

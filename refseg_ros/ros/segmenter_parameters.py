@@ -17,58 +17,58 @@ SEGMENTER_PARAMETERS = (
     Rule(
         "method",
         "",
-        f"How candidates are matched: {', '.join(METHODS)}; empty is the preset's own way.",
+        f"How to match candidates: {', '.join(METHODS)}; empty uses the preset's own method.",
     ),
     Rule("device", "auto", "Where the models run: auto, cpu, cuda or cuda:N."),
     Rule(
         "mode",
         "on_command",
-        "When to look: on_command looks when something is asked; continuous also whenever the "
-        "view has changed, and answers the last command again; on_service only for calls of the "
-        "service and the action: a command by topic is answered with ERROR.",
+        "When to look. on_command: when asked something. continuous: also whenever the view has "
+        "changed, to answer the last command again. on_service: only for calls of the service "
+        "and the action; a command by topic gets ERROR.",
         choices=("on_command", "continuous", "on_service"),
         dynamic=True,
     ),
     Rule(
         "track",
         False,
-        "Whether the target of an answer is followed: mask and result of every image that can be "
-        "kept up with, until it is cleared or another command is answered; takes most of a CPU "
-        "core.",
+        "Whether to follow the target of an answer: publish its mask and result for every image "
+        "the node can keep up with, until it is cleared or another command is answered. Takes "
+        "most of a CPU core.",
         dynamic=True,
     ),
     Rule(
         "anytime",
         False,
-        "Whether a command on a new view is answered twice: at once from how candidates look and "
-        "lie (is_final false), and with their captions as soon as those are made.",
+        "Whether to answer a command on a new view twice: at once from the candidates' looks "
+        "and positions (is_final false), and again as soon as their captions are ready.",
         dynamic=True,
     ),
-    Rule("command", "", "A command to begin with; empty is none. Later ones come by topic."),
+    Rule("command", "", "First command; empty for none. Later ones come by topic."),
     Rule(
         "autostart",
         True,
-        "Whether the node configures and activates itself. With false it waits for a manager or "
+        "Whether the node configures and activates itself. If false, it waits for a manager or "
         "`ros2 lifecycle set`, and says so in /diagnostics.",
     ),
     Rule(
         "image_transport",
         "raw",
-        "Type of the image topic: raw is sensor_msgs/Image, compressed is CompressedImage.",
+        "Type of the image topic: sensor_msgs/Image (raw) or CompressedImage (compressed).",
         choices=("raw", "compressed"),
     ),
     Rule(
         "image_reliability",
         "best_effort",
-        "Reliability of the image, depth and camera_info subscriptions. best_effort goes with "
+        "Reliability of the image, depth and camera_info subscriptions. best_effort works with "
         "every camera but can lose large images; reliable needs a reliable publisher.",
         choices=tuple(RELIABILITIES),
     ),
     Rule(
         "image_timeout",
         10.0,
-        "Seconds after which the newest image is too old to answer about, and after which a "
-        "command that waits for one is answered with ERROR; 0 takes an image of any age.",
+        "Maximum age in seconds of the image to answer about, and how long a command waits for "
+        "one before it gets ERROR; 0 accepts an image of any age.",
         low=0.0,
         high=3600.0,
         dynamic=True,
@@ -76,7 +76,8 @@ SEGMENTER_PARAMETERS = (
     Rule(
         "max_megapixels",
         16.0,
-        "Images with more million pixels are refused with ERROR; memory and time grow with them.",
+        "Largest image, in million pixels; a larger one gets ERROR. Memory and time grow with "
+        "size.",
         low=0.01,
         high=1000.0,
         dynamic=True,
@@ -84,16 +85,16 @@ SEGMENTER_PARAMETERS = (
     Rule(
         "detections",
         "off",
-        "Where masks come from: off is the preset's networks; boxes is a detector of yours, by "
-        "vision_msgs/Detection2DArray on the topic detections; masks takes besides them a label "
-        "image on detection_labels. An image waits for what carries its stamp.",
+        "Where masks come from. off: the preset's networks. boxes: your own detector, by "
+        "vision_msgs/Detection2DArray on the topic detections. masks: also a label image on "
+        "detection_labels. An image waits for the detections that carry its stamp.",
         choices=SOURCES,
     ),
     Rule(
         "keyframe_change",
         6.0,
-        "Change of view in grey levels (0 to 255): a frame is observed anew if the mean of any "
-        "cell of a 32x24 grid differs by more from the observed frame.",
+        "Smallest change of view to observe again, in grey levels (0 to 255): the mean of "
+        "some cell of a 32x24 grid must differ by more from the observed frame.",
         low=0.0,
         high=255.0,
         dynamic=True,
@@ -101,7 +102,8 @@ SEGMENTER_PARAMETERS = (
     Rule(
         "keyframe_period",
         0.0,
-        "In continuous mode, seconds after which an unchanged view is observed again; 0 is never.",
+        "In continuous mode, observe an unchanged view again after this many seconds; 0 for "
+        "never.",
         low=0.0,
         high=86400.0,
         dynamic=True,
@@ -117,29 +119,29 @@ SEGMENTER_PARAMETERS = (
     Rule(
         "image_geometry",
         "auto",
-        "Whether the image is rectified. distorted: positions are found by K and D of "
-        "camera_info; rectified: by its P, whatever D is. auto: rectified if the image topic's "
-        "name says so (image_rect).",
+        "Whether the image is rectified. distorted: compute positions with K and D of "
+        "camera_info. rectified: with its P, whatever D is. auto: rectified if the image "
+        "topic's name says so (image_rect).",
         choices=("auto", "rectified", "distorted"),
     ),
     Rule(
         "reference_frame",
         "",
-        "tf frame whose left, right, front and back commands mean, such as base_link (x forward, "
-        "y left, z up from the table); needs camera_info and tf2_ros. Empty: the camera's.",
+        "tf frame that left, right, front and back refer to, such as base_link (x forward, y "
+        "left, z up from the table); needs camera_info and tf2_ros. Empty: the camera's.",
         dynamic=True,
     ),
     Rule(
         "target_frame",
         "",
-        "tf frame of the poses on ~/target and in results, such as base_link; needs tf2_ros. "
+        "tf frame for the poses on ~/target and in results, such as base_link; needs tf2_ros. "
         "Empty: the camera's optical frame.",
         dynamic=True,
     ),
     Rule(
         "service_timeout",
         60.0,
-        "Seconds after which a call of ~/segment that has no answer yet ends with an error.",
+        "Seconds until a call of ~/segment without an answer ends with an error.",
         low=0.1,
         high=3600.0,
         dynamic=True,

@@ -31,17 +31,19 @@ from refseg_ros.viewer.model import ViewerModel
 SEGMENTER = "refseg"
 CAMERA = "tabletop_camera"
 VIEWER_PARAMETERS = (
-    Rule("host", "127.0.0.1", "Address to listen on; 0.0.0.0 lets the whole network command."),
+    Rule(
+        "host", "127.0.0.1", "Address to listen on; 0.0.0.0 lets the whole network send commands."
+    ),
     Rule(
         "allowed_hosts",
         "",
-        "Further names of the page, with commas: those of this machine and addresses are allowed. "
-        "Of a proxy, the name that browsers see.",
+        "More host names for the page, comma-separated, such as the name that browsers see for "
+        "a proxy. This machine's names and addresses are always allowed.",
     ),
     Rule(
         "port",
         8080,
-        "TCP port of the page; if it is taken, the next free one is used and logged.",
+        "TCP port of the page. If it is taken, the node uses the next free one and logs it.",
         low=1,
         high=65535,
     ),
