@@ -35,7 +35,7 @@ def decoded(data: bytes, what: str, megapixels: float = MEGAPIXELS, upright: boo
     scaled by those. Transparent parts become white. Of an animation the first frame is taken.
 
     Args:
-        data: Of one of :data:`FORMATS`.
+        data: The file's bytes, in one of :data:`FORMATS`.
         what: How errors begin: what was read.
         megapixels: The most that are allowed, in millions.
         upright: Whether it is turned as its EXIF orientation says. A camera's stays as its rows
@@ -165,7 +165,7 @@ class _Layout:
     """How an encoding lays out its pixels.
 
     Attributes:
-        bytes: Of a pixel in a row.
+        bytes: Bytes per pixel of a row.
         code: OpenCV's conversion to RGB; None for RGB itself.
         pairs: Whether two pixels of a row share a colour.
         planes: Whether a plane of half as many rows, of colours, follows that of brightness.
@@ -196,7 +196,7 @@ def rgb_of_raw(message: RawImage) -> Rgb:
     """Read a raw colour or grey image.
 
     Args:
-        message: Of one of :data:`ENCODINGS`; rows may be padded. Alpha is ignored.
+        message: An image in one of :data:`ENCODINGS`; rows may be padded. Alpha is ignored.
 
     Returns:
         (H, W, 3) uint8 RGB, contiguous; it may share the message's memory.

@@ -16,7 +16,7 @@ class JsonLines:
     """Finished pieces of one run, the first line telling what the run is.
 
     Attributes:
-        path: Of the file.
+        path: The file.
         found: What earlier runs have left, in its order.
     """
 
@@ -24,9 +24,9 @@ class JsonLines:
         """Open or begin the file; what a killed run left of a last line is cut off.
 
         Args:
-            path: Of the file; its folder is made if need be.
+            path: The file; its folder is made if need be.
             run: What tells this run from others.
-            option: Of the command, that names the file, for messages.
+            option: The command's option that names the file, for messages.
 
         Raises:
             DatasetError: The file belongs to another run or is no such file, or cannot be written.
@@ -74,7 +74,7 @@ class JsonLines:
         """What is said of a line that is no result.
 
         Args:
-            number: Of the line, from 1.
+            number: The line's number, from 1.
             error: What was wrong with it.
         """
         return DatasetError(

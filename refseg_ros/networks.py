@@ -69,7 +69,7 @@ class Networks:
 
         Raises:
             WeightsError: A checkpoint is missing; the message says how to get it.
-            ConfigError: As :meth:`proposer`.
+            ConfigError: See :meth:`proposer`.
         """
         if config.proposals.detector:
             resolve(config.proposals.detector)
@@ -92,7 +92,7 @@ class Networks:
 
         Raises:
             WeightsError: The checkpoint is missing or damaged.
-            ConfigError: As :func:`refseg_ros.proposals.factory.make_proposer`, or a folder is
+            ConfigError: See :func:`refseg_ros.proposals.factory.make_proposer`; or a folder is
                 asked to be of one architecture.
         """
         if config in self._proposers:

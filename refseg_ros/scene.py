@@ -152,9 +152,9 @@ class Scene:
         """The same scene with its candidates measured in space; what was measured is forgotten.
 
         Args:
-            depth: As of :meth:`Segmenter.observe`.
-            intrinsics: Likewise.
-            viewpoint: Likewise.
+            depth: See :meth:`Segmenter.observe`.
+            intrinsics: See :meth:`Segmenter.observe`.
+            viewpoint: See :meth:`Segmenter.observe`.
 
         Raises:
             ImageError: One of them is not as it must be.

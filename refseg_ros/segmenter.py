@@ -129,8 +129,8 @@ class Segmenter:
             networks: On that device, where other segmenters have theirs from; None loads anew.
 
         Raises:
-            WeightsError: As :meth:`from_preset`; all checkpoints are looked for before the
-                first is loaded.
+            WeightsError: See :meth:`from_preset`; all checkpoints are looked for before the first
+                is loaded.
             ConfigError: A parser or WordNet is asked for that is not installed.
         """
         with LOADING:

@@ -27,7 +27,7 @@ class Batches:
 
         Args:
             size: At least 1.
-            what: Of what, for the warning: "crops for CLIP".
+            what: What the batches hold, for the warning: "crops for CLIP".
         """
         self.size = size
         self._what = what

@@ -162,8 +162,9 @@ class ClipEncoder:
         Args:
             image: (H, W, 3) uint8 RGB.
             masks: (N, H, W).
-            blocks: Of a ViT: how many of the last blocks see only the mask.
-            side: Of a ResNet: pixels of that square, in steps of 32; 0 is the model's own.
+            blocks: For a ViT, how many of the last blocks see only the mask.
+            side: For a ResNet, the side of that square in pixels, in steps of 32; 0 is the model's
+                own.
 
         Returns:
             (N, D) float32 on the CPU, not normalised.
@@ -205,7 +206,7 @@ class ClipEncoder:
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            side: As of :meth:`encode_attending`.
+            side: See :meth:`encode_attending`.
 
         Returns:
             (h, w, D) float32 on the CPU, L2-normalised.

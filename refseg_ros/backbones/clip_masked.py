@@ -31,7 +31,7 @@ def masked_features(
         image: (1, 3, h, w) as the model takes it. A ResNet takes any size; its positions are
             interpolated.
         masks: (N, H, W) float in [0, 1] of the whole image; N ≥ 1.
-        blocks: Of a ViT: how many of the last blocks see only the mask; 3 as published.
+        blocks: For a ViT, how many of the last blocks see only the mask; 3 as published.
 
     Returns:
         (N, D) features as the model projects them, not normalised.

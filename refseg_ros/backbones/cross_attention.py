@@ -24,7 +24,7 @@ class Maps:
     Attributes:
         layer: The layer's name in the network.
         logits: (B, places, words) float32, before the softmax.
-        shares: Likewise, after it: sums to 1 over the words.
+        shares: (B, places, words) float32, after the softmax: sums to 1 over the words.
     """
 
     layer: str

@@ -163,11 +163,11 @@ class Diffusion:
 
         Args:
             pixels: (3, H, W) float32 in [0, 1], sides divisible by :attr:`multiple`.
-            steps: Of DDIM from bare noise to an image.
+            steps: DDIM steps from bare noise to an image.
             start: How many of them are to be done; the noise is that of the first of these.
             guided: Whether guidance will be used, so that attention without words is needed.
             late: Add the noise of one step before, as Ref-Diff's released code does.
-            seed: Of the noise: the same for the same size.
+            seed: The noise's seed; it gives the same noise for the same size.
 
         Raises:
             ConfigError: There are fewer steps than ``start``, or more than the schedule has.
@@ -243,7 +243,7 @@ class Diffusion:
         """Position of the token that ends at a letter of a text.
 
         Args:
-            text: As given to :meth:`attend`.
+            text: The text given to :meth:`attend`.
             end: Letters up to the end of a word.
 
         Returns:

@@ -143,7 +143,7 @@ def own_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of a published checkpoint, by the names that :func:`build_mobile_sam` has.
 
     Args:
-        state: As in ``mobile_sam.pt``.
+        state: The tensors of ``mobile_sam.pt``, by their names there.
 
     Returns:
         The same tensors without those of the classification head.

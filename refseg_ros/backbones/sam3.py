@@ -34,7 +34,7 @@ class Sam3Concepts:
 
         Args:
             model: A ``Sam3Model`` in evaluation mode, on its device.
-            tokenizer: Of its text encoder.
+            tokenizer: The tokenizer of its text encoder.
             colours: How it wants colours.
         """
         self._model = model

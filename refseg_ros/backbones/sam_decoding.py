@@ -116,7 +116,7 @@ def draw(
 
     Args:
         sam: The network.
-        answers: Of :func:`answer`, like ``cells``.
+        answers: (N, 1 + M + T, C) tokens from :func:`answer_points`, as are ``cells``.
         cells: (N, h · w, C).
         size: h and w.
         which: (K,) int64, ascending: the answer that each mask belongs to.
@@ -145,8 +145,9 @@ def decode(
 
     Args:
         sam: The network.
-        embedding: As of :func:`answer`, like the others.
-        positions: Of the same windows.
+        embedding: The image embedding in each prompt's window, shaped as for
+            :func:`answer_points`.
+        positions: The positional codes of the same windows.
         prompts: (N, T, C).
 
     Returns:

@@ -31,8 +31,8 @@ class Normalisation:
     """What is subtracted from colours in [0, 1], and what they are divided by.
 
     Attributes:
-        mean: Red, green, blue.
-        deviation: Likewise.
+        mean: The means of red, green and blue.
+        deviation: The deviations of red, green and blue.
     """
 
     mean: Colour
@@ -56,7 +56,7 @@ class FamilyKind:
     """What a ``model_type`` of a saved configuration stands for.
 
     Attributes:
-        name: Of the class of transformers that answers points, without ``Model``.
+        name: The name, without ``Model``, of the transformers class that answers points.
         padded: Whether images keep their proportions.
         colours: What its networks were trained on, where the folder does not say.
         part: Key of the part of the configuration that this class takes; "" is all of it.
@@ -88,7 +88,7 @@ class FamilyNetwork:
         """Wrap a loaded network; most callers want :func:`load_family`.
 
         Args:
-            model: Of transformers, in evaluation mode, on its device.
+            model: A transformers model in evaluation mode, on its device.
             kind: What it is.
             colours: How it wants colours.
         """
@@ -124,8 +124,8 @@ class FamilyNetwork:
         Args:
             encoded: The image.
             points: (N, 2) float32 x, y in pixels of the input.
-            least: Of the three masks of each point those of higher predicted IoU are told; 0
-                tells all.
+            least: Draw only those of each point's three masks with a higher predicted IoU; 0 draws
+                all.
 
         Returns:
             (K, h, w) float32 logits and (K,) float32 predicted IoUs.
@@ -184,8 +184,8 @@ def load_model(folder: Path, name: str, settings: Mapping[str, Any]) -> Any:
     """A network of transformers with all of its tensors, and none besides.
 
     Args:
-        folder: Of ``save_pretrained``.
-        name: Of the class, without ``Model``.
+        folder: A folder written by ``save_pretrained``.
+        name: The class's name, without ``Model``.
         settings: Its configuration.
 
     Returns:

@@ -57,8 +57,8 @@ class SamNetwork:
         Args:
             encoded: The image.
             points: (N, 2) float32 x, y in pixels of the input.
-            least: Of the three masks of each point those of higher predicted IoU are drawn; 0
-                draws all.
+            least: Draw only those of each point's three masks with a higher predicted IoU; 0 draws
+                all.
 
         Returns:
             (K, h, w) float32 logits and (K,) float32 predicted IoUs.

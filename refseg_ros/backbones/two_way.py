@@ -25,7 +25,7 @@ def attend(
     """What tokens and cells have become after attending to each other.
 
     Args:
-        transformer: As segment-anything has it.
+        transformer: segment-anything's two-way transformer.
         cells: (P, C) that all prompts share, or (N, P, C).
         places: Their positional codes, (P, C) or (N, P, C).
         tokens: (N, T, C) of N prompts.

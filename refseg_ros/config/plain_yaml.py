@@ -29,7 +29,7 @@ def read_yaml(path: Path, what: str) -> Any:
     """The plain values of a YAML file, read by the safe loader.
 
     Args:
-        path: Of the file; at most 100 kB.
+        path: The file; at most 100 kB.
         what: How messages begin; it names the file.
 
     Raises:

@@ -365,7 +365,7 @@ class DecisionConfig:
         """The decision as it applies beside some networks.
 
         Args:
-            networks: As :attr:`SegmenterConfig.networks` names them.
+            networks: Names of the networks, as :attr:`SegmenterConfig.networks` gives them.
 
         Returns:
             Itself, or without what was fitted with other networks; its logic stays.

@@ -66,7 +66,7 @@ def decide(
 
     Args:
         expression: The parsed sentence.
-        candidates: Of :func:`rank`.
+        candidates: The candidates from :func:`rank`.
         placed: Names the chosen one.
         proposals: Hold its mask.
         config: Thresholds.
@@ -134,7 +134,7 @@ def confidence(share: float, config: DecisionConfig) -> float:
     """How likely an answer is right, from its share among the candidates (Platt, 1999).
 
     Args:
-        share: Of what is answered, further masks of the same things included; in [0, 1].
+        share: The share of what is answered, further masks of the same things included; in [0, 1].
         config: Its line; by the one that changes nothing the share is returned as it is.
     """
     if config.score_slope == 1.0 and config.score_offset == 0.0:
@@ -162,7 +162,7 @@ def namesakes(
 
     Args:
         expression: The parsed sentence.
-        candidates: Of :func:`rank`.
+        candidates: The candidates from :func:`rank`.
         placed: Names the chosen one.
         config: :attr:`DecisionConfig.namesakes`, and the threshold of looks.
 
@@ -211,7 +211,7 @@ def rivals(
 
     Args:
         expression: The parsed sentence.
-        selection: Of :func:`decide`.
+        selection: The selection from :func:`decide`.
         placed: Names the chosen ones and those that competed.
         copies: (N, N) whether two candidates are masks of one thing; :attr:`Layout.copies`.
         config: Thresholds.

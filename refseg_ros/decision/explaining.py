@@ -28,7 +28,7 @@ def explain(
         expression: The sentence, taken apart.
         table: The matcher's scores; None if they are not to be explained.
         weighing: What became of the candidates after them.
-        checks: Of the decision.
+        checks: The decision's checks.
         objections: What speaks against the answer, in words; empty ones are left out.
     """
     told = tuple(item for item in objections if item)

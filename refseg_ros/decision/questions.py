@@ -91,7 +91,7 @@ class Asker:
         expression: What was said.
         tied: The candidates, best first.
         names: What all candidates are called; None where that is not known.
-        layout: Of all candidates.
+        layout: The layout of all candidates.
         matches: (texts, N) logits of all candidates beside texts.
         min_margin: :attr:`DecisionConfig.min_margin`.
     """

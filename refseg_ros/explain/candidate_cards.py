@@ -66,7 +66,7 @@ class Cards:
 
     @property
     def height(self) -> int:
-        """Of a card in pixels."""
+        """Height of a card in pixels."""
         bars = len(self.shown[0].terms) + (3 if self.explanation else 1)
         inner = max(_THUMB, bars * _ROW)
         chips = -(-len(self.conditions) // 2) * (chip_height() + 6)

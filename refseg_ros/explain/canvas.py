@@ -128,7 +128,7 @@ class Canvas:
 
 
 def step(size: int) -> int:
-    """From line to line, for text of a size."""
+    """Distance from line to line, for text of a size."""
     return round(size * 1.4)
 
 

@@ -21,8 +21,8 @@ class Lens:
     """The distortion of an image that is not rectified.
 
     Attributes:
-        coefficients: Of the model, in OpenCV's order: k1, k2, p1, p2, k3 and further ones, or the
-            four of a fisheye.
+        coefficients: The model's coefficients in OpenCV's order: k1, k2, p1, p2, k3 and further
+            ones, or the four of a fisheye.
         is_fisheye: Whether they are of the equidistant model.
     """
 

@@ -65,7 +65,7 @@ class Naming:
         """Whether it is called what was said.
 
         Args:
-            said: Of the phrase that was said.
+            said: The naming of the phrase that was said.
 
         Returns:
             :data:`DISAGREES` if kind or colour are both known and another, else :data:`AGREES` if

@@ -92,7 +92,7 @@ class Superlative:
         most: Whether the greatest comes first ("biggest", "nearest"); else the least ("smallest",
             "farthest").
         rank: 1 for the first; 2 in "second largest".
-        word: As said.
+        word: The word, as said.
     """
 
     measure: Measure
@@ -207,7 +207,7 @@ class Relation:
         on_support: Whether it says that the thing is on the table or floor.
         extreme: Whether the thing is the utmost in it: "the mug closest to the bowl" is NEXT_TO,
             "furthest from" FAR_FROM, "furthest left of" LEFT_OF.
-        rank: Of an extreme: 1 for the first, 2 in "second closest to the bowl".
+        rank: Place of an extreme: 1 for the first, 2 in "second closest to the bowl".
     """
 
     kind: RelationKind

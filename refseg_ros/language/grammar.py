@@ -41,15 +41,15 @@ class Item:
         start: First token.
         stop: One past the last token.
         word: The first token itself.
-        directions: Of a ``DIRECTION``: the positions. Of a ``RELATION``: further ones beside it.
-        extreme: Of a ``DIRECTION``: whether said to the utmost.
-        prenominal: Of a ``DIRECTION``: bare position words, which may stand before a noun.
-        nearness: Of a ``DIRECTION``: 1 for nearest to the camera, -1 for farthest, 0 for neither.
-        relation: Of a ``RELATION``: its kind. Of a ``NEGATION``: the kind that it denies, if any.
-        utmost: Of a ``RELATION``: whether said to the utmost ("closest to").
-        pronoun: Of a ``RELATION``: the landmark if it is said within it ("to its left").
-        rank: Of an ``ORDINAL``: 1 for first, -1 for last. Of a ``NUMBER``: the number.
-        part: Of a ``RELATION``: where in the landmark, if it names a part ("front of the car").
+        directions: Positions that a ``DIRECTION`` names, or a ``RELATION`` names beside its own.
+        extreme: Whether a ``DIRECTION`` is said to the utmost.
+        prenominal: Whether a ``DIRECTION`` is bare position words, which may stand before a noun.
+        nearness: For a ``DIRECTION``, 1 for nearest to the camera, -1 for farthest, 0 for neither.
+        relation: The kind of a ``RELATION``, or the kind that a ``NEGATION`` denies, if any.
+        utmost: Whether a ``RELATION`` is said to the utmost ("closest to").
+        pronoun: The landmark of a ``RELATION`` that is said within it ("to its left").
+        rank: For an ``ORDINAL``, 1 for first, -1 for last; for a ``NUMBER``, the number.
+        part: Where in the landmark, if a ``RELATION`` names a part of it ("front of the car").
     """
 
     kind: Kind

@@ -142,7 +142,7 @@ def known_nouns(expression: ReferringExpression, names: Sequence[Naming]) -> fro
 
     Args:
         expression: What was said.
-        names: Of all things that are seen.
+        names: The names of all things that are seen.
     """
     phrases = [replace(item, colours=()) for item in _within(expression.target) if item.head]
     phrases += [NounPhrase(word, word) for word in expression.content_words]

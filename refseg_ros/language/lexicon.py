@@ -365,7 +365,7 @@ FRAME_WORDS: Final = word_set(
 FURNITURE: Final = word_set("table desk counter")
 """What a thing may be in front of, beside being what everything is seen on."""
 CROWDS: Final = word_set("group crowd herd flock pack bunch line row queue")
-"""Of many: "in the back of the group" is a place among them."""
+"""Words for many: "in the back of the group" is a place among them."""
 YONDER: Final = frozenset(
     (place, where) for place in ("over", "out", "up", "down") for where in ("there", "here")
 )

@@ -189,9 +189,9 @@ def parse_phrase(
     """One noun phrase at item ``start``: articles, numbers, positions, adjectives, noun.
 
     Args:
-        items: Those of a clause.
+        items: The items of a clause.
         start: Where the phrase begins.
-        predicative: As of :func:`name`.
+        predicative: See :func:`name`.
         alternatives: Whether "or" joins adjectives, "the red or blue mug".
 
     Returns:

@@ -44,7 +44,7 @@ class Reply:
 
     Attributes:
         kind: See :class:`Kind`.
-        number: Of ``NUMBER``: the candidate's.
+        number: The candidate's number, for ``NUMBER``.
     """
 
     kind: ReplyKind

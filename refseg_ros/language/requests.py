@@ -79,7 +79,7 @@ class Request(NamedTuple):
     """What a request is about.
 
     Attributes:
-        tokens: From the thing on.
+        tokens: The tokens from the thing on.
         is_thing: Whether it names a thing, and not only free space or "him".
         is_handled: Whether a verb that we do not know stands right before the thing.
     """
@@ -157,7 +157,7 @@ def _asks(tokens: Sequence[str], led: bool) -> bool:
     """Whether a clause begins with a verb of motion, a speaker or "when …".
 
     Args:
-        tokens: Of the clause.
+        tokens: The clause's tokens.
         led: Whether "i need" or the like stands before them.
     """
     first, after = tokens[0], tokens[1] if len(tokens) > 1 else ""

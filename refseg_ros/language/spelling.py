@@ -117,7 +117,7 @@ def corrected(tokens: Sequence[str]) -> tuple[list[str], tuple[tuple[str, str], 
     """Tokens with misspelt known words put right.
 
     Args:
-        tokens: As :func:`refseg_ros.language.tokens.tokenise` gives them.
+        tokens: Tokens from :func:`refseg_ros.language.tokens.tokenise`.
 
     Returns:
         The tokens, and pairs of each word as said and as it was read.

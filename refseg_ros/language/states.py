@@ -56,8 +56,8 @@ def with_states(
     """The items of a clause with what verbs say as ``STATE``.
 
     Args:
-        items: As :func:`refseg_ros.language.grammar.scan` gives them.
-        tokens: Of the clause.
+        items: The items that :func:`refseg_ros.language.grammar.scan` found in the clause.
+        tokens: The clause's tokens.
         owners: Words that were said in the possessive: in "the girl's red hat" the hat is meant.
     """
     return _Marker(items, tokens, owners).marked()

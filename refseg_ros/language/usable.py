@@ -137,7 +137,7 @@ def looks_of(
     Args:
         phrase: The thing meant, which is not among them.
         vocabulary: Nouns that the models know; None when that is not known.
-        depth: Of nesting; beyond :data:`MAX_DEPTH` nothing is given.
+        depth: Depth of nesting; beyond :data:`MAX_DEPTH` nothing is given.
     """
     if depth > MAX_DEPTH:
         return

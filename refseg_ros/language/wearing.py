@@ -24,7 +24,7 @@ def relation_to(
         item: A ``RELATION``.
         owner: What it is said of.
         landmark: What it is a relation to.
-        tokens: Of the clause.
+        tokens: The clause's tokens.
     """
     assert item.relation is not None
     last = tokens[item.stop - 1] if item.stop > item.start else item.word

@@ -28,7 +28,8 @@ class Dense:
     Attributes:
         cells: (P, D) float32 L2-normalised features of the places.
         inside: (N, P) float32; each row a mean over the places that a mask covers.
-        outside: (N, P) float32 likewise, of those that it does not; zeros of a mask that is all.
+        outside: (N, P) float32; the same over the places that it does not cover, zeros for a mask
+            that covers all.
     """
 
     cells: torch.Tensor
@@ -60,7 +61,7 @@ def coherence(dense: Dense, text: torch.Tensor, balance: float) -> NDArray[np.fl
     """HybridGL's C of every mask.
 
     Args:
-        dense: Of an image with N masks.
+        dense: An image with N masks.
         text: (D,) unit feature of a noun phrase.
         balance: b: what counts against heat outside; 2 − b counts for heat inside.
 

@@ -84,7 +84,7 @@ def region_images(
     Args:
         image: (H, W, 3) uint8 RGB.
         proposals: N proposals of that image.
-        blur_kernel: Of the blurred copy of the image outside the mask; 0 for black.
+        blur_kernel: Kernel that blurs the image outside the mask, in pixels; 0 makes it black.
         crop: ``whole``: the tight box of the mask, padded to a square. ``released``: that of
             TAS's code, whose boxes are as wide as the distance of the first and the last pixel
             and so lose the last column and row; a box of no width or height, of which that code

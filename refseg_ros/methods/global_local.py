@@ -24,7 +24,7 @@ def mix(first: torch.Tensor, second: torch.Tensor, weight: float) -> torch.Tenso
 
     Args:
         first: (..., D) features of any length.
-        second: Likewise.
+        second: (..., D) features of any length.
         weight: In [0, 1].
 
     Returns:

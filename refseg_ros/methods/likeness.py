@@ -45,7 +45,7 @@ def looks(terms: Mapping[str, Value]) -> Value:
     """How candidates, or one, look beside what was said: V, or A or D where that alone decides.
 
     Args:
-        terms: As of :func:`match`.
+        terms: The terms from :func:`match`.
     """
     return next(terms[name] for name in ("V", ATTENTION, NAMED) if name in terms)
 
@@ -68,7 +68,7 @@ def are_things(
     """Which candidates look like a thing rather than like background, or are called one.
 
     Args:
-        features: Of N candidates.
+        features: The features of N candidates.
         encoder: The CLIP that made ``features``.
         caption_match: :attr:`DecisionConfig.caption_match`: logits by which one that no caption
             calls a thing must look more like one, and until there are captions may look less so.
@@ -97,7 +97,7 @@ def score_looks(
 
     Args:
         wanted: Phrases, and whether each is of something that must not be.
-        features: Of N candidates.
+        features: The features of N candidates.
         encoder: The CLIP that made ``features``.
         min_match: Logits from which a candidate looks like a text.
         caption_match: :attr:`DecisionConfig.caption_match`.

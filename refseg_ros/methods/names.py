@@ -94,7 +94,7 @@ class Names:
         Args:
             said: A phrase.
             encoder: What made :attr:`features`.
-            logit_scale: Of its cosines.
+            logit_scale: The encoder's scale; cosines times this are logits.
 
         Returns:
             (N,) float64, at most 0.

@@ -36,7 +36,7 @@ class Pictured:
         noised: The image as the latter has it; encoded once, whatever is asked.
         seen: Height and width of the picture that it saw.
         filled: Top, bottom, left and right of the image in that picture.
-        config: Of the diffusion network.
+        config: The diffusion network's settings.
         method: Weights and variant.
     """
 
@@ -73,7 +73,7 @@ class Pictured:
             proposals: N candidates.
             clip: Encodes regions.
             diffusion: Attends.
-            config: Of the diffusion network.
+            config: The diffusion network's settings.
             method: Weights and variant.
             crops: (N, D) features of the candidates' crops, if they were made.
         """
@@ -105,7 +105,7 @@ class Pictured:
         """The same image with other candidates.
 
         Args:
-            proposals: Of the same image.
+            proposals: The other candidates, of the same image.
         """
         return replace(self, proposals=proposals, _regions={})
 

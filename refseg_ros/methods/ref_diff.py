@@ -270,7 +270,7 @@ class RefDiff:
         """Score every proposal.
 
         Args:
-            features: Of N >= 1 proposals, pictured.
+            features: The features of N >= 1 proposals, pictured.
             expression: With a sentence.
             encoder: The CLIP that made ``features``.
 

@@ -48,7 +48,7 @@ class SceneFeatures:
         phrase_features: (len(phrases), D) float32 L2-normalised text features of the prompts
             made from them.
         logit_scale: CLIP's learned scale; cosines times this are logits.
-        parts: Of mixed regions: term to (N, D) float32 L2-normalised features.
+        parts: For mixed regions, term to (N, D) float32 L2-normalised features.
         dense: The image place by place, where coherence is weighed.
         pictured: The image as a diffusion network has it, where the method asks for that.
         captioned: Whether captions that the method asks for are made; without them their terms
@@ -121,7 +121,7 @@ class ScoreTable:
         """The table with one more term.
 
         Args:
-            name: Of its column.
+            name: The column's name.
             values: (N,) logits.
             weight: In the sum.
         """
@@ -188,7 +188,7 @@ def shares(
         total: (N,) finite logits.
         normalise: ``minmax`` stretches to [0, 1] before the softmax, as TAS does (the largest
             share is then at most e times the smallest); ``logits`` takes them as they are.
-        temperature: Of ``logits``: what they are divided by, above 0.
+        temperature: For ``logits``, what they are divided by, above 0.
 
     Returns:
         (N,) float64; empty for N = 0. Equal totals, of which TAS makes NaN, share alike.

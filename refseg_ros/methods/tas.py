@@ -80,7 +80,7 @@ class Tas(OnProposals):
         """Score every proposal.
 
         Args:
-            features: Of N proposals.
+            features: The features of N proposals.
             expression: With a non-empty referring part.
             encoder: The CLIP that made ``features``.
 

@@ -132,7 +132,7 @@ def with_names(
     Args:
         masks: N of an image.
         phrases: What was looked for.
-        found: Of each phrase its boxes and scores; see :class:`BoxNetwork`.
+        found: Boxes and scores for each phrase; see :class:`BoxNetwork`.
 
     Returns:
         The masks, each named by the best-scored box that lies about it, and those boxes that lie

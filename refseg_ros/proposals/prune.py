@@ -78,7 +78,7 @@ def prune(
     """Drop what is too small, too large or a copy.
 
     Args:
-        proposals: As the network gave them.
+        proposals: The network's proposals.
         min_area: Pixels if at least 1, else a fraction of the image.
         max_area: Fraction of the image.
         overlap: See :func:`drop_contained`; used when ``duplicate_iou`` is 1.
@@ -112,7 +112,7 @@ def survivors(
     Args:
         masks: (N, H, W) bool; empty ones go.
         quality: (N,) float32.
-        min_area: As of :func:`prune`, like the others.
+        min_area: Pixels if at least 1, else a fraction of the image.
         max_area: Fraction of the image.
         overlap: Used when ``duplicate_iou`` is 1.
         duplicate_iou: Used when below 1.

@@ -60,7 +60,8 @@ class _Encoded:
         embedding: (1, C, h, w).
         shows: (2 h', 2 w') float32 in [0, 1]: how likely each seed cell of the image's own part
             shows a thing; h', w' leave out cells that are only padding.
-        depth: Likewise, the predicted distance to the edge as a share of the greatest.
+        depth: (2 h', 2 w') float32 in [0, 1]: each cell's predicted distance to the edge, as a
+            share of the greatest.
         scale: Pixels of the input for each pixel of the image: across, down.
     """
 

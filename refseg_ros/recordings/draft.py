@@ -56,7 +56,7 @@ class RecordingDraft:
         """Make the folder, empty but for the mark that tells whose it is.
 
         Raises:
-            DatasetError: As of :meth:`check`.
+            DatasetError: See :meth:`check`.
             OSError: It cannot be written.
         """
         self.clear()
@@ -67,7 +67,7 @@ class RecordingDraft:
         """Delete the folder, if it is ours.
 
         Raises:
-            DatasetError: As of :meth:`check`.
+            DatasetError: See :meth:`check`.
             OSError: It cannot be deleted.
         """
         self.check()

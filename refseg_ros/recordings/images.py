@@ -68,7 +68,7 @@ def opened(path: Path, topic: str) -> Iterator[Recording]:
 
     Args:
         path: A folder with ``metadata.yaml``, or a ``.mcap`` or ``.db3`` file.
-        topic: Of sensor_msgs/Image or CompressedImage.
+        topic: A topic of sensor_msgs/Image or CompressedImage.
 
     Raises:
         DatasetError: The recording is missing or damaged, or has no images on that topic; the
@@ -115,7 +115,7 @@ def rgb_of(message: Any) -> NDArray[np.uint8]:
     """Read an image, as :mod:`refseg_ros.image_decoding` reads those of files and topics.
 
     Args:
-        message: Of type :data:`IMAGE` or :data:`COMPRESSED`; an error, if it could not be read.
+        message: An :data:`IMAGE` or :data:`COMPRESSED`; an error, if it could not be read.
 
     Returns:
         (H, W, 3) uint8 RGB, contiguous.
@@ -137,7 +137,7 @@ def image_message(store: Any, header: Any, pixels: NDArray[np.uint8]) -> Any:
 
     Args:
         store: rosbags' typestore.
-        header: Of the image that it was made from, taken as it is.
+        header: The header of the image that it was made from, taken as it is.
         pixels: (H, W, 3) RGB, or (H, W) grey.
     """
     colour = pixels.ndim == 3

@@ -48,7 +48,7 @@ def unpacked_mask(packed: bytes, size: tuple[int, int]) -> NDArray[np.bool_]:
     """What :func:`packed_mask` packed; no bytes are an empty mask.
 
     Args:
-        packed: Of :func:`packed_mask`, or empty.
+        packed: Bytes from :func:`packed_mask`, or empty.
         size: Height and width in pixels.
 
     Raises:

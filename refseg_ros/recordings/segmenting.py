@@ -41,7 +41,7 @@ class BagTask:
 
     Attributes:
         recording: Folder, ``.mcap`` or ``.db3``.
-        topic: Of its images.
+        topic: The topic of its images.
         expression: What is meant.
         out: Recording to write: ``.mcap``, ``.db3``, or a folder in mcap. It must not exist.
         preset: Name or YAML file.
@@ -57,7 +57,7 @@ class BagTask:
 
     @property
     def config(self) -> SegmenterConfig:
-        """Of the preset with the method.
+        """The preset's configuration with the method.
 
         Raises:
             ConfigError: There is no such preset or method.
@@ -211,7 +211,7 @@ def _write(task: BagTask, recording: Recording, answers: list[dict[str, Any]]) -
 
 
 def _messages(store: Any, message: Any, answer: Mapping[str, Any]) -> dict[str, Any]:
-    """By topic. An image that could not be read has a result alone."""
+    """The messages to write, by topic. An image that could not be read has a result alone."""
     from refseg_ros.viewer.overlay import draw_overlay
 
     values = answer["answer"]

@@ -36,7 +36,7 @@ class Term:
     Attributes:
         name: ``V`` crop with text, ``P`` caption with text, ``N`` crop with distractors,
             ``C`` what the caption names; ``G`` and ``L`` the parts of a mixed V, the mask within
-            the image and its crop; ``A`` attention inside minus outside, ``H`` heat likewise.
+            the image and its crop; ``A`` attention and ``H`` heat, each inside minus outside.
         values: (N,) logits before weighting.
         weighted: (N,) logits after it; the terms' sum is :attr:`Explanation.total`.
         weight: Factor between the two, negative for what is subtracted, 0 for what only the
@@ -54,7 +54,7 @@ class Landmark:
     """What was taken for a thing that another is told by.
 
     Attributes:
-        words: As said: "blue book".
+        words: The words as said: "blue book".
         chosen: Rows of the candidates taken for it, the best first.
         share: In [0, 1], how sure that is beside the other candidates; of several their sum.
         fits: In [0, 1], how well the best of all candidates looks like it at all.
@@ -74,14 +74,14 @@ class Condition:
 
     Attributes:
         kind: See :class:`ConditionKind`.
-        words: In words: "left of 'blue book'", "towards the right".
+        words: The condition in words: "left of 'blue book'", "towards the right".
         note: What was done for it, in words.
         holds: (N,) in [0, 1]. Relations, exclusions, sizes and positions multiply the share with
             it. Of an order it tells how near a candidate comes to the chosen ones, 0 for those
             that do not compete; of the rectifier it is 0 or 1.
-        ranks: Of an order, (N,) place of each that competes, from 1, and 0 for the others.
-        landmarks: Of a relation, what was taken for its landmarks; of an exclusion, for those
-            that it names.
+        ranks: For an order, (N,) place of each that competes, from 1, and 0 for the others.
+        landmarks: What was taken for the landmarks of a relation, or for those that an exclusion
+            names.
     """
 
     kind: ConditionKind
@@ -159,9 +159,9 @@ class Explanation:
         distractors: The phrases that N compares with: what the captions name, less what is meant.
         terms: The parts of the score; none if the sentence was refused before anything was scored.
         total: (N,) logits, the weighted terms' sum.
-        weighing: From looks to the choice.
+        weighing: What became of the candidates, from looks to the choice.
         checks: The thresholds of the decision.
-        objections: In words, what speaks against the answer or was left aside for it.
+        objections: What speaks against the answer or was left aside for it, in words.
     """
 
     expression: ReferringExpression

@@ -60,7 +60,7 @@ def centroids_from_masks(masks: BoolMasks, boxes: FloatArray | None = None) -> F
 
     Args:
         masks: (N, H, W) bool, each with at least one true pixel.
-        boxes: As of :func:`sums_from_masks`.
+        boxes: See :func:`sums_from_masks`.
 
     Returns:
         (N, 2) float32 ``row, column``: the mean over the mask's pixels, in pixels.
@@ -172,12 +172,12 @@ class Proposals:
         Args:
             boxes: (N, 4) ``x0, y0, x1, y1`` in pixels; what lies outside the image is cut off.
             size: Height and width of the image in pixels.
-            names: As of the class.
-            scores: Likewise.
+            names: See :class:`Proposals`.
+            scores: See :class:`Proposals`.
 
         Raises:
-            ValueError: As of the class; a box that holds no pixel of the image makes an empty
-                mask.
+            ValueError: See :class:`Proposals`; a box that holds no pixel of the image makes an
+                empty mask.
         """
         values = np.asarray(boxes if len(boxes) else np.zeros((0, 4)), np.float64)
         if values.ndim != 2 or values.shape[1] != 4 or not np.isfinite(values).all():

@@ -87,13 +87,13 @@ class Selection:
         warnings: Sentences about what was asked for that could not be weighed, such as words that
             the model was never taught.
         explanation: How the answer came about; None where no stage has told.
-        question: Of an AMBIGUOUS answer what would settle it, in plain words; "" if nothing is
-            asked.
+        question: What would settle an AMBIGUOUS answer, in plain words; "" if nothing is asked.
         options: Follow-ups that answer :attr:`question`, in its order; () if none are offered.
-        tied: Of an AMBIGUOUS answer the candidates' indices that fit about as well, best first,
-            copies of one thing counted once; the chosen ones alone if other doubts made it so.
+        tied: Indices of the candidates that fit an AMBIGUOUS answer about equally well, best
+            first, copies of one thing counted once; the chosen ones alone if other doubts made it
+            so.
         proposals: What all indices are rows of; None where no scene was asked.
-        reading: How the sentence was read; None likewise.
+        reading: How the sentence was read; None where no scene was asked.
     """
 
     expression: str

@@ -58,7 +58,7 @@ class Answering:
         values: Parameters of the node.
         health: Hears how it went.
         silence: Says that no image comes, and who should send some.
-        logger: Of the node.
+        logger: The node's logger.
 
     Attributes:
         segmenter: The loaded models; None before `run` loaded them.

@@ -42,7 +42,7 @@ def calibration_of(
     """The camera that took an image.
 
     Args:
-        info: Of type CameraInfo.
+        info: A CameraInfo message.
         size: Height and width of the image in pixels.
         rectified: Whether the image is rectified: then P holds, where it is set, and D does not.
 

@@ -27,7 +27,7 @@ def to_cloud(
         mask: (H, W) bool.
         measured: (H, W) float32 metres, the (3, 3) camera matrix and the lens.
         image: (H, W, 3) uint8 RGB.
-        header: Of the image.
+        header: The image's header.
 
     Returns:
         Fields x, y, z in metres and rgb (0x00RRGGBB in the bits of a float32, as PCL and RViz

@@ -48,7 +48,7 @@ def check_pixels(message: Image | CompressedImage, megapixels: float) -> None:
     """Refuse an image that is too large, before memory is taken for it.
 
     Args:
-        message: Of a compressed one only the head of its file is read.
+        message: The image; only the head of a compressed one's file is read.
         megapixels: The most that are allowed, in millions.
 
     Raises:
@@ -81,7 +81,7 @@ def read_rgb(message: Image | CompressedImage, megapixels: float) -> NDArray[np.
     """Read an image of either type, unless it is too large.
 
     Args:
-        message: Of a camera.
+        message: A camera's image.
         megapixels: The most that are allowed, in millions.
 
     Returns:

@@ -92,7 +92,7 @@ class Detections:
         """What was found in an image.
 
         Args:
-            header: Of the image.
+            header: The image's header.
             size: Its height and width in pixels.
 
         Returns:

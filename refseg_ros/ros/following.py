@@ -70,7 +70,7 @@ class Follower:
         outputs: Where results go.
         values: Parameters of the node.
         health: Hears how it went.
-        logger: Of the node.
+        logger: The node's logger.
 
     Attributes:
         updates: Pictures that were followed on so far.
@@ -130,7 +130,7 @@ class Follower:
         """Follow the target of an answer, if the parameter ``track`` is set and it has one.
 
         Args:
-            answer: As it was published.
+            answer: The answer as it was published.
             came: ``time.monotonic()`` when its picture came.
             ask: Asks the worker for an observation, which it gives to :meth:`learn`.
         """

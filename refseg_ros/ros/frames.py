@@ -42,7 +42,7 @@ class Transforms(Protocol):
 
         Args:
             target: Name of a frame.
-            header: Of an image.
+            header: An image's header.
             wait: Seconds for which it may still come.
 
         Raises:
@@ -97,7 +97,7 @@ class ImageFrames:
 
     Args:
         connect: Gives what has transforms between frames, or raises :class:`FrameError`.
-        header: Of the image.
+        header: The image's header.
         wanted: Names of frames that are looked up now; "" is none. Any other is when it is asked
             for.
     """
@@ -197,8 +197,8 @@ class ReferenceFrame:
         """The viewpoint of a frame for an image, and the camera matrix; sets :attr:`problem`.
 
         Args:
-            name: Of the frame; "" for the camera's own.
-            header: Of the image.
+            name: The frame's name; "" for the camera's own.
+            header: The image's header.
             frames: How frames lie at its moment.
             size: Height and width of the image in pixels.
             depth: What has the camera's calibration.

@@ -32,7 +32,7 @@ class Heard:
     """One answer as it came over ROS.
 
     Attributes:
-        stamp: Of the image, in nanoseconds.
+        stamp: The image's stamp, in nanoseconds.
         message: The result as published.
         selection: The same as the library's type; its mask is (0, 0) if no mask belongs to it.
         labels: (H, W) uint16 numbered candidates of that image, or None.
@@ -113,7 +113,7 @@ def with_mask(selection: Selection, size: tuple[int, ...]) -> Selection:
     """The selection with a mask of a size: no mask comes with an answer without a target.
 
     Args:
-        selection: As heard.
+        selection: The selection as heard.
         size: Height and width of its image in pixels.
     """
     if selection.mask.size:

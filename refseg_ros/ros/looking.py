@@ -91,7 +91,7 @@ class Looking:
             early: Whether captions are left to :meth:`complete` if it is made now.
 
         Raises:
-            ImageError: As of :meth:`pixels`.
+            ImageError: See :meth:`pixels`.
         """
         image = self.pixels(frame, frame.header)
         seen = SeenFrame(frame.header, image, self._connection.at(frame.header))
@@ -124,7 +124,7 @@ class Looking:
         """Observe an image that is not of the stream, which goes on undisturbed.
 
         Raises:
-            ImageError: As of :meth:`pixels`.
+            ImageError: See :meth:`pixels`.
         """
         pixels, given = self.pixels(image, image.header), self._given(image.header)
         observe = self._segmenter.observe

@@ -38,7 +38,8 @@ class StampedAnswer:
         place: Where the thing is, as far as a depth image tells.
         image: (H, W, 3) uint8 RGB that is drawn on; None where nothing of it is published.
         method: Preset and method by which it was answered; empty if no image was looked at.
-        tracked: Of a target that was followed here from an earlier image: the confidence.
+        tracked: Confidence in a target that was followed here from an earlier image; None
+            otherwise.
         is_final: Whether no better answer about this image follows.
     """
 
@@ -114,7 +115,7 @@ def to_status(
     """Make a diagnostic status: WARN with the problems if there are any, else OK.
 
     Args:
-        name: Of the component.
+        name: The component's name.
         hardware: What it runs on.
         problems: One sentence each.
         values: Shown as they print.

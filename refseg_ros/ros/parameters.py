@@ -29,7 +29,7 @@ class Rule:
     """One parameter.
 
     Attributes:
-        name: As declared.
+        name: The declared name.
         default: Its type is the parameter's type.
         description: One or two sentences, with the unit.
         choices: The allowed values; empty if it is not a choice.

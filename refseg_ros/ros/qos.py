@@ -86,7 +86,7 @@ def checked(topic: str, end: str) -> Iterator[None]:
     """Around what makes an overridable endpoint: says which override rclpy does not take.
 
     Args:
-        topic: As people know it.
+        topic: The topic's name as people know it.
         end: ``publisher`` or ``subscription``.
 
     Raises:
@@ -108,7 +108,7 @@ def told_of_publishers(topic: str, tell: Callable[[str], None]) -> SubscriptionE
     """Say of a subscription that a publisher offers less than it asks for.
 
     Args:
-        topic: As people know it.
+        topic: The topic's name as people know it.
         tell: Gets one sentence, on the executor's thread.
     """
 

@@ -336,7 +336,7 @@ class SegmenterNode(LifecycleNode):
     # ---------------------------------------------------------------------- health
 
     def _tell(self, text: str) -> None:
-        """Of a passing trouble: in the log and, for a while, in /diagnostics."""
+        """Report a passing trouble in the log and, for a while, in /diagnostics."""
         self._health.trouble(text)
         self.get_logger().warning(text, throttle_duration_sec=10.0)
 

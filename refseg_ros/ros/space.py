@@ -91,7 +91,7 @@ class Places:
 
         Args:
             mask: (H, W) bool, somewhere true.
-            header: Of its image.
+            header: Its image's header.
             frames: How frames lay at its moment, if that was looked up before.
         """
         size = (mask.shape[0], mask.shape[1])

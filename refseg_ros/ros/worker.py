@@ -95,7 +95,7 @@ class Again:
 
     Attributes:
         frame: Its image message.
-        number: Of the tracker's update that saw it.
+        number: The number of the tracker's update that saw it.
         in_doubt: Whether an earlier observation of the same view will not do.
         target: What is followed.
     """

@@ -79,10 +79,10 @@ def place(
     Args:
         target: How the N ≥ 1 candidates look beside the thing meant.
         expression: What was said.
-        looks: By :attr:`NounPhrase.look`, how they look beside landmarks and exclusions, those of
-            :func:`refseg_ros.language.usable.looks_of`; a relation whose landmark is missing here
-            changes nothing.
-        layout: Of the N candidates.
+        looks: How candidates look beside landmarks and exclusions, by the :attr:`NounPhrase.look`
+            of each phrase of :func:`refseg_ros.language.usable.looks_of`; a relation whose
+            landmark is missing here changes nothing.
+        layout: The layout of the N candidates.
         absolute: "released": the half or quadrant that the paper's code chooses for ``entity``,
             weights untouched, and else only relations. "rectifier": the same by the positions of
             ``expression``. "extreme": everything that :class:`Weigher` knows; "the mug on the
@@ -91,7 +91,7 @@ def place(
         closeness: Share of the greatest from which another candidate counts as of the same look.
         relations: Whether relations are weighed.
         entity: "released": what the sentence is about; None leaves the best.
-        best_copy: Of several masks of a chosen thing, take the best mask: where a part of it fits
+        best_copy: If a chosen thing has several masks, take the best mask: where a part of it fits
             what is said better than the whole does, the whole is meant.
         things: (N,) which candidates are things, of which one is any that is called so; all
             without it.

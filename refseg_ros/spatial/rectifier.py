@@ -118,7 +118,7 @@ def integer_centroids(masks: BoolMasks, boxes: FloatArray | None = None) -> NDAr
 
     Args:
         masks: (N, H, W) bool, none empty.
-        boxes: As of :func:`refseg_ros.results.sums_from_masks`.
+        boxes: See :func:`refseg_ros.results.sums_from_masks`.
 
     Returns:
         (N, 2) row, column in pixels.
@@ -148,7 +148,7 @@ def said_part(entity: Entity | None) -> Part:
     other axis. Of several relations the last that says anything counts.
 
     Args:
-        entity: Of the sentence; None if there is none.
+        entity: The sentence's entity; None if there is none.
 
     Returns:
         A half or quadrant; () leaves the choice as it is.
@@ -211,7 +211,7 @@ def rectify_released(
     Args:
         weights: (N,) finite scores; only their order counts, and that they are positive.
         centroids: (N, 2) row, column, see :func:`integer_centroids`.
-        entity: Of the sentence; None if there is none.
+        entity: The sentence's entity; None if there is none.
 
     Returns:
         The choice.

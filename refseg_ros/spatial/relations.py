@@ -60,7 +60,7 @@ ASIDE: Final = 0.3
 """How far beside the line from one landmark to the other "between" still holds, in its length."""
 ASIDE_SCALE: Final = 0.05
 WITHIN: Final = 0.13
-"""How far from either end of that line, likewise."""
+"""How far from either end of that line "between" still holds, in its length."""
 WITHIN_SCALE: Final = 0.03
 BETWEEN_LANDMARKS: Final = 32
 """Landmark candidates, best first, that enter "between", whose cost grows with their square."""
@@ -79,7 +79,7 @@ ASIDE_WEIGHT: Final = 0.5
 UNTOLD: Final = 0.1
 """Share of the likeliest landmark below which no other candidate is it."""
 _UNDER_APART: Final = 0.4
-"""Of "under": how much being lower in the picture tells beside being what carries it."""
+"""How much being lower in the picture tells for "under", beside being what carries it."""
 
 
 def relation_support(
@@ -96,7 +96,7 @@ def relation_support(
     Args:
         kind: The relation.
         landmark_weights: (N,) how likely each candidate is the landmark, not negative.
-        layout: Of the N candidates.
+        layout: The layout of the N candidates.
         second_landmark_weights: (N,), for ``BETWEEN`` two different landmarks; without it, between
             two of the first.
 
@@ -114,7 +114,7 @@ def distance_kept(landmark_weights: ArrayLike, layout: Layout) -> Vector:
 
     Args:
         landmark_weights: (N,) how likely each candidate is the landmark.
-        layout: Of the N candidates.
+        layout: The layout of the N candidates.
 
     Returns:
         (N,) float64, 1 for what touches the likeliest landmark, 1 - :data:`NEARER` far from it.
@@ -140,10 +140,10 @@ def relation_leaning(
     :data:`LEANING` for what alone looks like the landmark too, of which nothing can be told.
 
     Args:
-        kind: As of :func:`relation_support`.
-        landmark_weights: Likewise.
-        layout: Likewise.
-        second_landmark_weights: Likewise.
+        kind: The relation.
+        landmark_weights: (N,) how likely each candidate is the landmark, not negative.
+        layout: The layout of the N candidates.
+        second_landmark_weights: See :func:`relation_support`.
         called_both: (N,) which candidates may be the thing by their looks; those alone may be the
             landmark too. None for none: "the thing in the tray" is not the tray itself.
 
@@ -151,7 +151,7 @@ def relation_leaning(
         (N,) float64 in [0, 1].
 
     Raises:
-        ValueError: As :func:`relation_support`.
+        ValueError: See :func:`relation_support`.
     """
     leans = _supported(kind, landmark_weights, layout, second_landmark_weights, leaning=True)
     landmarks = np.asarray(landmark_weights, np.float64)
@@ -204,7 +204,7 @@ def distances(kind: RelationKind, landmark_weights: ArrayLike, layout: Layout) -
     Args:
         kind: NEXT_TO and FAR_FROM rank by the gap on the table, others by the offset their way.
         landmark_weights: (N,) how likely each candidate is the landmark.
-        layout: Of the candidates.
+        layout: The layout of the N candidates.
 
     Returns:
         (N,) float64 in longer sides of the picture; a thing ranks itself last.

@@ -35,10 +35,11 @@ class Space:
             :data:`refseg_ros.geometry.MIN_POINTS` pixels have a depth.
         ground: (N, 2) metres on the table, to the viewer's right and away from the camera, of the
             middle of each; None if no table was found or not all depths are known.
-        reach: (N, 2) metres from there to the ends of what is seen of each; None likewise.
+        reach: (N, 2) metres from there to the ends of what is seen of each; None as for
+            ``ground``.
         heights: (N, 2) metres above the table of what is seen of each, its lowest and its highest
-            part; None likewise.
-        camera_height: Metres from the table up to the camera; NaN likewise.
+            part; None as for ``ground``.
+        camera_height: Metres from the table up to the camera; NaN where ``ground`` is None.
         viewpoint: Whose right ``ground`` has; None is the camera's.
         intrinsics: (3, 3) camera matrix in pixels; None if that is not known.
     """

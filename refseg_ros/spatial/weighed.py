@@ -63,7 +63,7 @@ def taken(words: str, fits: Vector, found: Weighed) -> Landmark:
     """What was taken for a landmark.
 
     Args:
-        words: As said.
+        words: The words as said.
         fits: (N,) in [0, 1], how far each candidate looks like it.
         found: The candidates after all that is said of it.
     """

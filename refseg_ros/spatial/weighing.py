@@ -87,8 +87,8 @@ class Weigher:
     """Weighs phrases on one image.
 
     Attributes:
-        layout: Of the N candidates, N ≥ 1.
-        looks: By :attr:`NounPhrase.look`; what is missing here is not looked for.
+        layout: The layout of the N candidates, N ≥ 1.
+        looks: Looks by :attr:`NounPhrase.look`; what is missing here is not looked for.
         plain: (N,) shares for phrases that say nothing of looks.
         closeness: Share of the greatest from which another counts as of the same look.
         relations: Whether relations are weighed.
@@ -118,8 +118,8 @@ class Weigher:
 
         Args:
             phrase: What was said.
-            look: Of the phrase, if another than that of :attr:`looks`.
-            depth: Of nesting.
+            look: The phrase's look, if another than that of :attr:`looks`.
+            depth: Depth of nesting.
             part: Where in the thing the part of it lies that is meant; () for the whole.
         """
         if (whole := looked_for_whole(phrase)) is not None:
@@ -346,7 +346,7 @@ class Weigher:
         return share_out(weights)
 
     def _distinct(self, weights: Vector, members: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Of masks of one thing the best, so that each thing is counted once."""
+        """The best of each thing's masks, so that each thing is counted once."""
         kept: list[int] = []
         for index in members[np.argsort(-weights[members], kind="stable")].tolist():
             if not self.layout.copies[index, kept].any():
@@ -356,7 +356,7 @@ class Weigher:
     def _grouped(
         self, phrase: NounPhrase, weights: Vector, members: NDArray[np.intp]
     ) -> NDArray[np.intp]:
-        """Of "the two mugs" the two best, whatever else would do."""
+        """The two best for "the two mugs", whatever else would do."""
         if phrase.group is None or phrase.group >= len(members):
             return members
         best = np.argsort(-weights[members], kind="stable")[: max(phrase.group, 1)]

@@ -47,7 +47,7 @@ def followed(
 
     Args:
         before: (H, W) uint8.
-        after: Likewise, of the same size.
+        after: (H, W) uint8.
         points: (N, 2) float32 x, y.
         consistent: Pixels that a point may miss its start by on the way back
             (Kalal et al., 2010).
@@ -118,7 +118,7 @@ def motion(
         after: (H, W) uint8 next picture.
         mask: (H, W) bool.
         most: Corners to follow, on the thing and around it.
-        consistent: As of :func:`followed`.
+        consistent: See :func:`followed`.
 
     Returns:
         (2, 3) similarity from pixels of the one to those of the other; None if nothing agrees.

@@ -63,9 +63,9 @@ class Admission:
         """Whether a request is for this page, and from it or from no page.
 
         Args:
-            hosts: Its headers of that name.
-            origins: Likewise; browsers send one with every websocket and with what may change
-                something.
+            hosts: Its Host headers.
+            origins: Its Origin headers; browsers send one with every websocket and with what may
+                change something.
         """
         if len(hosts) != 1 or len(origins) > 1:
             return False

@@ -39,7 +39,7 @@ class FrameLog:
 
         Args:
             stamp: In nanoseconds; frames come in the order of their stamps.
-            pixels: Of any shape and type; not copied.
+            pixels: The frame, of any shape and type; not copied.
         """
         last = self._runs[-1] if self._runs else None
         if last is not None and stamp > last.last and np.array_equal(last.pixels, pixels):

@@ -38,12 +38,13 @@ class ShownAnswer:
 
     Attributes:
         number: Counts the answers from 1.
-        stamp: Of the frame, in nanoseconds.
+        stamp: The frame's stamp, in nanoseconds.
         selection: The answer itself.
         image: (H, W, 3) uint8 RGB, the frame that was segmented; None if it is not at hand.
         observe_ms: Milliseconds spent on the image; 0 if it had been observed before.
         select_ms: Milliseconds spent on the command.
-        waited_ms: From sending the command here to its answer; None if it came from elsewhere.
+        waited_ms: Milliseconds from sending the command here to its answer; None if it came from
+            elsewhere.
         labels: (H, W) uint16 numbered candidates, or None.
     """
 
@@ -274,7 +275,7 @@ class ViewerModel:
         """JPEG of an answer over its own frame; None if answer or frame are gone.
 
         Args:
-            number: Of the answer.
+            number: The answer's number.
             numbered: Draw the numbered candidates instead of the mask.
             small: A thumbnail without text.
         """

@@ -49,7 +49,7 @@ def create_app(model: ViewerModel, actions: Actions, names: Iterable[str] = ()) 
     Args:
         model: What is shown.
         actions: What the buttons do; called on the web server's thread.
-        names: Of the page, beside those of this machine; see :class:`Admission`.
+        names: The page's host names beside those of this machine; see :class:`Admission`.
     """
     app = FastAPI(openapi_url=None)
 

@@ -104,7 +104,7 @@ def wrap(text: str, size: int, width: float, most: int) -> list[str]:
     Args:
         text: See :func:`printable`; what comes after 2000 characters is left out.
         size: Height of the font in pixels.
-        width: Of a line in pixels.
+        width: Width of a line in pixels.
         most: Lines, at least 1.
     """
     lines = [""]

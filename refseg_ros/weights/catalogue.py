@@ -36,7 +36,7 @@ class File:
         hub's files come from ``HF_ENDPOINT`` where it is set.
 
         Args:
-            name: Of the checkpoint.
+            name: The checkpoint's name.
         """
         mirror = os.environ.get("REFSEG_MIRROR", "").rstrip("/")
         if mirror:
@@ -242,7 +242,7 @@ def find(name: str) -> Published | None:
     """The checkpoint that a name, or a place in its folder, belongs to.
 
     Args:
-        name: As in a preset, such as ``mobile_sam.pt``.
+        name: A name as presets have it, such as ``mobile_sam.pt``.
     """
     first = name.split("/")[0]
     return next((item for item in CATALOGUE if item.name == first), None)

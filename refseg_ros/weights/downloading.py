@@ -82,7 +82,7 @@ def verify(item: Published, cache: Path) -> list[str]:
     """Compare the files of a checkpoint with their checksums; no network is used.
 
     Args:
-        item: Of the catalogue.
+        item: A checkpoint of the catalogue.
         cache: Folder that it lies in.
 
     Returns:

@@ -48,7 +48,7 @@ def digest(path: Path) -> str:
     """SHA-256 of a file in lower-case hexadecimal.
 
     Args:
-        path: Of any size; read in pieces.
+        path: A file of any size; it is read in pieces.
     """
     code = hashlib.sha256()
     with path.open("rb") as stream:
@@ -61,7 +61,7 @@ def beside(place: Path, ending: str) -> Path:
     """What lies beside a file while it comes and afterwards.
 
     Args:
-        place: Of the file.
+        place: The file.
         ending: Added to its name.
     """
     return place.with_name(place.name + ending)
@@ -128,7 +128,7 @@ class Fetcher:
             Its place.
 
         Raises:
-            WeightsError: As :func:`refseg_ros.weights.downloading.download`.
+            WeightsError: See :func:`refseg_ros.weights.downloading.download`.
         """
         try:
             self._place.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ def names_of(config: SegmenterConfig) -> tuple[str, ...]:
     """Weights as a configuration names them, of the networks that it uses.
 
     Args:
-        config: Of a preset.
+        config: A preset's configuration.
     """
     found = (config.proposals.checkpoint, config.proposals.detector)
     names = [name for name in found if name and uses_proposals(config)]
@@ -31,7 +31,7 @@ def needed(config: SegmenterConfig) -> tuple[Published, ...]:
     """Published checkpoints of a configuration; none for what is bundled or the user's own.
 
     Args:
-        config: Of a preset.
+        config: A preset's configuration.
     """
     found = (find(name) for name in names_of(config))
     return tuple(dict.fromkeys(item for item in found if item is not None))
@@ -41,7 +41,7 @@ def users(item: Published) -> tuple[str, ...]:
     """Presets of the package that name a checkpoint.
 
     Args:
-        item: Of the catalogue.
+        item: A checkpoint of the catalogue.
     """
     return tuple(
         name for name in preset_names() if item in needed(SegmenterConfig.from_preset(name))
@@ -52,7 +52,7 @@ def chosen(names: Sequence[str]) -> tuple[Published, ...]:
     """Checkpoints by their own names, or all of a preset by its name.
 
     Args:
-        names: Of checkpoints or presets, mixed.
+        names: Names of checkpoints or presets, mixed.
 
     Raises:
         WeightsError: A name is neither; the message lists those that there are.

@@ -24,7 +24,7 @@ class Sentence:
     """A dependency parse with noun chunks.
 
     Attributes:
-        words: Of M tokens, as written.
+        words: The M tokens, as written.
         heads: Index of the token that each depends on; a root has its own.
         chunks: Noun chunks ``(start, stop)``, half-open, in order, apart from each other.
         spaces: Whether a space follows each token; all of them if not given.
@@ -48,7 +48,7 @@ class Sentence:
 
     @cached_property
     def children(self) -> tuple[tuple[int, ...], ...]:
-        """Of each token those that depend on it, in order."""
+        """For each token, those that depend on it, in order."""
         found: list[list[int]] = [[] for _ in self.words]
         for index, head in enumerate(self.heads):
             if index != head:
@@ -57,7 +57,7 @@ class Sentence:
 
     @cached_property
     def ancestors(self) -> tuple[frozenset[int], ...]:
-        """Of each token those that it depends on, directly or not; itself is none."""
+        """For each token, those that it depends on, directly or not; never itself."""
         found = []
         for index in range(len(self.words)):
             above: list[int] = []
@@ -127,7 +127,7 @@ def sketch(tokens: Sequence[str]) -> Sentence:
     before it, a chunk on the preposition before it; what is left depends on the first: the root.
 
     Args:
-        tokens: Of one clause, in lower case.
+        tokens: One clause's tokens, in lower case.
     """
     heads: list[int] = []
     chunks: list[tuple[int, int]] = []

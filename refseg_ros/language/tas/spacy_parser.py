@@ -60,7 +60,7 @@ class SpacyParser:
         """Wrap a loaded pipeline.
 
         Args:
-            pipeline: From a text to a document with a dependency parse.
+            pipeline: Turns a text into a document with a dependency parse.
             name: What it is called in descriptions.
         """
         self.name = name
