@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 STRANGE_PICTURE: Final = (
-    "the picture is unlike the rendered tables that the bundled models know; for photos take a "
+    "the picture is unlike the rendered tables that the bundled models know; for photos use a "
     "preset with published weights, such as fast"
 )
 UNSURE: Final = 0.5
@@ -125,12 +125,14 @@ def _told(selection: Selection, scene: Scene, reading: Reading) -> Selection:
     unknown = scene.models.clip.unknown_words(reading.expression.content_words)
     warnings = [f"the word {word!r} is not known to the bundled model" for word in unknown]
     if selection.indices and not (config.decision.calibrated or scene.features.names):
-        warnings.append(f"{config.name!r} is not calibrated: it does not tell what is not there")
+        warnings.append(
+            f"{config.name!r} is not calibrated: it cannot tell when the thing is missing"
+        )
     if scene.is_strange:
         warnings.append(STRANGE_PICTURE)
         selection = replace(selection, score=min(selection.score, UNSURE))
     if language := language_of(reading.expression.text):
-        warnings.append(f"the sentence seems to be {language}, and only English is understood")
+        warnings.append(f"the sentence seems to be {language}; only English is understood")
     return replace(selection, warnings=tuple(warnings), proposals=scene.proposals, reading=reading)
 
 

@@ -110,7 +110,7 @@ def _check_chunks(data: bytes, what: str) -> None:
         place += 12 + length  # length, name, content, checksum
         if place > len(data):
             raise ImageError(
-                f"{what}: damaged or truncated: a part of the PNG says to be {length} bytes long"
+                f"{what}: damaged or truncated: a part of the PNG claims to be {length} bytes long"
             )
 
 

@@ -34,7 +34,7 @@ def read_image(path: Path, megapixels: float = MEGAPIXELS) -> NDArray[np.uint8]:
     if path.is_dir():
         raise ImageError(f"{path}: is a folder, not an image file")
     if path.exists() and not path.is_file():  # a pipe would be waited for
-        raise ImageError(f"{path}: is no regular file")
+        raise ImageError(f"{path}: is not a regular file")
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -60,7 +60,7 @@ def check_writable(path: Path) -> None:
         raise ImageError(f"{path}: the folder {path.parent} does not exist")
     existed = path.exists()
     if existed and not path.is_file():  # a pipe would be waited for
-        raise ImageError(f"{path}: is no regular file")
+        raise ImageError(f"{path}: is not a regular file")
     try:
         path.open("ab").close()
     except OSError as error:

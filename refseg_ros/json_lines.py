@@ -36,7 +36,7 @@ class JsonLines:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.exists() and not path.is_file():  # a pipe would be waited for
-                raise DatasetError(f"{path}: is no regular file; move it elsewhere")
+                raise DatasetError(f"{path}: is not a regular file; move it elsewhere")
             self._stream: IO[bytes] = path.open("ab+")
             self._read(dict(run))
         except OSError as error:
@@ -78,7 +78,7 @@ class JsonLines:
             error: What was wrong with it.
         """
         return DatasetError(
-            f"{self.path}: line {number} is no result ({error!r}); name another file with "
+            f"{self.path}: line {number} is not a result ({error!r}); name another file with "
             f"{self._option}, or delete this one"
         )
 
@@ -98,7 +98,7 @@ class JsonLines:
         except OSError as error:
             raise DatasetError(
                 f"{self.path}: cannot be written ({error.strerror}); what was finished is kept, "
-                "run the same command again to go on"
+                "run the same command again to continue"
             ) from None
 
     def close(self) -> None:

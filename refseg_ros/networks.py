@@ -187,6 +187,6 @@ def _check_folder(folder: Path, config: ProposalConfig) -> None:
     if config.architecture != "auto":
         raise ConfigError(
             f"proposals.architecture: {config.architecture!r} is a checkpoint of one file, and "
-            f"{folder} is a folder, which tells itself what it holds; use auto"
+            f"{folder} is a folder, which says what it holds; use auto"
         )
     read_settings(folder)

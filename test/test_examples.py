@@ -86,7 +86,7 @@ def test_own_detector(tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
     YolosImageProcessor(size={"height": 64, "width": 64}).save_pretrained(tmp_path)
     assert "SELECTED" in own_detector("the leftmost cup", tmp_path)
-    assert "nothing that is seen is named 'elephant'" in own_detector("the elephant", tmp_path)
+    assert "nothing in view is named 'elephant'" in own_detector("the elephant", tmp_path)
 
 
 def own_detector(sentence: str, model: Path) -> str:

@@ -38,7 +38,7 @@ def read_yaml(path: Path, what: str) -> Any:
     """
     try:
         if path.exists() and not path.is_file():  # a pipe would be waited for
-            raise ConfigError(f"{what}: cannot be read: no regular file")
+            raise ConfigError(f"{what}: cannot be read: not a regular file")
         with path.open("rb") as file:
             data = file.read(_BYTES + 1)
         if len(data) > _BYTES:
@@ -51,7 +51,7 @@ def read_yaml(path: Path, what: str) -> Any:
     # A number of too many digits, or a date that there is none of, is a ValueError.
     except (yaml.YAMLError, ValueError, OverflowError, TypeError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise ConfigError(f"{what}: is not YAML that is read: {reason}") from error
+        raise ConfigError(f"{what}: is not YAML that can be read: {reason}") from error
 
 
 def _check_events(text: str) -> None:
@@ -65,7 +65,7 @@ def _check_events(text: str) -> None:
     for event in yaml.parse(text, yaml.SafeLoader):
         place = f"line {event.start_mark.line + 1}" if event.start_mark else "somewhere"
         if isinstance(event, yaml.AliasEvent):
-            raise ValueError(f"{place}: aliases are not read; write it out")
+            raise ValueError(f"{place}: aliases are not supported; write it out")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > _DEPTH:

@@ -255,7 +255,9 @@ class ScoreConfig:
             ConfigError: Both texts are mixed, and there are templates.
         """
         if self.text == "both" and self.templates:
-            raise ConfigError("score.templates: text both has no prompts; leave one of them out")
+            raise ConfigError(
+                "score.templates: text 'both' uses no prompts; leave one of them out"
+            )
 
 
 @dataclass(frozen=True)

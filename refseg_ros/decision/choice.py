@@ -268,10 +268,10 @@ def _mismatch(alike: Check, truth: Check, placed: Placing) -> str:
     if alike.says_no:
         return (
             f"nothing looks like it: the best candidate matches at {alike.value:.1f} logits, and "
-            f"at least {alike.at_least:.1f} are asked for"
+            f"at least {alike.at_least:.1f} are needed"
         )
     if placed.missing:
-        return f"nothing looks like the '{placed.missing[0]}' that it is told by"
+        return f"nothing looks like the '{placed.missing[0]}' that it is described by"
     if truth.says_no:
         return (
             f"nothing that looks like it is where it should be: what is said holds to "

@@ -29,17 +29,17 @@ def refusal(reading: Reading, *, told: bool = False) -> Refusal | None:
     """
     expression, aside = reading.expression, str(reading.unused)
     if expression.head in SCENERY and not (reading.any_words or told):
-        return Status.NOT_FOUND, f"the {expression.head} is no thing that could be selected"
+        return Status.NOT_FOUND, f"the {expression.head} is not something that can be selected"
     if expression.is_empty and not (reading.any_words or told):
         if not expression.text.strip():
             return Status.ERROR, "the expression is empty; say what to look for"
         if expression.target.anaphora is not None:
             return Status.ERROR, (
-                "the expression is empty but for what was meant before, and nothing was; name a "
+                "the expression refers only to what was meant before, and nothing was; name a "
                 "thing, a colour or a place"
             )
         return Status.ERROR, (
-            "the expression is empty of anything to look for: name a thing, a colour or a place"
+            "the expression names nothing to look for: name a thing, a colour or a place"
         )
     if aside and not told and not (reading.placed or reading.says_how_it_looks):
         if reading.unused.unknown:
@@ -65,13 +65,13 @@ def unknown_noun(reading: Reading, *, told: bool = False) -> Refusal | None:
         if phrase.names or reading.any_words:
             continue
         if phrase.use:
-            reason = f"what is there 'to {phrase.use}' cannot be told: no such thing is known"
+            reason = f"no known thing is there 'to {phrase.use}'"
         elif known is None or not head or head in known:
             continue
         elif language := language_of(reading.expression.text):
-            reason = f"the sentence seems to be {language}, and only English is understood"
+            reason = f"the sentence seems to be {language}; only English is understood"
         elif reading.named:
-            reason = f"nothing that is seen is named '{head}'"
+            reason = f"nothing in view is named '{head}'"
         else:
             reason = f"'{head}' is not a word that these models know"
         return Status.NOT_FOUND, reason

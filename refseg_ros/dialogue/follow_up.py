@@ -59,7 +59,7 @@ class Turn:
 
 def lost_answer(text: str, scene: Scene) -> Selection:
     """The answer where what was meant before cannot be told any more."""
-    reason = "what was meant before is not seen any more, or cannot be told from what is like it"
+    reason = "the thing meant before is out of view, or cannot be told from others like it"
     return Selection.none(text, Status.LOST, reason, scene.size)
 
 
@@ -157,7 +157,7 @@ class FollowUp:
             return self._not_seen()
         if reply.kind is ReplyKind.NO:
             what = f"none of the {len(tied)} asked about" if len(tied) > 1 else "not that one"
-            reason = f"{what}, as was said; say in other words what is meant"
+            reason = f"{what}, as was said; describe the thing in other words"
             return self._refused(Status.NOT_FOUND, reason)
         if reply.kind is ReplyKind.YES:
             if len(tied) > 1 and self.before.selection.question:
@@ -169,7 +169,7 @@ class FollowUp:
 
     def _repeat(self) -> Turn:
         """The question once more, for a reply that does not answer it."""
-        reason = f"{self.text[:40]!r} does not tell which of them"
+        reason = f"{self.text[:40]!r} does not say which of them"
         selection = self.before.selection
         if self.scene is not self.before.scene:
             selection = again(self.before, self.scene, self.tied)

@@ -173,7 +173,9 @@ def _looks_title(explanation: Explanation | None) -> list[RenderableType]:
     rest = f": the crops beside “{clean(explanation.compared, 120)}”, in logits; total = "
     title = [_title("Looks", rest + formula(explanation))]
     if not explanation.weighing.matched:
-        title.append(Text("  not used: nothing is said of looks; shares are the masks' quality"))
+        title.append(
+            Text("  not used: the sentence says nothing of looks; shares are the masks' quality")
+        )
     return title
 
 

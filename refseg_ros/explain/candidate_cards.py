@@ -81,7 +81,7 @@ class Cards:
             if any(term.weight not in (0, 1) for term in self.explanation.terms):
                 words += ", pale before weighting, full after"
             if not self.explanation.weighing.matched:
-                words += " · not used, as nothing is said of looks"
+                words += " · not used: the sentence says nothing of looks"
         self.canvas.text((x, y), words, _SMALL, QUIET, width)
         return y + step(_SMALL) + 4
 

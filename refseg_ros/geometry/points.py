@@ -122,7 +122,7 @@ def rotation_from_quaternion(x: float, y: float, z: float, w: float) -> NDArray[
     """
     length = float(np.sqrt(x * x + y * y + z * z + w * w))
     if not (np.isfinite(length) and length > 1e-9):
-        raise ImageError(f"rotation: ({x}, {y}, {z}, {w}) is no quaternion")
+        raise ImageError(f"rotation: ({x}, {y}, {z}, {w}) is not a quaternion")
     axis, w = np.array([x, y, z]) / length, w / length
     cross = np.cross(np.eye(3), axis)
     return np.eye(3) + 2 * w * cross + 2 * cross @ cross

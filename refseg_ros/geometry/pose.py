@@ -111,14 +111,14 @@ def pose_of(
     points = deproject(trusted, depth, intrinsics, lens)
     if len(points) < MIN_POINTS:
         return None, (
-            f"only {len(points)} of the mask's {int(mask.sum())} pixels have a depth to be "
-            f"trusted; {MIN_POINTS} are needed"
+            f"only {len(points)} of the mask's {int(mask.sum())} pixels have a reliable "
+            f"depth; {MIN_POINTS} are needed"
         )
     inner = _within_rim(mask)
     share = float(trusted[inner].mean())
     if share < MIN_SHARE:
         return None, (
-            f"{NO_DEPTH}: {share:.0%} of the pixels within its rim have one to be trusted, "
+            f"{NO_DEPTH}: {share:.0%} of the pixels within its rim have a reliable one, "
             f"{MIN_SHARE:.0%} are needed"
         )
     if (far := float(np.median(points[:, 2]))) > FARTHEST:
@@ -135,8 +135,8 @@ def pose_of(
         return None, f"{NO_DEPTH}: it would lie {-above:.3g} m behind what it stands on"
     if above < _FLAT:
         return None, (
-            "its depth is that of what it lies on, from which it cannot be told: it is as flat as "
-            "paper, or seen through like glass"
+            "its depth is the same as that of what it lies on: it is as flat as paper, or as "
+            "clear as glass"
         )
     top = max(base, float(np.percentile(placed[:, 2], _TRIM[1])))
     body = placed[placed[:, 2] > base + min(_FOOT, 0.2 * (top - base))]

@@ -56,10 +56,12 @@ class Unused:
         parts = [f"{word} is not known to these models" for word in self.unknown]
         parts += [f"'not {phrase}' was not used" for phrase in self.negated]
         parts += [f"'{word}' was not used" for word in self.words]
-        parts += [f"'{self.plural}' are several, and one is looked for"] if self.plural else []
-        parts += [f"{self.before}, and nothing was meant before"] if self.before else []
+        parts += (
+            [f"'{self.plural}' are several, but only one is looked for"] if self.plural else []
+        )
+        parts += [f"{self.before}, but nothing was meant before"] if self.before else []
         parts += [f"no thing is named '{noun}'" for noun in self.strange]
-        parts += [f"the names do not tell what is '{word}'" for word in self.colours]
+        parts += [f"names alone do not show what is '{word}'" for word in self.colours]
         return "; ".join(parts)
 
 
@@ -114,12 +116,12 @@ def _before(target: NounPhrase) -> str:
         if landmark.anaphora is Anaphora.SAME and not has_look(landmark)
     )
     text = next(pointed, "")
-    return f"'{text}' is to be the thing meant before" if text else ""
+    return f"'{text}' should be the thing meant before" if text else ""
 
 
 _BEFORE = {
-    Anaphora.OTHER: "it is to be another than before",
-    Anaphora.SAME: "it is to be the same as before",
+    Anaphora.OTHER: "it should differ from the one before",
+    Anaphora.SAME: "it should be the same as before",
 }
 """ONE ("the left one") needs nothing from before."""
 

@@ -80,9 +80,7 @@ class PhraseProposer:
         )
         if len(found):
             return found
-        logger.warning(
-            "nothing of %s is seen: proposing whatever is there", ", ".join(config.phrases)
-        )
+        logger.warning("no %s in view: proposing whatever is there", ", ".join(config.phrases))
         return self._otherwise.propose(image)
 
 

@@ -52,7 +52,7 @@ def make_proposer(
         if config.prompts == "seeds":
             raise ConfigError(
                 f"proposals.prompts: 'seeds' needs a network with a seed head, which "
-                f"{config.checkpoint} has not; use 'grid'"
+                f"{config.checkpoint} does not have; use 'grid'"
             )
         grid = GridProposer(network, config, device)
         return PhraseProposer(concepts, grid, config, device) if concepts else grid

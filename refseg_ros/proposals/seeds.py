@@ -114,7 +114,7 @@ class SeedProposer:
         if not isinstance(encoder, ConvPyramid) or encoder.seeds is None:
             raise ConfigError(
                 f"proposals.prompts: 'seeds' needs a network with a seed head, which "
-                f"{config.architecture} has not; use 'grid'"
+                f"{config.architecture} does not have; use 'grid'"
             )
         # A third faster on a CPU.
         encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -206,7 +206,7 @@ def _write(task: BagTask, recording: Recording, answers: list[dict[str, Any]]) -
             draft.clear()
         raise DatasetError(
             f"{task.out}: cannot be written ({error}); the answers are kept, run the same command "
-            "again to go on"
+            "again to continue"
         ) from error
 
 

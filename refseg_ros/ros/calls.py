@@ -24,7 +24,7 @@ from refseg_ros.srv import Segment
 _RESULT_SECONDS = 5
 """How long the result of a goal is kept for who did not ask for it yet; each holds two images."""
 
-_BUSY = "too many calls wait already; call again later"
+_BUSY = "too many calls are waiting; call again later"
 _CANCELLED = "the goal was cancelled"
 
 

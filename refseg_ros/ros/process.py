@@ -194,7 +194,7 @@ def _spin(name: str, nodes: Sequence[RunnableNode], stop: _Stop) -> int:
             get_logger(name).error(f"a callback failed: {traceback.format_exc()}")
             failures.append(time.monotonic())
             if len(failures) == _FAILURES and failures[-1] - failures[0] < _FAILURE_SECONDS:
-                get_logger(name).fatal("callbacks fail again and again: the process ends")
+                get_logger(name).fatal("callbacks fail again and again: ending the process")
                 code = 1
         code = _exit_code(nodes) if code is None else code
     executor.shutdown(timeout_sec=0)

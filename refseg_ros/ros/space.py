@@ -102,9 +102,9 @@ class Places:
             return self._in_frame(place, place.pose, header, frames or self._connection.at(header))
         except Exception as error:  # whatever it is, it takes nothing from the mask
             if repr(error) != self._failure:
-                _LOGGER.exception("the place of a target cannot be told")
+                _LOGGER.exception("a target cannot be located")
             self._failure = repr(error)
-            return Place(problem=f"the place of the target cannot be told: {error!r}")
+            return Place(problem=f"the target cannot be located: {error!r}")
 
     def _in_frame(self, place: Place, pose: Pose, header: Header, frames: ImageFrames) -> Place:
         """A place with its pose in the frame that is asked for, or with what is wrong."""

@@ -439,11 +439,13 @@ class Weigher:
             pool.sort(key=lambda index: (-weights[index], index))
         if count is not None and count > 1:
             if len(fitting) > count and not orders:
-                doubt = f"{count} are asked for, and {len(fitting)} fit"
+                doubt = f"{count} were asked for, but {len(fitting)} fit"
             pool = pool[:count]
         wanted = max(count or 2, 2)
         if len(pool) < wanted:
-            doubt = f"{'several' if count is None else count} are asked for, {len(pool)} found"
+            doubt = (
+                f"{'several' if count is None else count} were asked for, but {len(pool)} found"
+            )
         eligible = np.zeros(len(weights), np.bool_)
         eligible[fitting or pool] = True
         chosen = tuple(pool)

@@ -187,7 +187,7 @@ class Tracker:
         index = self._recognised(before, then.mask, scene)
         if index is None:
             if self._state is State.UNSURE:
-                self._lose("the thing is not among what was observed")
+                self._lose("the target is not among the observed candidates")
             elif self._state is State.FOLLOWING:
                 self._state = State.UNSURE
             return False
@@ -228,7 +228,7 @@ class Tracker:
             return now, 0.0, "nothing there has its outline"
         now = replace(now, mask=mask)
         if mask.sum() < config.shrunk * whole.sum():
-            return now, 0.0, "little of it is left to see"
+            return now, 0.0, "too little of it is in view"
         alike = (self._look(image, mask) - config.unlike) / (SAME_LOOK - config.unlike)
         shape = (fit - config.shape) / (1 - config.shape)
         confidence = float(np.clip(min(alike, 0.5 + shape), 0.0, 1.0))

@@ -57,7 +57,7 @@ def download(
     if offline():
         names = ", ".join(dict.fromkeys(item.name for item, _ in todo))
         raise WeightsError(
-            f"HF_HUB_OFFLINE forbids to download {names}; unset it, or copy the files into {cache}"
+            f"HF_HUB_OFFLINE forbids downloading {names}; unset it, or copy the files into {cache}"
         )
     _check_space(todo, cache)
     stop = threading.Event()
@@ -98,7 +98,7 @@ def verify(item: Published, cache: Path) -> list[str]:
         if not known:
             faults.append(
                 f"{place}: no checksum was published, nor recorded by a download; delete it and "
-                "download it again to have one"
+                "download it again to record one"
             )
         elif digest(place) != known:
             faults.append(f"{place}: damaged, its SHA-256 is not {known}; delete it")
@@ -123,6 +123,6 @@ def _check_space(todo: Sequence[tuple[Published, File]], cache: Path) -> None:
         raise WeightsError(f"{cache}: cannot be made ({error.strerror})") from None
     if need > free:
         raise WeightsError(
-            f"{cache}: {need / 1e9:.2f} GB are to come and {free / 1e9:.2f} GB are free; make "
+            f"{cache}: {need / 1e9:.2f} GB are needed and {free / 1e9:.2f} GB are free; make "
             "room, or set REFSEG_CACHE to a folder on another disk"
         )

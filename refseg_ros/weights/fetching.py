@@ -190,7 +190,7 @@ class Fetcher:
                 if idle >= self._patience.attempts:
                     raise WeightsError(
                         f"{self._url}: {error}; {have} bytes are kept, run the same command again "
-                        "to go on"
+                        "to continue"
                     ) from error
                 if self._stop.wait(self._patience.pause * 2 ** max(0, idle - 1)):
                     raise WeightsError(f"{self._url}: broken off") from None
@@ -280,7 +280,7 @@ class Fetcher:
         except (ValueError, safetensors.SafetensorError) as error:
             _empty(part)
             raise WeightsError(
-                f"{self._url}: is damaged or another file ({error}); nothing was kept"
+                f"{self._url}: is damaged or a different file ({error}); nothing was kept"
             ) from None
 
     def _total(self, answer: Any, have: int) -> int:
@@ -295,11 +295,11 @@ class Fetcher:
             span = answer.headers.get("Content-Range", "")
             fits = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", span)
             if fits is None or int(fits[1]) != have:
-                raise _Transient(f"the server goes on at {span!r} and not at byte {have}")
+                raise _Transient(f"the server continues at {span!r} instead of at byte {have}")
             total = int(fits[2]) if fits[2] != "*" else total
         kind = answer.headers.get("Content-Type", "")
         if kind.startswith("text/html"):
-            raise WeightsError(f"{self._url}: is a web page and not a file; is there a log-in?")
+            raise WeightsError(f"{self._url}: is a web page, not a file; does it need a log-in?")
         return total
 
     def _remember_tag(self, answer: Any) -> None:

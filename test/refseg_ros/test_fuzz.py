@@ -109,7 +109,7 @@ def test_a_part_that_says_to_be_gigabytes_long_takes_no_memory() -> None:
     data[33] = 131
     message = CompressedImage(format="png", data=array("B", bytes(data[:92])))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(ImageError, match="a part of the PNG says to be 2197815340 bytes long"):
+    with pytest.raises(ImageError, match="a part of the PNG claims to be 2197815340 bytes long"):
         rgb_from_compressed(message)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 

@@ -90,14 +90,14 @@ def test_what_is_there_twice_is_asked_about(scene: Scene) -> None:
 def test_what_has_no_such_name_is_refused(scene: Scene, said: str) -> None:
     found = scene.select(said)
     assert found.status is Status.NOT_FOUND
-    assert found.reason == "nothing that is seen is named 'elephant'"
+    assert found.reason == "nothing in view is named 'elephant'"
 
 
 def test_what_names_do_not_tell_lowers_the_status(scene: Scene) -> None:
     found = scene.select("the red remote")
     assert found.status is Status.AMBIGUOUS
     assert found.indices == (3,)
-    assert "the names do not tell what is 'red'" in found.reason
+    assert "names alone do not show what is 'red'" in found.reason
 
 
 def test_names_with_colours_tell_them(segmenter: Segmenter) -> None:

@@ -167,7 +167,7 @@ def test_a_decoder_that_breaks_is_an_image_error(monkeypatch: pytest.MonkeyPatch
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
-    with pytest.raises(ImageError, match="no regular file"):
+    with pytest.raises(ImageError, match="not a regular file"):
         read_image(tmp_path / "pipe.png")
 
 

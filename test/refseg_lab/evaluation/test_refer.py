@@ -147,7 +147,7 @@ def test_results_of_another_run_are_not_mixed_in(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="another run, with method"):
         run_split(_asked(tmp_path, method="clip_crop"), log, load=ColoursLoader())
     log.write_text("not JSON\n")
-    with pytest.raises(DatasetError, match="line 1 is no result"):
+    with pytest.raises(DatasetError, match="line 1 is not a result"):
         run_split(_asked(tmp_path), log, load=ColoursLoader())
 
 

@@ -414,7 +414,7 @@ def test_a_hard_link_is_the_input_and_a_pipe_is_no_output(tmp_path: Path) -> Non
     os.mkfifo(pipe)
     for given, words in (
         (OutputPaths(link), "overwrite the input"),
-        (OutputPaths(pipe), "no regular file"),
+        (OutputPaths(pipe), "not a regular file"),
     ):
         with pytest.raises(RefsegError, match=words):
             given.check(photo)

@@ -122,9 +122,9 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("[" * 50_000, "nested more than 20 deep"),
         ("a: " * 30 + "1", "not YAML"),
         ("\n".join(f"{' ' * k}a:" for k in range(400)), "nested more than 20 deep"),
-        (BOMB, "aliases are not read"),
-        ("name: &n [*n]", "aliases are not read"),
-        ("score: {temperature: " + "1" * 5000 + "}", "not YAML that is read"),
+        (BOMB, "aliases are not supported"),
+        ("name: &n [*n]", "aliases are not supported"),
+        ("score: {temperature: " + "1" * 5000 + "}", "not YAML that can be read"),
         ("score: {temperature: " + "1" * 400 + "}", "out of range"),
         ("score: {temperature: 0x" + "f" * 5000 + "}", "out of range"),
         ("? 0x" + "f" * 6000 + "\n: 1", "a number of 24000 bits: unknown"),
@@ -151,7 +151,7 @@ def test_a_hostile_preset_is_refused_in_one_line(tmp_path: Path, text: str, word
 
 def test_a_preset_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "mine.yaml")
-    with pytest.raises(ConfigError, match="no regular file"):
+    with pytest.raises(ConfigError, match="not a regular file"):
         SegmenterConfig.from_preset(str(tmp_path / "mine.yaml"))
 
 

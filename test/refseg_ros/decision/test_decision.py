@@ -46,7 +46,7 @@ def _refused(
     ("text", "count", "words", "status", "said"),
     [
         ("", 3, None, Status.ERROR, "empty"),
-        ("please", 3, None, Status.ERROR, "empty"),
+        ("please", 3, None, Status.ERROR, "nothing to look for"),
         ("the thing", 3, None, Status.ERROR, "name a thing"),
         ("the mug", 0, None, Status.NOT_FOUND, "stands out"),
         ("the helicopter", 3, {"mug"}, Status.NOT_FOUND, "'helicopter'"),
@@ -142,7 +142,7 @@ def test_scores_that_all_underflowed_are_shared_equally() -> None:
         ("the mug with a handle", Unused()),
         ("the two red mugs", Unused()),
         ("the mug left of the bowl with the red ball in it", Unused()),
-        ("the other mug", Unused(before="it is to be another than before")),
+        ("the other mug", Unused(before="it should differ from the one before")),
         ("the scissors", Unused()),
         ("the mug that is red", Unused()),
     ],
@@ -204,7 +204,7 @@ def test_the_lead_of_a_set_is_measured_against_its_least_share() -> None:
 
 
 def test_a_number_that_is_not_met_makes_the_answer_unsure() -> None:
-    placed = _set([0.9, 0.05, 0.05], (0,), "2 are asked for, 1 found")
+    placed = _set([0.9, 0.05, 0.05], (0,), "2 were asked for, but 1 found")
     selection = _decide("the two mugs", placed, DecisionConfig())
     assert selection.status is Status.AMBIGUOUS
     assert "1 found" in selection.reason

@@ -62,7 +62,7 @@ def test_both_are_a_set() -> None:
 def test_what_does_not_answer_is_asked_again(text: str) -> None:
     answer = talk(MUGS, "the mug", text)
     assert answer.status is Status.AMBIGUOUS
-    assert "does not tell which" in answer.reason
+    assert "does not say which" in answer.reason
     assert answer.question == "Two red mugs: the left or the right one?"
     assert talk(MUGS, "the mug", text, "left").index == 0
 

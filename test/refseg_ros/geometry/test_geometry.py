@@ -60,5 +60,5 @@ def test_a_quaternion_turns_as_it_says() -> None:
 
 @pytest.mark.parametrize("parts", [(0.0, 0.0, 0.0, 0.0), (np.nan, 0.0, 0.0, 1.0)])
 def test_what_is_no_quaternion_is_refused(parts: tuple[float, ...]) -> None:
-    with pytest.raises(ImageError, match="no quaternion"):
+    with pytest.raises(ImageError, match="not a quaternion"):
         rotation_from_quaternion(*parts)

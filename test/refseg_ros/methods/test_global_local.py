@@ -233,5 +233,5 @@ def test_methods_are_listed() -> None:
 
 
 def test_prompts_are_not_ignored() -> None:
-    with pytest.raises(ConfigError, match=r"score\.templates: text both"):
+    with pytest.raises(ConfigError, match=r"score\.templates: text 'both'"):
         ScoreConfig(text="both", templates=("a photo of {}",))

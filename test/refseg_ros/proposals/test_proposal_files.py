@@ -127,7 +127,11 @@ def test_bad_values_are_named(values: dict[str, Any], words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("name", "change", "words"),
     [
-        ("sam2", {"prompts": "seeds"}, r"proposals\.prompts: 'seeds'.*sam2 has not; use 'grid'"),
+        (
+            "sam2",
+            {"prompts": "seeds"},
+            r"proposals\.prompts: 'seeds'.*sam2 does not have; use 'grid'",
+        ),
         ("mobile_sam", {"prompts": "seeds"}, r"proposals\.prompts: 'seeds'"),
         ("mobile_sam", {"phrases": ("mug",)}, r"proposals\.phrases: .*mobile_sam\.pt takes no"),
         ("sam2", {"phrases": ("mug",)}, r"proposals\.phrases: .*'sam2' network"),

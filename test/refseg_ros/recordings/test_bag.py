@@ -257,7 +257,7 @@ def test_pipes_are_not_waited_for_and_damage_has_a_remedy(tmp_path: Path) -> Non
         )
     source = record(tmp_path / "in", [image(0, pictures(1)[0])], "MCAP")
     os.mkfifo(tmp_path / "o.mcap.part.jsonl")
-    with pytest.raises(DatasetError, match="no regular file"):
+    with pytest.raises(DatasetError, match="not a regular file"):
         segment_recording(BagTask(source, TOPIC, "left", tmp_path / "o.mcap"), Bright)
     _cut(source)
     with pytest.raises(DatasetError, match="mcap recover"):

@@ -247,7 +247,7 @@ def test_too_many_calls_are_refused_not_lost(peer: Peer, models: LeftHalf) -> No
     responses = [item.result() for item in pending]
     assert [item.success for item in responses] == [True] * (MAX_CALLS + 1) + [False] * 3
     assert {item.message for item in responses if not item.success} == {
-        "too many calls wait already; call again later"
+        "too many calls are waiting; call again later"
     }
     headers = [item.result.header.stamp for item in responses if item.success]
     assert headers == [image.header.stamp for image in images[: MAX_CALLS + 1]]

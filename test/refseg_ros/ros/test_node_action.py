@@ -110,9 +110,9 @@ def test_of_sixty_goals_at_once_each_is_answered_or_refused(
     answers = [peer.wait(future.result, "a result", 10).result for future in results]
     assert any(answer.success for answer in answers)
     told = [answer.message for answer in answers if not answer.success]
-    assert all("too many calls wait" in message for message in told)
+    assert all("too many calls are waiting" in message for message in told)
     if len(answers) < 60:
-        assert "a goal is rejected: too many calls wait" in peer.figures()["message"]
+        assert "a goal is rejected: too many calls are waiting" in peer.figures()["message"]
     for client in made:
         client.destroy()
 
@@ -145,7 +145,7 @@ def test_goals_beyond_those_that_may_wait_are_rejected(
     peer.wait(models.waiting.is_set, "the first goal's turn")
     handles += [asking.send("the box", peer.image(GREY)) for _ in range(MAX_CALLS + 1)]
     assert [handle.accepted for handle in handles] == [True] * (MAX_CALLS + 1) + [False]
-    assert "a goal is rejected: too many calls wait" in peer.figures()["message"]
+    assert "a goal is rejected: too many calls are waiting" in peer.figures()["message"]
     models.gate.set()
     for handle in handles[:-1]:
         assert asking.result(handle).status == GoalStatus.STATUS_SUCCEEDED

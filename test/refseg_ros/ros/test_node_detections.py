@@ -98,7 +98,7 @@ def test_another_process_finds_and_the_node_understands(
     assert ask(peer, "the cup next to the glass").target_id == 2
     refused = ask(peer, "the elephant")
     assert refused.status == Segmentation.NOT_FOUND
-    assert refused.reason == "nothing that is seen is named 'elephant'"
+    assert refused.reason == "nothing in view is named 'elephant'"
     # A picture without detections is not answered about; the call says what is missing.
     call = peer.call("the glass", peer.image(np.zeros((100, 200, 3), np.uint8)))
     assert not call.success

@@ -243,7 +243,7 @@ def test_what_space_cannot_tell_takes_nothing_from_the_mask(
     monkeypatch.setattr("refseg_ros.ros.space.pose_of", fails)
     result = camera.answer()
     assert (result.status, result.area) == (Status.SELECTED, MASKS.areas[TOWER])
-    assert "cannot be told: IndexError" in result.space_problem
+    assert "cannot be located: IndexError" in result.space_problem
     assert not result.has_pose
 
 

@@ -183,9 +183,9 @@ def test_on_the_table_prefers_what_stands_on_nothing_else_and_never_refuses() ->
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("the three red mugs", "3 are asked for, 2 found"),
-        ("the two mugs", "2 are asked for, and 3 fit"),
-        ("all the books", "several are asked for, 1 found"),
+        ("the three red mugs", "3 were asked for, but 2 found"),
+        ("the two mugs", "2 were asked for, but 3 fit"),
+        ("all the books", "several were asked for, but 1 found"),
         ("the fifth mug from the left", "only 3"),
     ],
 )

@@ -141,7 +141,7 @@ def test_a_file_that_is_told_too_short_is_refused(server: Server, tmp_path: Path
     with pytest.raises(WeightsError, match="is not the published file"):
         download([ONE], tmp_path)
     server.faults["folder/deep/model.safetensors"] = ["short:100"]
-    with pytest.raises(WeightsError, match="damaged or another file"):
+    with pytest.raises(WeightsError, match="damaged or a different file"):
         download([FOLDER], tmp_path)
     assert not (tmp_path / "folder/deep/model.safetensors").exists()
 
@@ -225,7 +225,7 @@ def test_offline_asks_nobody(
     download([ONE], tmp_path)
     monkeypatch.setenv(name, "1")
     assert download([ONE], tmp_path) == []
-    with pytest.raises(WeightsError, match="HF_HUB_OFFLINE forbids to download folder"):
+    with pytest.raises(WeightsError, match="HF_HUB_OFFLINE forbids downloading folder"):
         download([FOLDER], tmp_path)
     assert len(server.asked) == 1
 
