@@ -26,6 +26,7 @@ if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
 
 LONGEST = (
     "test_package.py",
+    "test_examples.py",
     "test_node_process.py",
     "test_proposal_networks.py",
     "test_faults.py",

@@ -116,7 +116,7 @@ def unknown_words(stand: Stand) -> str:
         ("the furniture", "furniture"),
         ("something to write with", "write with"),
         ("prends la tasse rouge", "French"),
-        ("the background", "no thing"),
+        ("the background", "not something"),
     ):
         result = stand.ask(text)
         assert result.status == Status.NOT_FOUND, result.reason
