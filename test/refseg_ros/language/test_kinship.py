@@ -28,7 +28,7 @@ def read(phrase: str) -> Naming:
         ("cup", "the cups", SAME),
         ("sofa", "the couch", SAME),
         ("remote", "the remote control", SAME),
-        ("traffic light", "the second traffic light from the left", SAME),
+        ("traffic light", "the third traffic light from the right", SAME),
         ("wine glass", "the glass", KIND_OF),
         ("teddy bear", "the bear", KIND_OF),
         ("truck", "the vehicle", KIND_OF),
