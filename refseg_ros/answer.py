@@ -19,7 +19,6 @@ from refseg_ros.decision.questions import with_question
 from refseg_ros.decision.refusal import NOTHING_SEEN, Refusal, refusal, unknown_noun
 from refseg_ros.language.caption_names import agreements
 from refseg_ros.language.expression import ReferringExpression
-from refseg_ros.language.foreign import language_of
 from refseg_ros.language.kinship import known_nouns, with_seen_supports
 from refseg_ros.language.reading import Reading, read
 from refseg_ros.language.vocabulary import with_uses
@@ -67,12 +66,12 @@ def answer(
     with torch.inference_mode(), models.device.precision():
         with watch.stage("candidates"):
             scene = scene.candidates_for(expression)
-        seen = bool(len(scene.proposals) if reading.expression.head else scene.things.any())
+        seen = bool(len(scene.proposals) if expression.head else scene.things.any())
         refused = unknown_noun(reading, told=told) if seen or told else NOTHING_SEEN
         if refused:
             return _refused(scene, reading, refused, watch)
         with watch.stage("match"):
-            table = _score(scene, reading.expression)
+            table = _score(scene, expression)
         with watch.stage("spatial"):
             placed = _place(scene, reading, table, context)
     selection = _decide(scene, reading, table, placed, context, watch)
@@ -92,12 +91,12 @@ def _read(scene: Scene, expression: ReferringExpression, context: Context) -> Re
         expression, unknown = vocabulary.known_part(expression)
     elif config.score.text == "phrase":
         expression = replace(expression, target=with_uses(expression.target))
-    if named:
-        known = known_nouns(expression, names.read) | context.pinned.keys()
     if named or vocabulary is None:
-        supports = known_nouns(expression, names.read if named else scene.features.named)
-        target = with_seen_supports(expression.target, supports)
+        called = known_nouns(expression, names.read if named else scene.features.named)
+        target = with_seen_supports(expression.target, called)
         expression = replace(expression, target=target)
+        if named:
+            known = called | context.pinned.keys()
     return read(
         expression,
         known,
@@ -131,8 +130,8 @@ def _told(selection: Selection, scene: Scene, reading: Reading) -> Selection:
     if scene.is_strange:
         warnings.append(STRANGE_PICTURE)
         selection = replace(selection, score=min(selection.score, UNSURE))
-    if language := language_of(reading.expression.text):
-        warnings.append(f"the sentence seems to be {language}; only English is understood")
+    if reading.foreign:
+        warnings.append(reading.foreign)
     return replace(selection, warnings=tuple(warnings), proposals=scene.proposals, reading=reading)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from refseg_ros.language.foreign import language_of
 from refseg_ros.language.lexicon import SCENERY
 from refseg_ros.language.reading import Reading
 from refseg_ros.results import Status
@@ -68,8 +67,8 @@ def unknown_noun(reading: Reading, *, told: bool = False) -> Refusal | None:
             reason = f"no known thing is there 'to {phrase.use}'"
         elif known is None or not head or head in known:
             continue
-        elif language := language_of(reading.expression.text):
-            reason = f"the sentence seems to be {language}; only English is understood"
+        elif reading.foreign:
+            reason = reading.foreign
         elif reading.named:
             reason = f"nothing in view is named '{head}'"
         else:

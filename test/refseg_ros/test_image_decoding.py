@@ -93,7 +93,7 @@ def test_a_picture_is_the_same_however_it_comes(
 
 POSTSCRIPT = (
     b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n%%EndComments\n"
-    b"(%pipe%touch /tmp/opened) (w) file\nshowpage\n"
+    b"(%pipe%touch opened) (w) file\nshowpage\n"
 )
 
 
