@@ -36,10 +36,13 @@ from refseg_ros.ros.worker import Again, Call, Clear, Expired, Inbox, LookJob, W
 from refseg_ros.srv import Segment
 
 if TYPE_CHECKING:
+    from refseg_ros.dialogue import Conversation
     from refseg_ros.scene import Scene
     from refseg_ros.segmenter import Segmenter
 
 _WARNING_SECONDS = 5.0
+_CONVERSATIONS = 8
+"""Of calls that name one; each holds the scene that was spoken of last."""
 _NOTHING_ASKED = "the command is empty: there is no target"
 
 
@@ -92,6 +95,7 @@ class Answering:
         self.select_seconds = 0.0
         self.depth_problem = ""
         self._answered: Observation | None = None
+        self._conversations: dict[str, Conversation] = {}
         self._asked = False  # whether the conversation heard the command in force
         self._taken = False  # whether the command of the work in hand left the inbox
 
@@ -291,7 +295,7 @@ class Answering:
         observation, reused = None, False
         call.tell("observing")
         if image.width or image.height:
-            scene = self._looking.scene_of(image)
+            scene = self._looking.scene_of(call.request)
         elif (newest := self._inbox.newest) is not None:
             observation, reused = self._looking.look(newest)
             scene = observation.scene
@@ -303,7 +307,7 @@ class Answering:
         if call.answered:  # cancelled meanwhile, or too late
             return
         call.tell("selecting")
-        selection = self._refusal(expression) or scene.select(expression)
+        selection = self._refusal(expression) or self._select(call, scene)
         if observation is None:
             answer = StampedAnswer(image.header, selection, scene, method=scene.models.config.name)
         else:
@@ -311,8 +315,22 @@ class Answering:
         call.answer(to_response(answer))
         self._count(answer)
 
+    def _select(self, call: Call, scene: Scene) -> Selection:
+        """What a call means, after what was asked before under the same name, if it has one."""
+        from refseg_ros.dialogue import Conversation
+
+        name, expression = call.request.conversation, call.request.expression
+        if not name:
+            return scene.select(expression)
+        said = self._conversations.pop(name, None) or Conversation()
+        self._conversations[name] = said
+        for oldest in list(self._conversations)[:-_CONVERSATIONS]:
+            del self._conversations[oldest]
+        return said.ask(scene, expression)
+
     def _serve_blank(self, call: Call) -> None:
-        """Answer that nothing is asked, with the size of the image if there is one."""
+        """End the conversation; answer that nothing is asked, with the size of an image."""
+        self._conversations.pop(call.request.conversation, None)
         image = call.request.image
         frame = image if image.width or image.height else self._inbox.newest
         if frame is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -130,24 +130,65 @@ def to_proposals(found: Any, labels: Any | None, size: tuple[int, int]) -> Propo
         ImageError: There are too many, a score is out of [0, 1], or the label image is of another
             size or encoding.
     """
-    if len(found.detections) > MOST:
-        raise ImageError(f"detections: {len(found.detections)} of one image; at most {MOST}")
-    numbers = detection_labels(labels, size) if labels is not None else None
-    masks, names, scores = [], [], []
-    for index, item in enumerate(found.detections):
-        mask = _boxed(item.bbox, size) if numbers is None else numbers == index + 1
-        if not mask.any():
-            continue
-        best = max((result.hypothesis for result in item.results), key=_score, default=None)
-        name, score = ("", 0.0) if best is None else (best.class_id, best.score)
+    boxes = [item.bbox for item in found.detections]
+    named = [
+        max((result.hypothesis for result in item.results), key=_score, default=None)
+        for item in found.detections
+    ]
+    names = ["" if best is None else best.class_id for best in named]
+    scores = [0.0 if best is None else best.score for best in named]
+    return _proposals(boxes if labels is None else labels, names, scores, size)
+
+
+def given_in(request: Any) -> Proposals | None:
+    """What a call of ``~/segment``, or a goal, says was found in its image.
+
+    Args:
+        request: Of ``labels`` pixel k lies on the thing ``names[k - 1]``, as sure as
+            ``scores[k - 1]``; without scores all are sure.
+
+    Returns:
+        Those things that show a pixel; None if the call has no label image.
+
+    Raises:
+        ImageError: There is no image that the labels could be of, names or scores are of another
+            number, or as for :func:`to_proposals`.
+    """
+    labels, image, names = request.labels, request.image, list(request.names)
+    if not (labels.width or labels.height or names or request.scores):
+        return None
+    if not (image.width or image.height):
+        raise ImageError("labels: they are of an image of the call, and there is none")
+    scores = list(request.scores) or [1.0] * len(names)
+    if len(scores) != len(names):
+        raise ImageError(f"scores: {len(scores)} for {len(names)} names; send one a name, or none")
+    return _proposals(labels, names, scores, (image.height, image.width))
+
+
+def _proposals(
+    found: Any, names: Sequence[str], scores: Sequence[float], size: tuple[int, int]
+) -> Proposals:
+    """Things with a name and a score each, from a label image or from their boxes."""
+    if len(names) > MOST:
+        raise ImageError(f"detections: {len(names)} of one image; at most {MOST}")
+    numbers = None if isinstance(found, list) else detection_labels(found, size)
+    if numbers is not None and numbers.max(initial=0) > len(names):
+        raise ImageError(f"label image: a pixel is {numbers.max()}, of {len(names)} things")
+    masks, kept = [], []
+    for index, score in enumerate(scores):
+        mask = _boxed(found[index], size) if numbers is None else numbers == index + 1
         if not 0.0 <= score <= 1.0:
             raise ImageError(f"detections: a score of {score:g} is not in [0, 1]")
-        masks.append(mask)
-        names.append("" if name.isdecimal() else name)
-        scores.append(score or 1.0)
+        if mask.any():
+            masks.append(mask)
+            kept.append(index)
     if not masks:
         return Proposals.empty(*size)
-    return Proposals(np.stack(masks), names=tuple(names), scores=np.array(scores, np.float32))
+    return Proposals(
+        np.stack(masks),
+        names=tuple("" if names[index].isdecimal() else names[index] for index in kept),
+        scores=np.array([scores[index] or 1.0 for index in kept], np.float32),
+    )
 
 
 def _score(hypothesis: Any) -> float:

@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 
 from refseg_ros.ros.conversions import read_rgb
 from refseg_ros.ros.depth import DepthStore
-from refseg_ros.ros.detections import Detections
+from refseg_ros.ros.detections import Detections, given_in
 from refseg_ros.ros.frames import Connection, ImageFrames, ReferenceFrame
 from refseg_ros.ros.health import Health
 from refseg_ros.ros.keyframes import KeyframeObserver, Observation, SeenFrame
@@ -120,13 +120,19 @@ class Looking:
         self._took(observation.scene)
         return observation
 
-    def scene_of(self, image: Any) -> Scene:
-        """Observe an image that is not of the stream, which goes on undisturbed.
+    def scene_of(self, request: Any) -> Scene:
+        """Observe the image of a call, which is not of the stream; that goes on undisturbed.
+
+        Args:
+            request: Has the image, and may say what was found in it (:func:`given_in`).
 
         Raises:
-            ImageError: See :meth:`pixels`.
+            ImageError: See :meth:`pixels`; or what was found cannot be read.
         """
-        pixels, given = self.pixels(image, image.header), self._given(image.header)
+        image = request.image
+        pixels, given = self.pixels(image, image.header), given_in(request)
+        if given is None:
+            given = self._given(image.header)
         observe = self._segmenter.observe
         scene = observe(pixels) if given is None else observe(pixels, proposals=given)
         frames = self._connection.at(image.header)

@@ -261,10 +261,14 @@ class SegmenterNode(LifecycleNode):
         config = with_method(preset, self._values["method"])
         if self._detections.in_use:
             detection_array()
-        elif not (config.proposals.checkpoint or config.proposals.detector):
+        elif not (
+            config.proposals.checkpoint
+            or config.proposals.detector
+            or self._values["mode"] == "on_service"  # calls may bring masks
+        ):
             raise ConfigError(
                 f"detections: the preset {config.name} finds no masks, and 'off' brings none; set "
-                "it to boxes or masks"
+                "it to boxes or masks, or mode to on_service if calls bring masks"
             )
         return config
 

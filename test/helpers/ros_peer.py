@@ -216,11 +216,14 @@ class Peer:
         )
         return result, found[-1]
 
-    def begin_call(self, text: str, image: Image | None = None) -> Any:
+    def begin_call(self, text: str, image: Image | None = None, **fields: Any) -> Any:
         """Call the service; returns the future of its response."""
-        return self.service.call_async(Segment.Request(image=image or Image(), expression=text))
+        request = Segment.Request(image=image or Image(), expression=text, **fields)
+        return self.service.call_async(request)
 
-    def call(self, text: str, image: Image | None = None, seconds: float = 60.0) -> Any:
+    def call(
+        self, text: str, image: Image | None = None, seconds: float = 60.0, **fields: Any
+    ) -> Any:
         """Call the service and wait for its response."""
-        future = self.begin_call(text, image)
+        future = self.begin_call(text, image, **fields)
         return self.wait(future.result, f"the service's answer to {text!r}", seconds)

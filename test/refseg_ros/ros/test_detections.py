@@ -12,11 +12,12 @@ import pytest
 
 pytest.importorskip("rclpy")
 
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from refseg_ros.errors import ImageError
 from refseg_ros.ros.conversions import to_image
-from refseg_ros.ros.detections import KEPT, MOST, Detections, to_proposals
+from refseg_ros.ros.detections import KEPT, MOST, Detections, given_in, to_proposals
 
 SIZE = (20, 30)
 
@@ -97,6 +98,39 @@ def test_what_cannot_be_meant_is_refused() -> None:
         to_proposals(array(1, detection("cup", 5, 5, 4, 2, 87.0)), None, SIZE)
     with pytest.raises(ImageError, match="501 of one image; at most 500"):
         to_proposals(array(1, *[detection("cup", 5, 5, 4, 2)] * (MOST + 1)), None, SIZE)
+
+
+def call(**fields: Any) -> SimpleNamespace:
+    """As a request of the service has it."""
+    without = {"image": image(1), "labels": Image(), "names": [], "scores": []}
+    return SimpleNamespace(**{**without, **fields})
+
+
+def test_a_call_may_bring_masks_and_names() -> None:
+    labels = np.zeros(SIZE, np.uint8)
+    labels[2:4, 3:9] = 2
+    shown = to_image(labels, "mono8", header(1))
+    assert given_in(call()) is None
+    found = given_in(call(labels=shown, names=["hidden", "cup"]))
+    assert found is not None
+    assert found.names == ("cup",)
+    assert found.boxes.tolist() == [[3, 2, 9, 4]]
+    assert found.scores.tolist() == [1.0]
+    scored = given_in(call(labels=shown, names=["hidden", "7"], scores=[0.2, 0.5]))
+    assert scored is not None
+    assert (scored.names, scored.scores.tolist()) == (("",), [0.5])
+    nothing = given_in(call(labels=to_image(np.zeros(SIZE, np.uint8), "mono8", header(1))))
+    assert nothing is not None
+    assert len(nothing) == 0
+    for wrong, says in (
+        (call(labels=shown, names=["cup"]), "a pixel is 2, of 1 things"),
+        (call(labels=shown, names=["a", "b"], scores=[0.5]), "1 for 2 names"),
+        (call(labels=shown, names=["a", "b"], scores=[0.5, 1.5]), r"1.5 is not in \[0, 1\]"),
+        (call(labels=shown, names=["a", "b"], image=Image()), "there is none"),
+        (call(names=["a"]), "not a label image"),
+    ):
+        with pytest.raises(ImageError, match=says):
+            given_in(wrong)
 
 
 def test_an_image_waits_for_what_carries_its_stamp() -> None:

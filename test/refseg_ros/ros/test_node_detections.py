@@ -24,6 +24,7 @@ from refseg_ros.ros import qos
 from refseg_ros.ros.conversions import label_image, to_image
 
 THINGS = {"cup": (10, 40, 30, 60), "cup ": (60, 42, 80, 62), "wine glass": (90, 30, 105, 62)}
+NAMES = [name.strip() for name in THINGS]
 
 
 class Detector:
@@ -103,6 +104,33 @@ def test_another_process_finds_and_the_node_understands(
     call = peer.call("the glass", peer.image(np.zeros((100, 200, 3), np.uint8)))
     assert not call.success
     assert "no detections came with the stamp of this image" in call.message
+
+
+def test_calls_may_bring_what_was_found(tmp_path: Path) -> None:
+    with ros_domain() as env:
+        values = ("preset:=given", "mode:=on_service")
+        node = start("segmenter_node", env, tmp_path / "node.log", *values)
+        peer = Peer()
+        try:
+            peer.wait(peer.service.service_is_ready, "the node")
+            image = peer.image(np.zeros((100, 200, 3), np.uint8))
+            labels = np.zeros((100, 200), np.uint8)
+            for number, (x0, y0, x1, y1) in enumerate(THINGS.values(), 1):
+                labels[y0:y1, x0:x1] = number
+            found = {"labels": to_image(labels, "mono8", image.header), "names": NAMES}
+            left = peer.call("the left cup", image, **found)
+            assert (left.success, left.result.target_id) == (True, 1), left.message
+            assert np.flatnonzero(left.mask.data).size == 400
+            asked = peer.call("the cup", image, **found, conversation="me")
+            assert asked.result.question == "Two cups: the left or the right one?"
+            told = peer.call("the right one", image, **found, conversation="me")
+            assert told.result.target_id == 2
+            alone = peer.call("the cup", image)
+            assert not alone.success
+            assert "proposals" in alone.message
+        finally:
+            peer.close()
+            end(node)
 
 
 @pytest.mark.usefixtures("ros")

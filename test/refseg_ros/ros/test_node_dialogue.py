@@ -100,6 +100,31 @@ def test_the_service_neither_hears_nor_disturbs_the_conversation(table: Bench) -
     assert (answered.status, answered.target_id) == (Status.SELECTED, 1)
 
 
+def test_calls_of_one_name_are_a_conversation(table: Bench) -> None:
+    peer = table.peer
+    image = show(peer, peer.image(frame(0)))
+    peer.ask("the mug")
+    ann = peer.call("the mug", image, conversation="ann")
+    assert ann.result.question == "Two red mugs: the left or the right one?"
+    # Another person's command, one without a name and the topic's stand between; none is answered.
+    assert peer.call("it", image, conversation="bob").result.status == Status.ERROR
+    assert peer.call("the book", image).result.target_id == 3
+    assert peer.call("the right one", image, conversation="ann").result.target_id == 2
+    assert peer.call("the other one", conversation="ann").result.target_id == 1
+    assert peer.ask("the left one")[0].target_id == 1
+    assert peer.call("  ", image, conversation="ann").result.status == Status.IDLE
+    assert peer.call("it", image, conversation="ann").result.status == Status.ERROR
+
+
+def test_only_the_conversations_used_last_are_kept(table: Bench) -> None:
+    peer = table.peer
+    image = show(peer, peer.image(frame(0)))
+    for number in range(9):
+        peer.call("the book", image, conversation=str(number))
+    assert peer.call("it", image, conversation="1").result.target_id == 3
+    assert peer.call("it", image, conversation="0").result.status == Status.ERROR
+
+
 def test_later_frames_follow_what_was_meant_not_the_words(table: Bench) -> None:
     peer: Peer = table.peer
     table.node.set_parameters([Parameter("mode", value="continuous")])
