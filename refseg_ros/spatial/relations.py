@@ -184,7 +184,8 @@ def _supported(
         leans = floor + (1.0 - floor) * _LEANING[kind](layout)
         holds = holds + LEANING * (1.0 - holds) * leans
     np.fill_diagonal(holds, 0.0)
-    holds[layout.copies] = 0.0  # no mask of a thing is in or next to that thing
+    # No mask of a thing is in or next to that thing; a rider's may lie within the horse's.
+    holds[layout.copies & (landmarks[:, None] >= UNTOLD * landmarks[None])] = 0.0
     support = (holds * (landmarks / landmarks.max())).max(1)
     clipped: Vector = np.clip(support, 0.0, 1.0)
     return clipped
@@ -264,7 +265,11 @@ def _directed(kind: RelationKind) -> Callable[[Layout], Matrix]:
         points = getattr(layout, name) / max(layout.size)
         offsets = points[:, None] - points[None]
         along, across = way * offsets[..., axis], np.abs(offsets[..., 1 - axis])
-        ratio = across / np.maximum(along, 1e-9)
+        if not layout.viewer:
+            # All along a fence things are in front of it, not at its middle alone.
+            sides = (layout.widths if axis else layout.heights) / max(layout.size)
+            across = across - 0.5 * np.clip(sides[None] - sides[:, None], 0.0, None)
+        ratio = np.maximum(across, 0.0) / np.maximum(along, 1e-9)
         enough = logistic((along - OFFSET) / OFFSET_SCALE)
         return enough * logistic((slant - np.minimum(ratio, 1e3)) / SLANT_SCALE)
 

@@ -298,10 +298,8 @@ class Weigher:
         return likely
 
     def _marked(self, indices: tuple[int, ...]) -> Vector:
-        """1 for some candidates, 0 for the rest."""
-        marks = np.zeros(len(self.layout))
-        marks[list(indices)] = 1.0
-        return marks
+        """1 for some candidates and all masks of the same things, 0 for the rest."""
+        return self.layout.copies[list(indices)].any(0).astype(np.float64)
 
     @staticmethod
     def _only_placed(phrase: NounPhrase) -> bool:

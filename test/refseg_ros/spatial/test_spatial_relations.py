@@ -238,6 +238,28 @@ def test_a_thing_is_no_landmark_of_itself() -> None:
     assert relation_support(RelationKind.BEHIND, [1.0], layout(around(5, 5))).tolist() == [0.0]
 
 
+def test_masks_that_share_much_are_two_things_where_only_one_looks_like_the_landmark() -> None:
+    # A rider and a donkey as boxes: an IoU of 0.5.
+    masks = np.zeros((2, 100, 100), np.bool_)
+    masks[0, 10:70, 30:70] = masks[1, 30:90, 30:70] = True
+    found = Layout(Proposals(masks, np.ones(2, np.float32)))
+    assert found.copies.all()
+    assert relation_support(RelationKind.ON, [0, 1.0], found)[0] > 0.9
+    assert relation_support(RelationKind.ABOVE, [0, 1.0], found)[0] > 0.9
+    # Both look like it: two masks of one thing.
+    assert relation_support(RelationKind.ON, [0.4, 0.6], found).tolist() == [0, 0]
+
+
+def test_what_is_above_a_long_thing_may_be_above_any_part_of_it() -> None:
+    hedge, kite = (0, 60, 100, 80), around(8, 40)
+    found = layout(kite, hedge, around(92, 44))
+    above = relation_support(RelationKind.ABOVE, [0, 1.0, 0], found)
+    assert above[[0, 2]].min() > 0.9
+    assert relation_support(RelationKind.LEFT_OF, [0, 0, 1.0], found)[1] > 0.9
+    # As wide as the other, and twice as far aside as up.
+    assert relation_support(RelationKind.ABOVE, [0, 1.0], layout(kite, around(48, 60)))[0] < 0.1
+
+
 def test_distances_rank_the_closest_and_the_furthest() -> None:
     # Gaps 30 and 30 pixels about the middle one, and a fourth below at 20.
     found = layout(around(10, 30), around(50, 30), around(95, 30), around(50, 60))
