@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from refseg_lab.training.bank import BEHIND, SIDE, Bank
 from refseg_lab.training.common import Image, Mask
+from refseg_lab.training.light import relight
 from refseg_lab.training.vocabulary import Kind, Meaning
 
 Background = Literal["black", "blur", "full"]
@@ -184,6 +185,28 @@ def _warp_reduced(behind: Image, matrix: NDArray[np.float64], size: tuple[int, i
         behind, reduced, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return np.asarray(warped, np.uint8)
+
+
+def seen_elsewhere(
+    images: Sequence[Image], shown: Sequence[Meaning], rng: np.random.Generator, wide: float
+) -> tuple[NDArray[np.float32], list[Meaning]]:
+    """Crops as other lamps and cameras show them, see :mod:`.light`, and :func:`vary` them.
+
+    Args:
+        images: N of (s, s, 3) uint8.
+        shown: What they show.
+        rng: Source of chance.
+        wide: Share of them in other light than the renderer's.
+
+    Returns:
+        (N, s, s, 3) float32 in 0 to 255, and what they show: where the light makes a colour look
+        like another one, it is not known.
+    """
+    lit, kept = relight(np.stack(images), rng, wide)
+    told = zip(shown, kept, strict=True)
+    return vary(lit, rng), [
+        meaning if keeps else meaning._replace(colour=-1) for meaning, keeps in told
+    ]
 
 
 def vary(

@@ -20,8 +20,11 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 
+from refseg_lab.training.light import WIDE
 from refseg_lab.training.optimiser import MuonAndAdamW
 from refseg_ros.errors import ConfigError, RefsegError, WeightsError
 
@@ -335,12 +338,50 @@ def parser(
     return made
 
 
+def add_light(made: argparse.ArgumentParser) -> None:
+    """The options of trainings on crops: in which light, and with what to begin."""
+    made.add_argument(
+        "--wide", type=float, default=WIDE, help="share of crops in other light, see light.py"
+    )
+    made.add_argument("--begin", type=Path, help="folder of an exported network to train further")
+
+
+def begin_with(model: nn.Module, folder: Path | None, name: str) -> None:
+    """Load what :mod:`.export` wrote, where a folder is given.
+
+    Args:
+        model: The untrained network.
+        folder: Folder of the exported one.
+        name: Name of its file of tensors.
+
+    Raises:
+        WeightsError: The file is missing, damaged or of another network.
+    """
+    if folder is None:
+        return
+    path = folder / name
+    try:
+        tensors = {key: value.float() for key, value in load_file(path).items()}
+        found = model.load_state_dict(tensors, strict=False)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise WeightsError(f"begin: {path} cannot be loaded: {error}") from error
+    state = model.state_dict()
+    # A tensor under two names is stored under one.
+    stored = {state[key].data_ptr() for key in tensors if key in state}
+    missing = [key for key in found.missing_keys if state[key].data_ptr() not in stored]
+    if missing or found.unexpected_keys:
+        differing = (missing + found.unexpected_keys)[0]
+        raise WeightsError(f"begin: {path} is of another network: {differing!r}")
+
+
 def begin(options: argparse.Namespace) -> tuple[Scenes, Scenes]:
     """Set seeds and threads, and open the training and the held-out scenes.
 
     Raises:
         ConfigError: A number is out of range, or scenes are missing.
     """
+    if not 0 <= getattr(options, "wide", 0) <= 1:
+        raise ConfigError(f"wide: {options.wide} is not in [0, 1]")
     for name, least in (("batch", 1), ("steps", 1), ("threads", 1), ("seed", 0)):
         if getattr(options, name) < least:
             raise ConfigError(f"{name}: {getattr(options, name)} is less than {least}")

@@ -69,7 +69,7 @@ def export_clip(run: Path, out: Path) -> None:
     vocabulary = train_clip.clip_tokenizer(out / MERGES).vocab_size
     model = train_clip.build_clip(vocabulary)
     _load(model, run, "model")
-    _write_tensors(model, out / "open_clip_model.safetensors")
+    _write_tensors(model, out / train_clip.WEIGHTS)
     config = {
         "model_cfg": train_clip.model_config(vocabulary),
         "preprocess_cfg": {"mean": list(train_clip.MEAN), "std": list(train_clip.STD)},

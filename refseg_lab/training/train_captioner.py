@@ -15,10 +15,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from refseg_lab.training import vocabulary
-from refseg_lab.training.augment import random_crop, vary
+from refseg_lab.training.augment import random_crop, seen_elsewhere
 from refseg_lab.training.bank import Bank, open_bank
-from refseg_lab.training.common import RUNS, Training, begin, command, parser
+from refseg_lab.training.common import (
+    RUNS,
+    Training,
+    add_light,
+    begin,
+    begin_with,
+    command,
+    parser,
+)
 from refseg_lab.training.crops import fit
+from refseg_lab.training.light import WIDE
 from refseg_lab.training.metrics import caption_figures
 from refseg_lab.training.teacher import Teacher
 from refseg_lab.training.vocabulary import Kind, Meaning
@@ -86,7 +95,7 @@ def build_captioner() -> Any:
 
 
 def random_examples(
-    bank: Bank, count: int, rng: np.random.Generator
+    bank: Bank, count: int, rng: np.random.Generator, wide: float = WIDE
 ) -> tuple[NDArray[np.float32], list[str], list[Meaning]]:
     """Crops on a blurred background, one in twenty bare table, and a few whole pictures.
 
@@ -94,25 +103,27 @@ def random_examples(
         bank: The windows.
         count: How many examples.
         rng: Source of chance.
+        wide: Share of crops in other light.
 
     Returns:
         (count, s, s, 3) float32 in 0 to 255, their captions, and what they show; whole pictures
         last.
     """
     whole = rng.binomial(count, _WHOLE)
-    images, texts, shown = [], [], []
+    images, drawn, texts = [], [], []
     for _ in range(count - whole):
         kind = Kind.BACKGROUND if rng.random() < 0.05 else Kind.OBJECT
         image, meaning = random_crop(bank, bank.draw(kind, rng), "blur", SIDE, rng)
         images.append(image)
-        texts.append(caption_of(meaning, rng))
-        shown.append(meaning)
+        drawn.append(meaning)
     for _ in range(whole):
         row = int(rng.integers(len(bank.captions)))
         images.append(fit(bank.pictures[row], SIDE))
         texts.append(bank.captions[row])
-        shown.append(_NOTHING)
-    return vary(images, rng), texts, shown
+        drawn.append(_NOTHING)
+    pixels, shown = seen_elsewhere(images, drawn, rng, wide)
+    crops = [caption_of(meaning, rng) for meaning in shown[: count - whole]]
+    return pixels, [*crops, *texts], shown
 
 
 def caption_of(shown: Meaning, rng: np.random.Generator) -> str:
@@ -223,6 +234,7 @@ def train_captioner(options: argparse.Namespace) -> None:
     scenes, held_out = begin(options)
     bank = open_bank(options.data / "train", scenes)
     model, processor = build_captioner(), build_processor()
+    begin_with(model, options.begin, "model.safetensors")
     # Names things outright from the same image features; dropped when the model is written.
     head = nn.Linear(WIDTH, len(vocabulary.CATEGORIES) + len(vocabulary.COLOURS))
     teacher = Teacher.load(options.teacher, WIDTH)
@@ -239,7 +251,7 @@ def train_captioner(options: argparse.Namespace) -> None:
     )
     model.train()
     for rng in training:
-        images, texts, shown = random_examples(bank, options.batch, rng)
+        images, texts, shown = random_examples(bank, options.batch, rng, options.wide)
         pixels = captioner_pixels(processor, images)
         with torch.autocast("cpu", torch.bfloat16):
             vision = model.vision_model(pixel_values=pixels, output_hidden_states=True)
@@ -256,6 +268,7 @@ def main(arguments: list[str] | None = None) -> None:
     """The command ``python -m refseg_lab.training.train_captioner``."""
     made = parser(__doc__ or "", "captioner", steps=4600, batch=64, lr=1.5e-3)
     made.add_argument("--teacher", type=Path, default=RUNS / "clip", help="a CLIP training")
+    add_light(made)
     options = made.parse_args(arguments)
     command(lambda: train_captioner(options))
 
