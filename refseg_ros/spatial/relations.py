@@ -43,6 +43,9 @@ NEARBY_SCALE: Final = 0.35
 SEATED: Final = 0.3
 """Share of a thing's lowest part that lies in another's outline from which it is in or on it."""
 SEATED_SCALE: Final = 0.06
+INSIDE: Final = 0.5
+"""Share of a thing's box in another's from which what is in or on it is not next to it."""
+INSIDE_SCALE: Final = 0.05
 LEVEL_SCALE: Final = 0.01
 """Difference of rows of centres that tells which of two things is in the other."""
 DEPTH_SCALE: Final = 0.03
@@ -72,6 +75,8 @@ NEVER: Final = 0.01
 """Share of it for what is plainly not in or on the other."""
 NEARER: Final = 0.2
 """Share of its truth that a relation loses over the longer side of the picture."""
+LEVEL_WEIGHT: Final = 0.25
+"""What the distance of their middles counts beside that of their boxes, where those overlap."""
 NEAR: Final = 0.05
 """Distance between boxes, in longer sides of the picture, at which they are half as near."""
 ASIDE_WEIGHT: Final = 0.5
@@ -120,7 +125,9 @@ def distance_kept(landmark_weights: ArrayLike, layout: Layout) -> Vector:
         (N,) float64, 1 for what touches the likeliest landmark, 1 - :data:`NEARER` far from it.
     """
     landmarks = _weights("landmark_weights", landmark_weights, len(layout))
-    near = (1.0 - NEARER * layout.apart) * (landmarks / (landmarks.max(initial=0.0) or 1.0))
+    middles = np.linalg.norm(layout.centres[:, None] - layout.centres[None], axis=2)
+    apart = layout.apart + LEVEL_WEIGHT * np.minimum(middles / max(layout.size), 1.0)
+    near = (1.0 - NEARER * apart) * (landmarks / (landmarks.max(initial=0.0) or 1.0))
     np.fill_diagonal(near, 0.0)
     kept: Vector = near.max(1)
     return kept
@@ -356,7 +363,8 @@ def _beside(layout: Layout) -> Matrix:
     """(N, N): near on the table, and neither in nor on the other."""
     sizes = layout.sizes
     gaps = layout.gaps / (0.5 * (sizes[:, None] + sizes[None]))
-    held = _seated(layout)
+    # A shelf seen behind a chair stands out far beyond it, and is not on it.
+    held = _seated(layout) * logistic((layout.overlapped - INSIDE) / INSIDE_SCALE)
     return logistic((NEARBY - gaps) / NEARBY_SCALE) * (1.0 - held) * (1.0 - held.T)
 
 

@@ -25,6 +25,7 @@ from refseg_ros.language import Direction, Relation, RelationKind
 from refseg_ros.language.expression import NounPhrase
 from refseg_ros.language.lexicon import SIZES
 from refseg_ros.language.usable import (
+    HOLDING,
     MAX_DEPTH,
     SIDED,
     completed,
@@ -60,6 +61,10 @@ PERHAPS_A_PART: Final = 0.4
 """Truth that a thing has what it is said to be with, where that may be a part, as a handle."""
 ADJACENT: Final = SIDED | {RelationKind.NEXT_TO}
 """Relations of which, where they hold for several, the nearest is meant."""
+SHOWN_TOGETHER: Final = HOLDING | {RelationKind.WITH, RelationKind.HELD_BY, RelationKind.PART_OF}
+"""Relations of things that one mask may show both of."""
+SHARED: Final = 0.6
+"""Truth of such a relation for what looks like the thing and like the landmark."""
 STRICTNESS: Final = 3
 """Power of an exclusion: "the duck that is not red" is no red duck, however good a duck it is."""
 WHOLE: Final = 0.1
@@ -264,6 +269,7 @@ class Weigher:
             unseen: list[str] = []
             likely = self._landmarks(relation, landmarks, unseen, depth)
             holds = relation_support(relation.kind, likely[0], self.layout)
+            holds = np.maximum(holds, SHARED * self._shown_together(relation, plausible))
             return np.maximum(holds * (not unseen), PERHAPS_A_PART)
         likely = self._landmarks(relation, landmarks, missing, depth)
         second = likely[1] if len(likely) > 1 else None
@@ -271,12 +277,24 @@ class Weigher:
         holds = relation_support(*asked, second_landmark_weights=second)
         if plausible is None:
             return holds
+        if named and relation.kind in SHOWN_TOGETHER:
+            holds = np.maximum(holds, SHARED * self._shown_together(relation, plausible))
         if holds[plausible].max() < NEARLY:
             both = plausible if named else None
             return relation_leaning(*asked, second_landmark_weights=second, called_both=both)
         if (plausible & (holds >= HOLDS)).sum() > 1 and relation.kind in ADJACENT:
             return holds * distance_kept(likely[0], self.layout)
         return holds
+
+    def _shown_together(self, relation: Relation, plausible: NDArray[np.bool_]) -> Vector:
+        """1 for what may be the thing and looks like the landmark too, as a dish of rice does.
+
+        0 where all that may be the thing do, which tells none from another.
+        """
+        fits = np.min([self._look(item).fits for item in relation.landmarks], axis=0)
+        both = plausible & (fits >= HOLDS)
+        telling = both.sum() < max(plausible.sum(), 2)
+        return (both & telling).astype(np.float64)
 
     def _landmarks(
         self, relation: Relation, landmarks: list[Landmark], missing: list[str], depth: int
@@ -299,7 +317,9 @@ class Weigher:
 
     def _marked(self, indices: tuple[int, ...]) -> Vector:
         """1 for some candidates and all masks of the same things, 0 for the rest."""
-        return self.layout.copies[list(indices)].any(0).astype(np.float64)
+        marks = np.zeros(len(self.layout))
+        marks[self.layout.copies[list(indices)].any(0)] = 1.0
+        return marks
 
     @staticmethod
     def _only_placed(phrase: NounPhrase) -> bool:

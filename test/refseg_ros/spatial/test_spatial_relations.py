@@ -14,7 +14,12 @@ from spatial_layouts import around, layout
 from refseg_ros.language import RelationKind
 from refseg_ros.results import Proposals
 from refseg_ros.spatial import Layout, relation_support
-from refseg_ros.spatial.relations import distances, on_the_table, relation_leaning
+from refseg_ros.spatial.relations import (
+    distance_kept,
+    distances,
+    on_the_table,
+    relation_leaning,
+)
 from refseg_ros.spatial.space import Space
 
 
@@ -258,6 +263,20 @@ def test_what_is_above_a_long_thing_may_be_above_any_part_of_it() -> None:
     assert relation_support(RelationKind.LEFT_OF, [0, 0, 1.0], found)[1] > 0.9
     # As wide as the other, and twice as far aside as up.
     assert relation_support(RelationKind.ABOVE, [0, 1.0], layout(kite, around(48, 60)))[0] < 0.1
+
+
+def test_what_overlaps_another_without_lying_in_it_is_next_to_it() -> None:
+    # A lamp whose foot is seen over the edge of a shelf behind it, and a lamp further off.
+    shelf, lamp, other = (30, 20, 90, 60), (10, 30, 40, 55), (0, 65, 10, 90)
+    beside = relation_support(RelationKind.NEXT_TO, [1.0, 0, 0], layout(shelf, lamp, other))
+    assert beside[1] > 0.9
+    assert beside[1] > beside[2]
+
+
+def test_of_those_that_overlap_the_landmark_the_nearer_middle_is_the_nearer() -> None:
+    pond, first, second = (0, 40, 100, 60), around(60, 40), around(90, 40)
+    kept = distance_kept([1.0, 0, 0], layout(pond, first, second))
+    assert 0.9 < kept[2] < kept[1] < 1.0
 
 
 def test_distances_rank_the_closest_and_the_furthest() -> None:

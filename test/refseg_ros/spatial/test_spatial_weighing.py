@@ -352,3 +352,14 @@ def test_without_is_what_has_it_not() -> None:
     assert of_baskets("the basket without a ball", [0.0, 1.0, 0.0, 0.0]).chosen == (2,)
     unseen = of_baskets("the basket without a strap", [0.0] * 4)
     assert unseen.weights[0] == pytest.approx(unseen.weights[2])
+
+
+@pytest.mark.parametrize("text", ["the basket with the pears", "the basket on the shelf"])
+def test_one_mask_may_show_the_thing_and_the_landmark(text: str) -> None:
+    # No mask of the pears by themselves: the second basket's shows them.
+    found = of_baskets(text, [0.0, 0.0, 1.0, 0.0])
+    assert found.chosen == (2,)
+    assert found.truth == pytest.approx(0.6)
+    # It tells nothing of several that all look like both, nor of sides.
+    assert of_baskets(text, [1.0, 0.0, 1.0, 0.0]).truth < 0.5
+    assert of_baskets("the basket left of the pears", [0.0, 0.0, 1.0, 0.0]).chosen == (0,)
