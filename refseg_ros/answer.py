@@ -16,12 +16,18 @@ import torch
 
 from refseg_ros.decision.choice import SURE, decide, rank
 from refseg_ros.decision.questions import with_question
-from refseg_ros.decision.refusal import NOTHING_SEEN, Refusal, refusal, unknown_noun
+from refseg_ros.decision.refusal import (
+    NOTHING_SEEN,
+    ONLY_NAMED,
+    Refusal,
+    refusal,
+    unknown_noun,
+)
 from refseg_ros.language.caption_names import agreements
 from refseg_ros.language.expression import ReferringExpression
-from refseg_ros.language.kinship import known_nouns, with_seen_supports
+from refseg_ros.language.kinship import doubtful_nouns, known_nouns, with_seen_supports
 from refseg_ros.language.reading import Reading, read
-from refseg_ros.language.vocabulary import with_uses
+from refseg_ros.language.vocabulary import nouns_of, with_uses
 from refseg_ros.methods.likeness import Logits, match, plausible, score_looks
 from refseg_ros.methods.names import NAMED, SURE_ENOUGH
 from refseg_ros.methods.scoring import ScoreTable, shares
@@ -59,6 +65,8 @@ def answer(
         are rows of its own proposals.
     """
     models, watch, told = scene.models, Stopwatch(), context.settles_look
+    with watch.stage("concepts"):
+        scene = scene.asked(nouns_of(expression))
     reading = _read(scene, expression, context)
     expression = reading.expression
     if refused := refusal(reading, told=told):
@@ -67,7 +75,9 @@ def answer(
         with watch.stage("candidates"):
             scene = scene.candidates_for(expression)
         seen = bool(len(scene.proposals) if expression.head else scene.things.any())
-        refused = unknown_noun(reading, told=told) if seen or told else NOTHING_SEEN
+        nothing = ONLY_NAMED if scene.concepts and not len(scene.proposals) else NOTHING_SEEN
+        seen = seen or told or bool(scene.proposals.asked)
+        refused = unknown_noun(reading, told=told) if seen else nothing
         if refused:
             return _refused(scene, reading, refused, watch)
         with watch.stage("match"):
@@ -83,7 +93,8 @@ def _read(scene: Scene, expression: ReferringExpression, context: Context) -> Re
     models = scene.models
     config, vocabulary, names = models.config, models.vocabulary, scene.features.names
     seen = scene.features.seen
-    named = bool(names) or not seen
+    asked, doubtful = scene.proposals.asked, frozenset[str]()
+    named = bool(names or asked) or not seen
     known: Container[str] | None = None
     unknown: tuple[str, ...] = ()
     if vocabulary is not None and not named:
@@ -97,17 +108,24 @@ def _read(scene: Scene, expression: ReferringExpression, context: Context) -> Re
         expression = replace(expression, target=target)
         if named:
             known = called | context.pinned.keys()
-    return read(
+            if asked and seen:
+                least = config.proposals.absent_thresh
+                doubtful = doubtful_nouns(expression, asked, least) - known
+            known |= doubtful
+    reading = read(
         expression,
         known,
         phrases=config.score.text == "phrase",
         sets=config.spatial.absolute == "extreme",
         named=named,
-        guessing=named and seen and not config.decision.known_words,
+        guessing=named and seen and not (asked or config.decision.known_words),
         colours=seen or names.tell_colours,
         # What was settled by an answer is no doubt any more.
         unknown=() if context.settles_look else unknown,
     )
+    if not doubtful or context.settles_look:
+        return reading
+    return replace(reading, unused=replace(reading.unused, strange=tuple(sorted(doubtful))))
 
 
 def _refused(scene: Scene, reading: Reading, refused: Refusal, watch: Stopwatch) -> Selection:

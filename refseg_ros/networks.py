@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,23 +14,28 @@ from refseg_ros.backbones.captioner import Captioner
 from refseg_ros.backbones.clip import ClipEncoder, NoClip
 from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.diffusion import Diffusion
-from refseg_ros.backbones.owl import OwlBoxes
 from refseg_ros.backbones.sam import load_sam
-from refseg_ros.backbones.sam3 import load_concepts
-from refseg_ros.backbones.sam_family import FamilyNetwork, load_family, read_settings
+from refseg_ros.backbones.sam3 import KINDS_OF_TEXT, load_concepts
+from refseg_ros.backbones.sam_family import (
+    FamilyNetwork,
+    load_family,
+    read_json,
+    read_settings,
+)
 from refseg_ros.config import CaptionConfig, ClipConfig, ProposalConfig, SegmenterConfig
 from refseg_ros.config.methods import DiffusionConfig
 from refseg_ros.config.uses import uses_captions, uses_diffusion, uses_proposals
-from refseg_ros.errors import ConfigError
+from refseg_ros.errors import ConfigError, WeightsError
 from refseg_ros.proposals import Proposer
-from refseg_ros.proposals.concepts import NamingProposer
-from refseg_ros.proposals.factory import make_proposer
+from refseg_ros.proposals.concepts import BoxedConcepts, ConceptProposer, NamingProposer
+from refseg_ros.proposals.factory import box_prompted, make_proposer
 from refseg_ros.proposals.familiarity import Familiarity
-from refseg_ros.proposals.network import ConceptNetwork
+from refseg_ros.proposals.network import BoxNetwork, ConceptNetwork
 from refseg_ros.results import Proposals
 from refseg_ros.weights import resolve
 
 if TYPE_CHECKING:
+    import torch
     from segment_anything.modeling import Sam
 
 
@@ -54,7 +59,7 @@ class Networks:
         self.device = device
         self._masks: dict[tuple[str, str, str], Sam | FamilyNetwork] = {}
         self._concepts: dict[str, ConceptNetwork] = {}
-        self._detectors: dict[str, OwlBoxes] = {}
+        self._detectors: dict[str, BoxNetwork | ConceptNetwork] = {}
         self._proposers: dict[ProposalConfig, Proposer] = {}
         self._clips: dict[ClipConfig, ClipEncoder] = {}
         self._captioners: dict[CaptionConfig, Captioner] = {}
@@ -97,17 +102,20 @@ class Networks:
         """
         if config in self._proposers:
             return self._proposers[config]
-        if config.detector:
-            plain = replace(config, detector="", phrases=())
-            masks = self.proposer(plain) if config.checkpoint else NoProposals()
+        plain = replace(config, detector="", phrases=(), prompts=_points(config))
+        if config.asks_nouns:
+            self._proposers[config] = self._concept_proposer(config, plain)
+        elif config.detector:
             boxes = self._detector(config.detector)
+            if not hasattr(boxes, "concept_boxes"):
+                raise ConfigError(
+                    f"proposals.detector: {config.detector} draws masks of phrases by itself; "
+                    "name it as proposals.checkpoint, or leave the phrases out"
+                )
+            masks = self.proposer(plain) if config.checkpoint else NoProposals()
             self._proposers[config] = NamingProposer(boxes, masks, config, self.device)
         else:
-            # A proposer by seeds lays the encoder's weights out in another way.
-            key = (config.architecture, config.checkpoint, config.prompts)
-            if key not in self._masks:
-                self._masks[key] = self._network(config)
-            network = self._masks[key]
+            network = self._mask_network(config)
             concepts = None
             if config.phrases and isinstance(network, FamilyNetwork):
                 concepts = self._concept_network(config.checkpoint, network)
@@ -117,9 +125,37 @@ class Networks:
             )
         return self._proposers[config]
 
-    def _detector(self, name: str) -> OwlBoxes:
+    def _concept_proposer(self, config: ProposalConfig, plain: ProposalConfig) -> ConceptProposer:
+        """What asks a detector for the nouns of sentences."""
+        points: Proposer = NoProposals()
+        network = self._mask_network(plain) if config.checkpoint else None
+        if network is not None and config.prompts != "none":
+            if config.prompts == "seeds":
+                raise ConfigError(
+                    "proposals.prompts: a network with seeds draws no masks in a detector's "
+                    "boxes; use 'grid' with another checkpoint"
+                )
+            points = make_proposer(network, replace(plain, generator="own"), self.device)
+        if config.detector == config.checkpoint and isinstance(network, FamilyNetwork):
+            return ConceptProposer(
+                self._concept_network(config.checkpoint, network), points, config, self.device
+            )
+        found = self._detector(config.detector)
+        if not hasattr(found, "concept_masks"):
+            drawing = None if network is None else box_prompted(network)
+            found = BoxedConcepts(found, drawing, config, self.device)
+        return ConceptProposer(found, points, config, self.device)
+
+    def _mask_network(self, config: ProposalConfig) -> Sam | FamilyNetwork:
+        # A proposer by seeds lays the encoder's weights out in another way.
+        key = (config.architecture, config.checkpoint, config.prompts)
+        if key not in self._masks:
+            self._masks[key] = self._network(config)
+        return self._masks[key]
+
+    def _detector(self, name: str) -> Any:
         if name not in self._detectors:
-            self._detectors[name] = OwlBoxes.load(resolve(name), self.device.torch_device)
+            self._detectors[name] = load_text_prompted(resolve(name), self.device.torch_device)
         return self._detectors[name]
 
     def _concept_network(self, checkpoint: str, points: FamilyNetwork) -> ConceptNetwork:
@@ -176,6 +212,42 @@ class Networks:
                 resolve(config.model), device=self.device.torch_device
             )
         return self._diffusions[config.model]
+
+
+def load_text_prompted(folder: Path, device: torch.device) -> BoxNetwork | ConceptNetwork:
+    """Load a network that is prompted with phrases, by what its folder says it is.
+
+    Args:
+        folder: A folder written by ``save_pretrained``; nothing is downloaded.
+        device: Where the network is put.
+
+    Raises:
+        WeightsError: It is incomplete, damaged, or holds another kind of network.
+    """
+    kind = str(read_json(folder / "config.json").get("model_type"))
+    if kind == "owlv2":
+        from refseg_ros.backbones.owl import OwlBoxes
+
+        return OwlBoxes.load(folder, device)
+    if kind in DINO:
+        from refseg_ros.backbones.grounding_dino import DinoBoxes
+
+        return DinoBoxes.load(folder, device, DINO[kind])
+    if kind in KINDS_OF_TEXT:
+        return load_concepts(folder, device=device)
+    raise WeightsError(
+        f"{folder} holds a {kind!r} network; proposals.detector is one of "
+        f"{', '.join(('owlv2', *DINO, *KINDS_OF_TEXT))}"
+    )
+
+
+DINO: Final = {"grounding-dino": "GroundingDino", "mm-grounding-dino": "MMGroundingDino"}
+"""By ``model_type``: the name, without ``ForObjectDetection``, of the transformers class."""
+
+
+def _points(config: ProposalConfig) -> str:
+    """How masks are prompted where the detector is left aside."""
+    return "grid" if config.prompts == "none" else config.prompts
 
 
 def _architecture(name: str) -> str:

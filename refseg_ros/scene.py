@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from refseg_ros.answer import answer
+from refseg_ros.backbones.remembered import Remembered
 from refseg_ros.language import NounPhrase, ReferringExpression, parse
 from refseg_ros.methods.crops import is_noise
 from refseg_ros.methods.likeness import are_things
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from refseg_ros.language.vocabulary import Vocabulary
     from refseg_ros.methods.scoring import Matcher
     from refseg_ros.proposals import Proposer
+    from refseg_ros.proposals.concepts import SeenConcepts
 
 Image = NDArray[np.uint8]
 
@@ -63,6 +65,9 @@ class Models(Protocol):
     def region_features(self, image: Image, proposals: Proposals) -> torch.Tensor:
         """(N, D) CLIP features of the crops of N proposals."""
 
+    def with_nouns(self, scene: Scene, nouns: Sequence[str]) -> Scene:
+        """A scene with what its text-prompted network finds of nouns."""
+
     def captioned(self, scene: Scene) -> Scene:
         """A scene that was observed without captions, with them."""
 
@@ -79,6 +84,9 @@ class Scene:
         seconds: Wall-clock seconds of each stage of observing.
         space: Where the candidates are in space, and whose left and right are meant; None
             without a depth image and a viewpoint.
+        depth: (H, W) metres, from which that was measured.
+        concepts: What a text-prompted network keeps of the image; None without one.
+        base: The scene before :meth:`asked` brought candidates; None if that is this one.
     """
 
     models: Models = field(repr=False)
@@ -87,6 +95,9 @@ class Scene:
     features: SceneFeatures = field(repr=False)
     seconds: Mapping[str, float]
     space: Space | None = None
+    depth: NDArray[np.float32] | None = field(default=None, repr=False)
+    concepts: SeenConcepts | None = field(default=None, repr=False)
+    base: Scene | None = field(default=None, repr=False)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -160,12 +171,15 @@ class Scene:
             ImageError: One of them is not as it must be.
         """
         check_inputs(self.size, depth, intrinsics, viewpoint)
+        if self.base is not None:
+            before = self.base.measured(depth, intrinsics, viewpoint)
+            return before.asked(tuple(self.proposals.asked))
         watch = Stopwatch()
         with watch.stage("depth"):
             space = measure(self.proposals, depth, intrinsics, viewpoint)
         seconds = {**self.seconds, **watch.seconds}
         seconds["total"] = self.seconds.get("total", 0.0) + watch.seconds["depth"]
-        return replace(self, space=space, seconds=seconds)
+        return replace(self, space=space, depth=depth, seconds=seconds)
 
     def select(self, text: str) -> Selection:
         """Find the one thing that a sentence means, or the several.
@@ -208,3 +222,48 @@ class Scene:
         if proposals is self.proposals:
             return self
         return replace(self, proposals=proposals, features=features)
+
+    def asked(self, nouns: Iterable[str]) -> Scene:
+        """The scene with what a text-prompted network finds of some nouns among its candidates.
+
+        Its own candidates keep their rows, and those that further nouns bring come after them.
+        Each noun is asked once; itself without such a network, or with no new noun.
+
+        Args:
+            nouns: Such as "mug".
+        """
+        known = self.proposals.asked
+        new = tuple(dict.fromkeys(noun for noun in nouns if noun not in known))
+        if self.concepts is None or not new:
+            return self
+        wanted = (*known, *new)
+        if self.base is not None:
+            return self.base.asked(wanted)
+        found = self._asked.recall(["\n".join(wanted)], lambda _: [self._with_nouns(wanted)])
+        return next(iter(found.values()))
+
+    @cached_property
+    def _asked(self) -> Remembered[Scene]:
+        return Remembered(8)
+
+    def _with_nouns(self, nouns: tuple[str, ...]) -> Scene:
+        # A copy, which remembers nothing: what is remembered must not hold who remembers it.
+        base = replace(self)
+        with torch.inference_mode(), self.models.device.precision():
+            scene = self.models.with_nouns(base, nouns)
+        if self.space is None:
+            return scene
+        sensed = (self.depth, self.space.intrinsics, self.space.viewpoint)
+        return replace(scene, space=measure(scene.proposals, *sensed))
+
+    def holding(self, selection: Selection) -> Scene:
+        """The scene whose candidates an answer about this one chose from."""
+        return self if selection.proposals is None else self.asked(selection.proposals.asked)
+
+    def begins_as(self, other: Scene) -> bool:
+        """Whether the candidates of another scene are the first ones of this."""
+        if other is self:
+            return True
+        asked, before = tuple(self.proposals.asked), tuple(other.proposals.asked)
+        same = self.concepts is not None and self.concepts is other.concepts
+        return same and asked[: len(before)] == before

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -39,6 +39,7 @@ from refseg_ros.methods.scoring import Matcher, SceneFeatures
 from refseg_ros.methods.tas import Tas
 from refseg_ros.networks import Networks, NoProposals
 from refseg_ros.proposals import Proposer
+from refseg_ros.proposals.concepts import ConceptProposer, joined
 from refseg_ros.results import Proposals
 from refseg_ros.scene import Scene
 from refseg_ros.spatial.space import check_inputs
@@ -199,7 +200,10 @@ class Segmenter:
         watch = Stopwatch()
         with self._observing, torch.inference_mode(), self.device.precision():
             with watch.stage("proposals"):
-                if proposals is None:
+                concepts = None
+                if proposals is None and isinstance(self._proposer, ConceptProposer):
+                    proposals, concepts = self._proposer.look(image)
+                elif proposals is None:
                     proposals = self._proposer.propose(image)
             with watch.stage("clip"):
                 regions, parts = self._regions(image, proposals)
@@ -219,7 +223,7 @@ class Segmenter:
                 with watch.stage("diffusion"):
                     pictured = self._pictured(self._diffusion, image, proposals, regions)
                 features = replace(features, pictured=pictured)
-        scene = Scene(self, image, proposals, features, watch.total())
+        scene = Scene(self, image, proposals, features, watch.total(), concepts=concepts)
         if depth is None and viewpoint is None:
             return scene
         return scene.measured(depth, intrinsics, viewpoint)
@@ -327,6 +331,35 @@ class Segmenter:
             seconds[name] = seconds.get(name, 0.0) + taken
         features = replace(features, pictured=before.pictured, names=before.names)
         return replace(scene, features=features, seconds=seconds)
+
+    def with_nouns(self, scene: Scene, nouns: Sequence[str]) -> Scene:
+        """A scene with what its text-prompted network finds of nouns; see :meth:`Scene.asked`."""
+        assert scene.concepts is not None
+        proposals, before = scene.proposals, scene.features
+
+        def describe(found: Proposals) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
+            """The looks of those that are no candidates yet, in the rows of all."""
+            _, new = joined(scene.proposals, found)
+            regions, parts = self._regions(scene.image, found.keep(new))
+            rows = torch.from_numpy(new)
+
+            def spread(looks: torch.Tensor) -> torch.Tensor:
+                return looks.new_zeros(len(found), *looks.shape[1:]).index_copy(0, rows, looks)
+
+            return spread(regions), {name: spread(part) for name, part in parts.items()}
+
+        regions, parts = before.regions, dict(before.parts)
+        captions = list(before.captions)
+        for found, (looks, shares) in scene.concepts.ask(nouns, describe):
+            proposals, added = joined(proposals, found)
+            regions = torch.cat([regions, looks[added]])
+            parts = {name: torch.cat([part, shares[name][added]]) for name, part in parts.items()}
+            captions += [found.names[row] for row in added]
+        features = self._features(
+            regions, before.caption, tuple(captions), before.captioned, parts, before.dense
+        )
+        features = replace(features, names=Names.of(proposals, self.clip))
+        return replace(scene, proposals=proposals, features=features, base=scene)
 
     def image_caption(self, image: Image) -> str:
         """Caption of a whole image; empty without a captioner.

@@ -13,17 +13,23 @@ from numpy.typing import NDArray
 
 from refseg_ros.backbones.letterbox import Frame
 from refseg_ros.backbones.sam_family import (
-    KINDS,
+    HALF,
     FamilyNetwork,
     Normalisation,
     load_model,
     read_colours,
-    read_settings,
+    read_json,
 )
 from refseg_ros.errors import ConfigError, WeightsError
 from refseg_ros.results import Proposals
 
-_KIND = "sam3_video"  # what was published: the detector and the tracker in one folder
+KINDS_OF_TEXT: Mapping[str, tuple[str, str]] = {
+    "sam3_video": ("Sam3", "detector_config"),  # as published: detector and tracker in one folder
+    "sam3": ("Sam3", ""),
+    "sam3_lite_text": ("Sam3LiteText", ""),
+}
+"""By ``model_type``: the name, without ``Model``, of the transformers class that takes phrases,
+and the part of the configuration that it takes."""
 
 
 class Sam3Concepts:
@@ -55,29 +61,23 @@ class Sam3Concepts:
         for phrase in phrases:
             self._read(phrase)
 
+    def see(self, image: NDArray[np.uint8]) -> tuple[Any, Frame]:
+        """What its vision encoder makes of an image, and where that lies in the input."""
+        frame = Frame((image.shape[0], image.shape[1]), self._side, padded=False)
+        pixels = frame.pixels(image).to(self._model.device)
+        return self._model.get_vision_features(frame.pad(self._colours(pixels))), frame
+
     def concept_masks(
-        self, image: NDArray[np.uint8], phrases: Sequence[str], thresh: float
+        self, seen: tuple[Any, Frame], phrases: Sequence[str], thresh: float
     ) -> tuple[Proposals, ...]:
-        """Instances of what phrases name.
-
-        Args:
-            image: (H, W, 3) uint8 RGB of any size.
-            phrases: Such as "mug" or "red book".
-            thresh: Instances of a higher score than this are told.
-
-        Returns:
-            For each phrase its instances, ``quality`` being their scores in [0, 1]; none is
-            fine.
+        """Instances of what phrases name; see :class:`ConceptNetwork`.
 
         Raises:
             ConfigError: A phrase is too long.
         """
-        frame = Frame((image.shape[0], image.shape[1]), self._side, padded=False)
-        pixels = frame.pixels(image).to(self._model.device)
-        seen = self._model.get_vision_features(frame.pad(self._colours(pixels)))
-        return tuple(self._instances(seen, phrase, frame, thresh) for phrase in phrases)
+        return tuple(self._instances(*seen, phrase, thresh) for phrase in phrases)
 
-    def _instances(self, seen: Any, phrase: str, frame: Frame, thresh: float) -> Proposals:
+    def _instances(self, seen: Any, frame: Frame, phrase: str, thresh: float) -> Proposals:
         answer = self._model(vision_embeds=seen, **self._read(phrase))
         # Whether the image shows it at all, and whether each query is one of it.
         present = answer.presence_logits.float().sigmoid()
@@ -86,7 +86,8 @@ class Sam3Concepts:
         shares = frame.enlarged(answer.pred_masks[0, kept].float().sigmoid())
         masks = (shares > 0.5).cpu().numpy()
         drawn = masks.any((1, 2))
-        return Proposals(masks[drawn], scores[kept].cpu().numpy()[drawn])
+        told = scores[kept].cpu().numpy()[drawn]
+        return Proposals(masks[drawn], told, asked={phrase: float(present.max())})
 
     def _read(self, phrase: str) -> Mapping[str, torch.Tensor]:
         """Tokens, filled up as in training: arguments of the network by name."""
@@ -103,32 +104,62 @@ class Sam3Concepts:
         return {name: words[name].to(device) for name in ("input_ids", "attention_mask")}
 
 
-def load_concepts(folder: Path, points: FamilyNetwork) -> Sam3Concepts:
-    """Load the detector beside the tracker of the same folder; nothing is downloaded.
+def load_concepts(
+    folder: Path, points: FamilyNetwork | None = None, device: torch.device | None = None
+) -> Sam3Concepts:
+    """Load a detector of the SAM 3 family; nothing is downloaded.
 
     Args:
-        folder: A whole SAM 3, as it was published.
-        points: Its tracker, loaded; both see the image through one backbone.
+        folder: A whole SAM 3, as it was published, or its image model alone.
+        points: The tracker of the same folder, loaded: both see the image through one backbone,
+            and once.
+        device: Where the network is put; that of ``points`` by default.
 
     Raises:
         ConfigError: The folder holds a network that takes no phrases.
-        WeightsError: It is incomplete or damaged.
+        WeightsError: It is incomplete or damaged, or the installed transformers has no such class.
     """
-    settings = read_settings(folder)
-    if settings["model_type"] != _KIND:
+    settings = read_json(folder / "config.json")
+    kind = str(settings.get("model_type"))
+    if kind not in KINDS_OF_TEXT:
         raise ConfigError(
-            f"proposals.phrases: {folder} holds a {settings['model_type']!r} network, which takes "
-            f"no phrases; use a folder of model_type {_KIND}, or no phrases"
+            f"proposals.phrases: {folder} holds a {kind!r} network, which takes no phrases; use a "
+            f"folder of model_type {' or '.join(KINDS_OF_TEXT)}, or no phrases"
         )
-    parts = settings.get("detector_config")
+    name, part = KINDS_OF_TEXT[kind]
+    parts = settings.get(part) if part else settings
     if not isinstance(parts, dict):
-        raise WeightsError(f"{folder / 'config.json'} has no detector_config; get it again")
-    model = load_model(folder, "Sam3", parts)
-    # The published file has the backbone's weights once, for both.
-    model.vision_encoder.backbone = points.model.vision_encoder.backbone
-    colours = read_colours(folder, KINDS[_KIND].colours)
+        raise WeightsError(f"{folder / 'config.json'} has no {part}; get it again")
+    model = load_model(folder, name, parts)
+    if points is not None:
+        # The published file has the backbone's weights once, for both.
+        shared = _OneLook.of(points.model.vision_encoder.backbone)
+        model.vision_encoder.backbone = points.model.vision_encoder.backbone = shared
+        device = points.model.device
+    colours = read_colours(folder, HALF)
     tokenizer = _tokenizer(folder, model.config.text_config.vocab_size)
-    return Sam3Concepts(model.to(points.model.device), tokenizer, colours)
+    return Sam3Concepts(model.to(device or "cpu"), tokenizer, colours)
+
+
+class _OneLook(torch.nn.Module):
+    """A backbone that is asked by two: the second gets what was made of the same pixels."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self._last: tuple[torch.Tensor, Any] | None = None
+
+    @classmethod
+    def of(cls, network: torch.nn.Module) -> _OneLook:
+        return network if isinstance(network, cls) else cls(network)
+
+    def forward(self, pixels: torch.Tensor, **options: Any) -> Any:
+        if (last := self._last) is not None:
+            self._last = None
+            if torch.equal(last[0], pixels):
+                return last[1]
+        self._last = (pixels, self.network(pixels, **options))
+        return self._last[1]
 
 
 def _tokenizer(folder: Path, rows: int) -> Any:

@@ -141,6 +141,12 @@ class FamilyNetwork:
         good = quality > least
         return logits[good], quality[good]
 
+    def decode_boxes(self, encoded: Encoded, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """Answer boxes, each by itself; see :class:`refseg_ros.proposals.network.BoxPrompted`."""
+        given = boxes[None].to(self.model.device)
+        answer = self.model(input_boxes=given, multimask_output=False, **encoded.embeddings)
+        return answer.pred_masks[0, :, 0].float(), answer.iou_scores[0, :, 0].float()
+
 
 def load_family(folder: Path, device: torch.device) -> FamilyNetwork:
     """Load what ``save_pretrained`` wrote; nothing is downloaded.
@@ -168,7 +174,7 @@ def read_settings(folder: Path) -> Mapping[str, Any]:
     Raises:
         WeightsError: There is none, it is damaged, or of a network that finds no masks.
     """
-    settings = _read_json(folder / "config.json")
+    settings = read_json(folder / "config.json")
     kind = str(settings.get("model_type"))
     if kind not in KINDS:
         raise WeightsError(
@@ -197,6 +203,11 @@ def load_model(folder: Path, name: str, settings: Mapping[str, Any]) -> Any:
     torchvision_compat.ensure()
     import transformers
 
+    if not hasattr(transformers, f"{name}Model"):
+        raise WeightsError(
+            f"{folder} holds a {name} network, which transformers {transformers.__version__} does "
+            "not have; install a newer one"
+        )
     transformers.utils.logging.disable_progress_bar()
     try:
         model, report = getattr(transformers, f"{name}Model").from_pretrained(
@@ -234,7 +245,7 @@ def read_colours(folder: Path, usual: Normalisation) -> Normalisation:
         path = folder / name
         if not path.exists():
             continue
-        settings = _read_json(path)
+        settings = read_json(path)
         settings = settings.get("image_processor", settings)
         if "image_mean" not in settings:
             continue
@@ -251,7 +262,12 @@ def read_colours(folder: Path, usual: Normalisation) -> Normalisation:
     return usual
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """A file that holds one table.
+
+    Raises:
+        WeightsError: It is missing or damaged.
+    """
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

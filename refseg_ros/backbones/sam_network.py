@@ -80,3 +80,19 @@ class SamNetwork:
             parts.append((logits, quality[which, chosen]))
         masks, qualities = zip(*parts, strict=True)
         return torch.cat(masks), torch.cat(qualities)
+
+    def decode_boxes(self, encoded: Encoded, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """Answer boxes, each by itself; see :class:`refseg_ros.proposals.network.BoxPrompted`."""
+        sam, embedding = self._sam, encoded.embeddings
+        prompts, _ = sam.prompt_encoder(points=None, boxes=boxes.to(sam.device), masks=None)
+        codes = sam.prompt_encoder.get_dense_pe()
+        size = (embedding.shape[2], embedding.shape[3])
+        parts = []
+        for some in prompts.split(at_once(embedding)):
+            answers, cells = answer_points(sam, embedding, codes, some)
+            rows = torch.arange(len(some), device=some.device)
+            # The first mask is for clear prompts.
+            logits = draw(sam, answers, cells, size, rows, torch.zeros_like(rows))
+            parts.append((logits, predicted(sam, answers)[:, 0]))
+        masks, qualities = zip(*parts, strict=True)
+        return torch.cat(masks), torch.cat(qualities)

@@ -50,8 +50,10 @@ class ProposalConfig:
     )
     detector: str = option(
         "",
-        "OWLv2 folder: finds boxes for the phrases and names the checkpoint's masks by them; a "
-        "box that fits no mask becomes a mask of its own",
+        "folder of a text-prompted network (OWLv2, Grounding DINO, MM Grounding DINO, SAM 3). "
+        "Without phrases it is asked for the nouns of each sentence, each once a picture, and "
+        "the checkpoint draws masks in its boxes; with phrases (OWLv2, Grounding DINO) it is "
+        "asked for those, and its boxes name the checkpoint's masks",
     )
     phrases: tuple[str, ...] = option(
         (),
@@ -59,11 +61,18 @@ class ProposalConfig:
         "sees none or has no phrases; with a detector, the phrases that it searches for",
     )
     phrase_thresh: float = option(
-        0.5, "phrases: keep instances that score above this", low=0, high=1
+        0.5, "phrases, nouns: keep instances that score above this", low=0, high=1
+    )
+    absent_thresh: float = option(
+        0.05,
+        "nouns: NOT_FOUND if the detector is less sure than this that the picture shows one; "
+        "between this and phrase_thresh an answer is doubtful",
+        low=0,
+        high=1,
     )
     phrase_overlap: float = option(
         0.3,
-        "phrases: if two instances of one phrase share more than this part of the smaller, drop "
+        "phrases, nouns: if two instances of one share more than this part of the smaller, drop "
         "the worse",
         low=0,
         high=1,
@@ -78,8 +87,9 @@ class ProposalConfig:
         "grid",
         "grid: points_per_side x points_per_side points, like segment-anything's automatic "
         "generator; seeds: points where the network's seed head sees things (bundled networks "
-        "only)",
-        choices=("grid", "seeds"),
+        "only); none: no points, so that there is only what a detector finds of the nouns of a "
+        "sentence",
+        choices=("grid", "seeds", "none"),
     )
     generator: str = option(
         "published",
@@ -153,14 +163,20 @@ class ProposalConfig:
             )
         if not all(phrase.strip() for phrase in self.phrases):
             raise ConfigError(f"proposals.phrases: one of {self.phrases} names nothing")
-        if self.detector and not self.phrases:
+        if self.prompts == "none" and (self.phrases or not self.detector):
             raise ConfigError(
-                f"proposals.detector: {self.detector} finds nothing without phrases; name some"
+                "proposals.prompts: 'none' is for a detector that is asked for the nouns of each "
+                "sentence; name a detector, and no phrases"
             )
         if self.phrases and self.prompts != "grid" and not self.detector:
             raise ConfigError(
                 f"proposals.phrases: prompts {self.prompts!r} take no phrases; use 'grid'"
             )
+
+    @property
+    def asks_nouns(self) -> bool:
+        """Whether a detector is asked for the nouns of each sentence."""
+        return bool(self.detector) and not self.phrases
 
 
 @dataclass(frozen=True)
@@ -407,6 +423,11 @@ class SegmenterConfig:
                 "clip.model: without a CLIP the names of given proposals decide alone; "
                 "score.positive, score.negative and coherence.weight must be 0, score.matcher "
                 "tas and score.regions crop"
+            )
+        if self.proposals.asks_nouns and (score.matcher != "tas" or self.coherence.weight):
+            raise ConfigError(
+                "proposals.detector: without phrases it is asked for the nouns of each sentence, "
+                "for which score.matcher must be tas and coherence.weight 0"
             )
 
     @property

@@ -176,7 +176,9 @@ def namesakes(
     if not config.namesakes or ordered or several:
         return ()
     own = {*placed.chosen, *placed.copies}
-    named = has_look(target) and any(NAMED in item.terms for item in candidates)
+    # Beside looks without a threshold a name alone does not tell that another one fits too.
+    named = has_look(target) and config.calibrated
+    named = named and any(NAMED in item.terms for item in candidates)
     truth = placed.weighing.truth
     least = AS_TRUE * max((truth[index] for index in placed.chosen), default=1.0) if truth else 0.0
     copies = placed.weighing.copies

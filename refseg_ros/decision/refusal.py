@@ -14,6 +14,10 @@ NOTHING_SEEN: Final[Refusal] = (
     Status.NOT_FOUND,
     "nothing in the image stands out as an object",
 )
+ONLY_NAMED: Final[Refusal] = (
+    Status.NOT_FOUND,
+    "this preset finds only what is named: name a thing",
+)
 
 
 def refusal(reading: Reading, *, told: bool = False) -> Refusal | None:

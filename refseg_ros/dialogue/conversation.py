@@ -17,6 +17,7 @@ from refseg_ros.dialogue.finding import found_again
 from refseg_ros.dialogue.follow_up import FollowUp, Turn, again, lost_answer
 from refseg_ros.language import parse
 from refseg_ros.language.replies import ReplyKind, read_reply
+from refseg_ros.language.vocabulary import nouns_of
 from refseg_ros.results import Selection, Status
 
 if TYPE_CHECKING:
@@ -56,9 +57,14 @@ class Conversation:
         # Candidates that each sentence makes anew are none to come back to.
         before = None if scene.is_redrawn else self._before
         said = parse(text)
-        turn = None if before is None else FollowUp(before, scene, said).turn()
+        nouns = () if read_reply(text) else nouns_of(said)
+        turn = None
+        if before is not None:
+            # What was found of the nouns before is to be found here.
+            shown = scene.asked((*before.scene.proposals.asked, *nouns))
+            turn = FollowUp(before, shown, said).turn()
         if turn is None:
-            turn = Turn(text, scene, said, scene.resolve(said))
+            turn = Turn(text, scene.asked(nouns), said, scene.resolve(said))
         else:
             turn = replace(turn, selection=_timed(turn.selection, started))
         self._last = turn
@@ -84,6 +90,7 @@ class Conversation:
         last, started = self._last, time.perf_counter()
         if last is None:
             return None
+        scene = scene.asked(last.scene.proposals.asked)
         if not last.leans:
             turn = replace(last, scene=scene, selection=scene.select(last.text))
         elif not last.selection.status.has_target:
@@ -116,6 +123,7 @@ class Conversation:
         last = self._last
         if last is None or last.tied or len(last.selection.indices) != 1 or not mask.any():
             return
+        scene = scene.asked(last.scene.proposals.asked)
         found = found_again(last.scene, last.selection.indices, scene, mask[None])
         if found is None or scene is last.scene:
             return

@@ -47,7 +47,7 @@ def found_again(
     Returns:
         One candidate of ``after`` for each, all different; None unless all are found.
     """
-    if after is before:
+    if after.begins_as(before):
         return tuple(indices)
     if not len(after.proposals):
         return None

@@ -8,7 +8,7 @@ same noun, a synonym, a compound of it, or a more general noun.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -150,6 +150,28 @@ def known_nouns(expression: ReferringExpression, names: Sequence[Naming]) -> fro
         phrase.head
         for phrase in phrases
         if any(kinship(name, Naming.of_phrase(phrase)) > STRANGE for name in names)
+    )
+
+
+def noun_of(phrase: NounPhrase) -> str:
+    """The noun that a phrase would be asked for by; "" if it names no kind of thing."""
+    pair = _pair(phrase)
+    return pair if phrase.head and (pair in GROUP_OF or pair in _PARENTS) else phrase.head
+
+
+def doubtful_nouns(
+    expression: ReferringExpression, asked: Mapping[str, float], least: float
+) -> frozenset[str]:
+    """Heads of a sentence that a detector was not asked for, or is not sure to be absent.
+
+    Args:
+        expression: What was said.
+        asked: Nouns that it was asked for, and how surely the image shows each.
+        least: How sure it is from which one may be there.
+    """
+    phrases = (alone for item in _within(expression.target) for alone in item.alternatives)
+    return frozenset(
+        item.head for item in phrases if item.head and asked.get(noun_of(item), 1.0) >= least
     )
 
 

@@ -15,9 +15,10 @@ from typing import Final
 from refseg_ros.language import lexicon
 from refseg_ros.language.caption_names import Naming
 from refseg_ros.language.expression import NounPhrase, ReferringExpression
-from refseg_ros.language.kinship import KIND_OF, kinship
+from refseg_ros.language.kinship import KIND_OF, kinship, noun_of
 from refseg_ros.language.nouns import unique
 from refseg_ros.language.tokens import lemma
+from refseg_ros.language.usable import looks_of
 from refseg_ros.language.uses import USES
 
 _NO_LOOK: Final = (
@@ -151,3 +152,24 @@ def with_uses(phrase: NounPhrase) -> NounPhrase:
         replace(item, landmarks=tuple(map(with_uses, item.landmarks))) for item in phrase.relations
     )
     return replace(phrase, relations=relations, names=USES.get(phrase.use, ()))
+
+
+MOST_NOUNS: Final = 8
+"""Nouns of a sentence that a detector is asked for."""
+
+
+def nouns_of(expression: ReferringExpression) -> tuple[str, ...]:
+    """What a text-prompted detector is asked for a sentence: the nouns of target and landmarks.
+
+    Args:
+        expression: What was said.
+
+    Returns:
+        Nouns in the singular, each once, :data:`MOST_NOUNS` at most; of a compound that is a kind
+        of its own both words, "hot dog".
+    """
+    target = with_uses(expression.target)
+    phrases = (target, *(item for item, _ in looks_of(target)))
+    nouns = (noun_of(item) for phrase in phrases for item in phrase.alternatives)
+    nobody = lexicon.NOT_SAID | lexicon.PRONOUNS
+    return unique(noun for noun in nouns if noun and noun not in nobody)[:MOST_NOUNS]

@@ -1,21 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Proposals by name: instances of a robot's own vocabulary, or whatever is there without any."""
+"""Proposals by name: of phrases that are fixed, or of the nouns of each sentence.
+
+What a text-prompted network makes of an image is kept on its scene as :class:`SeenConcepts`, which
+is asked for each noun once.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from refseg_ros.backbones.batches import Batches
 from refseg_ros.backbones.device import Device
+from refseg_ros.backbones.letterbox import Encoded
+from refseg_ros.backbones.remembered import Remembered
 from refseg_ros.config import ProposalConfig
+from refseg_ros.errors import ConfigError
 from refseg_ros.proposals import Proposer
-from refseg_ros.proposals.network import BoxNetwork, ConceptNetwork
+from refseg_ros.proposals.grid import GridProposer
+from refseg_ros.proposals.network import BoxNetwork, BoxPrompted, ConceptNetwork
 from refseg_ros.proposals.prune import intersections
 from refseg_ros.proposals.scaling import finished, shrink
 from refseg_ros.results import FloatArray, Proposals
@@ -65,7 +74,9 @@ class PhraseProposer:
         config = self._config
         small = shrink(image, config.max_side)
         with torch.inference_mode(), self._device.precision():
-            answers = self._concepts.concept_masks(small, config.phrases, config.phrase_thresh)
+            answers = self._concepts.concept_masks(
+                self._concepts.see(small), config.phrases, config.phrase_thresh
+            )
         named = [apart(answer, config.phrase_overlap) for answer in answers]
         found = finished(
             np.concatenate([answer.masks for answer in named]),
@@ -116,8 +127,226 @@ class NamingProposer:
         """
         config = self._config
         with torch.inference_mode(), self._device.precision():
-            found = self._boxes.concept_boxes(image, config.phrases, config.phrase_thresh)
+            seen = self._boxes.see(image)
+            found = self._boxes.concept_boxes(seen, config.phrases, config.phrase_thresh)
         return with_names(self._masks.propose(image), config.phrases, found)
+
+
+class BoxedConcepts:
+    """A detector's boxes, drawn as masks by a network that answers boxes."""
+
+    def __init__(
+        self,
+        boxes: BoxNetwork,
+        masks: BoxPrompted | None,
+        config: ProposalConfig,
+        device: Device,
+    ) -> None:
+        """Wrap loaded networks.
+
+        Args:
+            boxes: Finds boxes of phrases.
+            masks: Draws them; None leaves each box as a mask of its own.
+            config: Batches, and the score below which nothing of a phrase is there.
+            device: Where the networks are.
+        """
+        self._boxes, self._masks = boxes, masks
+        self._device_type = device.torch_device.type
+        self._least = config.absent_thresh
+        self._batches = Batches(config.points_per_batch, "boxes")
+
+    def check_phrases(self, phrases: Sequence[str]) -> None:
+        """See :class:`ConceptNetwork`."""
+        self._boxes.check_phrases(phrases)
+
+    def see(self, image: NDArray[np.uint8], encoded: Encoded | None = None) -> Any:
+        """Look at an image, for which the mask network's look may be there already."""
+        if self._masks is not None and encoded is None:
+            encoded = self._masks.encode(image)
+        return self._boxes.see(image), encoded, (image.shape[0], image.shape[1])
+
+    def concept_masks(
+        self, seen: Any, phrases: Sequence[str], thresh: float
+    ) -> tuple[Proposals, ...]:
+        """Instances of what phrases name; see :class:`ConceptNetwork`."""
+        kept, encoded, size = seen
+        found = self._boxes.concept_boxes(kept, phrases, min(self._least, thresh))
+        return tuple(
+            replace(
+                self._drawn(boxes[scores > thresh], scores[scores > thresh], encoded, size),
+                asked={phrase: float(scores.max(initial=0.0))},
+            )
+            for phrase, (boxes, scores) in zip(phrases, found, strict=True)
+        )
+
+    def _drawn(
+        self, boxes: FloatArray, scores: FloatArray, encoded: Encoded | None, size: tuple[int, int]
+    ) -> Proposals:
+        boxes = np.clip(boxes, 0, (size[1], size[0]) * 2)
+        ends = np.round(boxes)
+        kept = ((ends[:, 2:] - ends[:, :2]) > 0).all(1)
+        boxes, scores = boxes[kept], scores[kept]
+        if not len(boxes):
+            return Proposals.empty(*size)
+        if encoded is None or self._masks is None:
+            return replace(Proposals.from_boxes(boxes, size), quality=scores)
+        network, frame = self._masks, encoded.frame
+        with torch.inference_mode(), torch.autocast(self._device_type, enabled=False):
+            given = frame.points(torch.from_numpy(boxes).reshape(-1, 2)).reshape(-1, 4)
+            parts = self._batches.run(
+                given, lambda some: frame.enlarged(network.decode_boxes(encoded, some)[0]) > 0
+            )
+        masks = torch.cat(parts).cpu().numpy()
+        drawn = masks.any((1, 2))
+        return Proposals(masks[drawn], scores[drawn])
+
+
+class ConceptProposer:
+    """Masks of points or none, and beside them what the nouns of sentences find."""
+
+    def __init__(
+        self,
+        concepts: ConceptNetwork,
+        masks: Proposer,
+        config: ProposalConfig,
+        device: Device,
+    ) -> None:
+        """Wrap loaded networks.
+
+        Args:
+            concepts: Finds instances of nouns.
+            masks: Finds masks, knowing nothing of language; a grid of points shares its look at
+                the image with boxes.
+            config: Thresholds.
+            device: In which precision the networks run.
+        """
+        self._concepts, self._masks, self._config, self._device = concepts, masks, config, device
+
+    def propose(self, image: NDArray[np.uint8]) -> Proposals:
+        """Candidate masks without any noun."""
+        return self._masks.propose(image)
+
+    def look(self, image: NDArray[np.uint8]) -> tuple[Proposals, SeenConcepts]:
+        """Candidate masks without any noun, and what is kept for nouns.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+        """
+        small, network = shrink(image, self._config.max_side), self._concepts
+        with torch.inference_mode():
+            if isinstance(self._masks, GridProposer) and isinstance(network, BoxedConcepts):
+                found, encoded = self._masks.look(image)
+                with self._device.precision():
+                    kept = network.see(small, encoded)
+            else:
+                found = self._masks.propose(image)
+                with self._device.precision():
+                    kept = network.see(small)
+        size = (image.shape[0], image.shape[1])
+        return found, SeenConcepts(network, kept, size, self._config, self._device)
+
+
+Made = TypeVar("Made")
+
+
+class SeenConcepts:
+    """What a text-prompted network keeps of an image; threads may share it."""
+
+    def __init__(
+        self,
+        network: ConceptNetwork,
+        kept: Any,
+        size: tuple[int, int],
+        config: ProposalConfig,
+        device: Device,
+    ) -> None:
+        """Keep it.
+
+        Args:
+            network: What is asked.
+            kept: What :meth:`ConceptNetwork.see` made of the image.
+            size: Height and width of the image in pixels.
+            config: Thresholds.
+            device: In which precision the network runs.
+        """
+        self._network, self._kept, self._size = network, kept, size
+        self.config, self._device = config, device
+        self._found: Remembered[tuple[Proposals, Any]] = Remembered(NOUNS)
+
+    def ask(
+        self, nouns: Sequence[str], describe: Callable[[Proposals], Made]
+    ) -> tuple[tuple[Proposals, Made], ...]:
+        """What each noun finds, and what was made of it: both once, for the last nouns.
+
+        Args:
+            nouns: Such as "mug"; one that the network cannot read finds nothing.
+            describe: Looks at instances of one noun.
+
+        Returns:
+            For each noun its instances, named so, with how surely they are that.
+        """
+
+        def look_up(new: Sequence[str]) -> list[tuple[Proposals, Made]]:
+            found = [self._instances(noun) for noun in new]
+            return [(item, describe(item)) for item in found]
+
+        known = self._found.recall(nouns, look_up)
+        return tuple(known[noun] for noun in dict.fromkeys(nouns))
+
+    def _instances(self, noun: str) -> Proposals:
+        config = self.config
+        try:
+            self._network.check_phrases([noun])
+        except ConfigError:
+            # Whether one is there it does not say.
+            return replace(Proposals.empty(*self._size), asked={noun: 1.0})
+        with torch.inference_mode(), self._device.precision():
+            (answer,) = self._network.concept_masks(self._kept, [noun], config.phrase_thresh)
+        best = apart(answer, config.phrase_overlap)
+        names = [noun] * len(best)
+        found = finished(best.masks, best.quality, self._size, config, names)
+        return replace(found, asked=answer.asked)
+
+
+NOUNS: Final = 64
+"""Nouns whose instances are kept of an image."""
+SAME_MASK: Final = 0.7
+"""Mask IoU from which an instance of a noun is a candidate that is there already."""
+
+
+def joined(base: Proposals, found: Proposals) -> tuple[Proposals, NDArray[np.int64]]:
+    """Candidates with the instances of a noun among them.
+
+    Args:
+        base: N candidates, which keep their rows.
+        found: Instances, named.
+
+    Returns:
+        The candidates, those that an instance is a copy of by its name where that is the surest,
+        then the other instances; and which of ``found`` those are.
+    """
+    names, scores = list(base.names or ("",) * len(base)), base.scores.copy()
+    added = []
+    for row, (box, mask) in enumerate(zip(found.boxes, found.masks, strict=True)):
+        near = np.flatnonzero(_ious(box, base.boxes) > SAME_MASK / 2)
+        shared = [float((mask & other).sum() / (mask | other).sum()) for other in base.masks[near]]
+        if not shared or max(shared) < SAME_MASK:
+            added.append(row)
+            continue
+        same = int(near[int(np.argmax(shared))])
+        if not names[same] or found.scores[row] > scores[same]:
+            names[same], scores[same] = found.names[row], found.scores[row]
+    new = found.keep(added)
+    asked = {**base.asked, **found.asked}
+    return Proposals(
+        np.concatenate([base.masks, new.masks]),
+        np.concatenate([base.quality, new.quality]),
+        np.concatenate([base.boxes, new.boxes]),
+        (*names, *(new.names or ("",) * len(new))),
+        np.concatenate([scores, new.scores]),
+        base.strangeness,
+        asked,
+    ), np.array(added, np.int64)
 
 
 def with_names(

@@ -15,7 +15,7 @@ from refseg_ros.proposals import Proposer
 from refseg_ros.proposals.concepts import PhraseProposer
 from refseg_ros.proposals.familiarity import Familiarity
 from refseg_ros.proposals.grid import GridProposer
-from refseg_ros.proposals.network import ConceptNetwork
+from refseg_ros.proposals.network import BoxPrompted, ConceptNetwork
 from refseg_ros.proposals.sam import SamProposer
 from refseg_ros.proposals.seeds import SeedProposer
 
@@ -64,3 +64,8 @@ def make_proposer(
         return GridProposer(SamNetwork(network), config, device, as_published=True)
     # Published procedures are run by published code.
     return SamProposer(network, config, device)
+
+
+def box_prompted(network: Sam | FamilyNetwork) -> BoxPrompted:
+    """A loaded network for masks as one that answers boxes."""
+    return network if isinstance(network, FamilyNetwork) else SamNetwork(network)

@@ -79,6 +79,10 @@ class GridProposer:
             Pruned proposals at the image's resolution, the best first unless pruning ordered
             them otherwise; none is fine.
         """
+        return self.look(image)[0]
+
+    def look(self, image: NDArray[np.uint8]) -> tuple[Proposals, Encoded]:
+        """As :meth:`propose`, and what the network made of the image, for further prompts."""
         small = shrink(image, self._config.max_side)
         with torch.inference_mode():
             with self._device.precision():
@@ -96,7 +100,8 @@ class GridProposer:
         masks, quality = mended(
             masks[seen], quality[seen], self._config.fill_area, self._config.box_nms_thresh
         )
-        return finished(masks, quality, (image.shape[0], image.shape[1]), self._config)
+        size = (image.shape[0], image.shape[1])
+        return finished(masks, quality, size, self._config), encoded
 
     def _answers(self, encoded: Encoded) -> _Found:
         """The good masks of all points."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,22 @@ class ProposalNetwork(Protocol):
         """
 
 
-class ConceptNetwork(Protocol):
+class BoxPrompted(ProposalNetwork, Protocol):
+    """One that answers boxes too."""
+
+    def decode_boxes(self, encoded: Encoded, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """Answer boxes, each by itself.
+
+        Args:
+            encoded: The image.
+            boxes: (N, 4) float32 x0, y0, x1, y1 in pixels of the network's input.
+
+        Returns:
+            (N, h, w) float32 logits over the whole input, and (N,) float32 predicted IoUs.
+        """
+
+
+class PhraseNetwork(Protocol):
     """A network that is prompted with noun phrases."""
 
     def check_phrases(self, phrases: Sequence[str]) -> None:
@@ -54,39 +69,39 @@ class ConceptNetwork(Protocol):
             ConfigError: One is too long.
         """
 
+    def see(self, image: NDArray[np.uint8]) -> Any:
+        """Look at an (H, W, 3) uint8 RGB image of any size, once for all phrases."""
+
+
+class ConceptNetwork(PhraseNetwork, Protocol):
+    """One that draws masks of what phrases name."""
+
     def concept_masks(
-        self, image: NDArray[np.uint8], phrases: Sequence[str], thresh: float
+        self, seen: Any, phrases: Sequence[str], thresh: float
     ) -> tuple[Proposals, ...]:
         """Instances of what phrases name.
 
         Args:
-            image: (H, W, 3) uint8 RGB of any size.
+            seen: What :meth:`see` made of an image.
             phrases: Such as "mug" or "red book".
             thresh: Instances of a higher score than this are told.
 
         Returns:
-            For each phrase its instances, ``quality`` being their scores in [0, 1]; none is
-            fine.
+            For each phrase its instances, ``quality`` being their scores in [0, 1], and
+            ``asked`` how surely the image shows it; none is fine.
         """
 
 
-class BoxNetwork(Protocol):
-    """A network that finds boxes of noun phrases and draws no masks."""
-
-    def check_phrases(self, phrases: Sequence[str]) -> None:
-        """Refuse phrases that cannot be read to the end.
-
-        Raises:
-            ConfigError: One is too long.
-        """
+class BoxNetwork(PhraseNetwork, Protocol):
+    """One that finds boxes and draws no masks."""
 
     def concept_boxes(
-        self, image: NDArray[np.uint8], phrases: Sequence[str], thresh: float
+        self, seen: Any, phrases: Sequence[str], thresh: float
     ) -> tuple[tuple[FloatArray, FloatArray], ...]:
-        """Boxes of what phrases name, the image seen once for all of them.
+        """Boxes of what phrases name.
 
         Args:
-            image: (H, W, 3) uint8 RGB of any size.
+            seen: What :meth:`see` made of an image.
             phrases: Such as "mug" or "red book".
             thresh: Boxes of a higher score than this are told.
 

@@ -7,7 +7,7 @@ Coordinates are pixels of the input image; boxes are half-open ``(x0, y0, x1, y1
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -84,6 +84,7 @@ class Proposals:
         scores: (N,) float32 in [0, 1], how sure the source is of each name; ones if not given.
         strangeness: How far the picture lies from those that the source learnt from; above 1 it
             is unlike them, 0 if that is not known.
+        asked: Nouns that the source was asked for, and how surely the image shows each, in [0, 1].
 
     Raises:
         ValueError: A shape or dtype does not agree, a mask is empty, or a score is out of range.
@@ -95,6 +96,7 @@ class Proposals:
     names: tuple[str, ...] = ()
     scores: FloatArray = field(default_factory=lambda: np.zeros(0, np.float32))
     strangeness: float = 0.0
+    asked: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count = len(self.masks)
@@ -152,6 +154,7 @@ class Proposals:
             names,
             self.scores[chosen],
             self.strangeness,
+            self.asked,
         )
 
     @classmethod

@@ -11,9 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from refseg_ros.backbones.clip import NoClip
 from refseg_ros.backbones.device import Device
 from refseg_ros.config import SegmenterConfig
+from refseg_ros.errors import ConfigError
 from refseg_ros.language.tas.tools import LanguageTools
+from refseg_ros.proposals import Proposer
+from refseg_ros.proposals.concepts import ConceptProposer
 from refseg_ros.results import Proposals
 from refseg_ros.segmenter import Segmenter
 
@@ -114,3 +118,51 @@ def segmenter(
     config = replace(config, decision=decision)
     device = Device.from_name("cpu")
     return Segmenter(config, device, blocks, Clip(), Captioner(noun), language)  # type: ignore[arg-type]
+
+
+class Words:
+    """A text-prompted network that knows instances by noun, and remembers what it was asked.
+
+    Attributes:
+        seen: Images that it looked at.
+        asked: Nouns in order.
+    """
+
+    def __init__(self, found: dict[str, Sequence[tuple[Box, float]]]) -> None:
+        """Know instances of nouns, each a box and a score."""
+        self._found = found
+        self.seen, self.asked = 0, list[str]()
+
+    def check_phrases(self, phrases: Sequence[str]) -> None:
+        for phrase in phrases:
+            if len(phrase) > 20:
+                raise ConfigError(f"{phrase} is too long")
+
+    def see(self, image: NDArray[np.uint8]) -> tuple[int, int]:
+        self.seen += 1
+        return image.shape[0], image.shape[1]
+
+    def concept_masks(
+        self, seen: tuple[int, int], phrases: Sequence[str], thresh: float
+    ) -> tuple[Proposals, ...]:
+        self.asked += phrases
+        made = []
+        for phrase in phrases:
+            told = [item for item in self._found.get(phrase, ()) if item[1] > thresh]
+            scores = np.array([score for _, score in told], np.float32)
+            boxes = Proposals.from_boxes([box for box, _ in told], seen)
+            presence = max((score for _, score in self._found.get(phrase, ())), default=0.0)
+            made.append(replace(boxes, quality=scores, asked={phrase: presence}))
+        return tuple(made)
+
+
+def asking(blocks: Proposer, words: Words, preset: str = "edge") -> Segmenter:
+    """A segmenter of blocks that asks a text-prompted network for the nouns of each sentence."""
+    made = segmenter(blocks, preset)  # type: ignore[arg-type]
+    config = replace(made.config.proposals, detector="words", min_area=1)
+    score = replace(made.config.score, text="phrase")
+    decision = replace(made.config.decision, namesakes=True)
+    config = replace(made.config, proposals=config, score=score, decision=decision)
+    proposer = ConceptProposer(words, blocks, config.proposals, made.device)
+    clip = made.clip if preset != "given" else NoClip()
+    return Segmenter(config, made.device, proposer, clip, None)

@@ -316,6 +316,54 @@ def _sam3_video() -> Any:
     return _model("Sam3Video", detector_config=_sam3_detector(), tracker_config=tracker)
 
 
+def _sam3() -> Any:
+    return _model("Sam3", **_sam3_detector())
+
+
+def _sam3_lite_text() -> Any:
+    parts = _sam3_detector()
+    text = {
+        **{name: parts["text_config"][name] for name in ("vocab_size", "projection_dim")},
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "max_position_embeddings": 32,
+    }
+    return _model("Sam3LiteText", **{**parts, "text_config": text})
+
+
+def _grounding_dino(kind: str) -> Any:
+    backbone = transformers.SwinConfig(
+        image_size=64,
+        embed_dim=8,
+        depths=[1, 1, 1, 1],
+        num_heads=[1, 1, 2, 2],
+        window_size=2,
+        out_indices=[2, 3, 4],
+    )
+    text = transformers.BertConfig(
+        vocab_size=len(WORD_PIECES),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+    )
+    config = getattr(transformers, f"{kind}Config")(
+        backbone_config=backbone,
+        text_config=text,
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=2,
+        encoder_ffn_dim=16,
+        decoder_ffn_dim=16,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        num_queries=12,
+    )
+    return getattr(transformers, f"{kind}ForObjectDetection")(config)
+
+
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 VOCABULARY = {
     word: number
@@ -324,6 +372,20 @@ VOCABULARY = {
     )
 }
 """Of a tokenizer that spells."""
+
+
+def _word_pieces() -> list[str]:
+    """Those of a tokenizer that spells, with BERT's numbers for what the network itself knows."""
+    pieces = [f"[unused{number}]" for number in range(1030)]
+    for number, piece in {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]"}.items():
+        pieces[number] = piece
+    pieces[1012], pieces[1029] = ".", "?"
+    for number, letter in enumerate(_LETTERS):
+        pieces[200 + number], pieces[300 + number] = letter, f"##{letter}"
+    return pieces
+
+
+WORD_PIECES = _word_pieces()
 
 FOLDERS: dict[str, Callable[[], Any]] = {
     "sam": lambda: _sam("Sam"),
@@ -338,6 +400,10 @@ FOLDERS: dict[str, Callable[[], Any]] = {
     ),
     "sam3_tracker": _sam3_tracker,
     "sam3_video": _sam3_video,
+    "sam3": _sam3,
+    "sam3_lite_text": _sam3_lite_text,
+    "grounding-dino": lambda: _grounding_dino("GroundingDino"),
+    "mm-grounding-dino": lambda: _grounding_dino("MMGroundingDino"),
 }
 """By ``model_type``."""
 
@@ -364,7 +430,15 @@ def write_folder(kind: str, folder: Path) -> Path:
         # transformers 5.23 doubles prefixes when it saves one, and cannot read that again.
         state = {name: value.contiguous() for name, value in model.state_dict().items()}
         save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    if kind in ("sam3", "sam3_lite_text", "sam3_video"):
         transformers.CLIPTokenizer(vocab=VOCABULARY, merges=[]).save_pretrained(folder)
+    if kind.endswith("grounding-dino"):
+        (folder / "vocab.txt").write_text("\n".join(WORD_PIECES), encoding="utf-8")
+        pixels = transformers.GroundingDinoImageProcessorPil(
+            size={"shortest_edge": 64, "longest_edge": 96}
+        )
+        words = transformers.BertTokenizer(str(folder / "vocab.txt"))
+        transformers.GroundingDinoProcessor(pixels, words).save_pretrained(folder)
     return folder
 
 

@@ -67,7 +67,7 @@ def test_phrases_are_answered_as_through_the_librarys_own_processor(
     )
     counts = []
     with torch.inference_mode():
-        answers = concepts.concept_masks(image, ["mug", "red book"], thresh)
+        answers = concepts.concept_masks(concepts.see(image), ["mug", "red book"], thresh)
         for phrase, answer in zip(["mug", "red book"], answers, strict=True):
             inputs = processor(images=image, text=phrase, return_tensors="pt")
             sizes = inputs.pop("original_sizes").tolist()
@@ -164,6 +164,9 @@ class Vocabulary:
 
     def check_phrases(self, phrases: Sequence[str]) -> None:
         assert all(len(phrase) < 20 for phrase in phrases)
+
+    def see(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return image
 
     def concept_masks(
         self, image: NDArray[np.uint8], phrases: Sequence[str], thresh: float
