@@ -2,14 +2,20 @@
 """Start the demo: a simulated tabletop camera, the segmenter and the viewer's web page.
 
 ros2 launch refseg_ros demo.launch.py
+ros2 launch refseg_ros demo.launch.py webcam:=0 preset:=edge
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, SetEnvironmentVariable
+from launch import LaunchContext, LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    SetEnvironmentVariable,
+)
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
@@ -50,6 +56,12 @@ def node(executable: str, name: str, **arguments: type) -> Node:
     )
 
 
+def camera(context: LaunchContext) -> list[Node]:
+    """The simulated camera, unless a photo or webcam is shown in its place."""
+    given = [LaunchConfiguration(name).perform(context) for name in ("photo", "webcam")]
+    return [] if any(given) else [node("camera_node", "tabletop_camera", scene=int, film=str)]
+
+
 def generate_launch_description() -> LaunchDescription:
     """What refseg.launch.py starts and takes, with the camera and the viewer beside it."""
     profile = PathJoinSubstitution([FindPackageShare("refseg_ros"), "config", "fastdds.xml"])
@@ -74,7 +86,7 @@ def generate_launch_description() -> LaunchDescription:
             ),
             # Before the nodes: it declares their arguments. A plain path is seen by --show-args.
             IncludeLaunchDescription(PythonLaunchDescriptionSource(str(segmenter))),
-            node("camera_node", "tabletop_camera", scene=int, film=str),
+            OpaqueFunction(function=camera),
             node("viewer_node", "refseg_viewer"),
         ]
     )

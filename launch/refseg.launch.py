@@ -2,12 +2,14 @@
 """Start the segmenter on a robot's camera, and RViz on its results if asked.
 
 ros2 launch refseg_ros refseg.launch.py image:=/camera/color/image_raw use_rviz:=true
+ros2 launch refseg_ros refseg.launch.py webcam:=0 preset:=edge
 """
 
 from __future__ import annotations
 
 import copy
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,12 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterFile
+from launch_ros.parameter_descriptions import ParameterFile, ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 INPUTS = ("image", "command", "depth", "camera_info")
+DETECTED = ("detections", "detection_labels")
+PICTURES = ("photo", "webcam")
 TEXTS = (
     "preset",
     "method",
@@ -127,6 +131,29 @@ def arguments() -> list[DeclareLaunchArgument]:
             description="Topic of the colour camera's calibration; needed with depth only.",
         ),
         DeclareLaunchArgument(
+            "detections",
+            default_value="",
+            description="Topic of what your own detector finds (vision_msgs/Detection2DArray): "
+            "its boxes are the masks. Empty: as params_file says.",
+        ),
+        DeclareLaunchArgument(
+            "detection_labels",
+            default_value="",
+            description="Topic of your detector's label images: the masks of its detections. "
+            "Empty: as params_file says.",
+        ),
+        DeclareLaunchArgument(
+            "photo",
+            default_value="",
+            description="Image file to show as a camera would, to try things without one.",
+        ),
+        DeclareLaunchArgument(
+            "webcam",
+            default_value="",
+            description="Number of the webcam to show on the image topic, such as 0, or its "
+            "device; for one that has no ROS driver.",
+        ),
+        DeclareLaunchArgument(
             "namespace", default_value="", description="Namespace of the nodes and their topics."
         ),
         DeclareLaunchArgument(
@@ -206,11 +233,63 @@ def process(context: LaunchContext) -> dict[str, Any]:
     return {"executable": "model_server", "arguments": inside}
 
 
+def values(context: LaunchContext, names: Iterable[str]) -> dict[str, str]:
+    """The arguments of these names that are given."""
+    found = {name: LaunchConfiguration(name).perform(context) for name in names}
+    return {name: value for name, value in found.items() if value}
+
+
+def detector(context: LaunchContext) -> tuple[dict[str, str], dict[str, str]]:
+    """Topics of a detector of one's own, and the parameter that makes the segmenter use it."""
+    topics = values(context, DETECTED)
+    for name, topic in topics.items():
+        if topic in ("off", "boxes", "masks"):
+            raise RuntimeError(
+                f"{name}:={topic}: takes a topic, such as {name}:=/yolo/{name}; detections alone "
+                "means boxes, with detection_labels masks"
+            )
+    source = "masks" if "detection_labels" in topics else "boxes"
+    return topics, {"detections": source} if topics else {}
+
+
+def picture(context: LaunchContext) -> list[Node]:
+    """A photo or a webcam in place of a camera's driver, if asked."""
+    shown = values(context, PICTURES)
+    if not shown:
+        return []
+    others = values(context, ("cameras",)) | {
+        name: value
+        for name, value in values(context, ("image_transport",)).items()
+        if value == "compressed"
+    }
+    if len(shown) > 1 or others:
+        names = ", ".join(f"{name}:={value}" for name, value in (shown | others).items())
+        raise RuntimeError(f"{names}: a photo or webcam is one camera of raw images")
+    return [
+        Node(
+            package="refseg_ros",
+            executable="picture_node",
+            name="picture_camera",
+            namespace=LaunchConfiguration("namespace"),
+            output="screen",
+            parameters=[
+                ParameterFile(LaunchConfiguration("params_file"), allow_substs=True),
+                # As text: a number would be one for the parameter.
+                {name: ParameterValue(value, value_type=str) for name, value in shown.items()},
+                {"use_sim_time": flag(context, "use_sim_time")},
+            ],
+            remappings=[("image", LaunchConfiguration("image"))],
+        )
+    ]
+
+
 def segmenter(context: LaunchContext) -> list[Node]:
     """The segmenter; arguments that name parameters outrank params_file if given."""
-    given = {name: LaunchConfiguration(name).perform(context) for name in (*TEXTS, *FLAGS)}
-    wanted: dict[str, Any] = {name: value for name, value in given.items() if value}
+    wanted: dict[str, Any] = dict(values(context, (*TEXTS, *FLAGS)))
     wanted |= {name: flag(context, name) for name in wanted if name in FLAGS}
+    if values(context, PICTURES):  # large ones get lost otherwise
+        wanted.setdefault("image_reliability", "reliable")
+    topics, source = detector(context)
     wanted_process = process(context)
     level = ["--ros-args", "--log-level", LaunchConfiguration("log_level")]
     return [
@@ -221,10 +300,13 @@ def segmenter(context: LaunchContext) -> list[Node]:
             output="screen",
             parameters=[
                 ParameterFile(LaunchConfiguration("params_file"), allow_substs=True),
-                wanted,
+                {**wanted, **source},
                 {"use_sim_time": flag(context, "use_sim_time")},
             ],
-            remappings=[(name, LaunchConfiguration(name)) for name in INPUTS],
+            remappings=[
+                *((name, LaunchConfiguration(name)) for name in INPUTS),
+                *topics.items(),
+            ],
             respawn=flag(context, "respawn"),
             respawn_delay=RESPAWN_SECONDS,
             **{**wanted_process, "arguments": [*wanted_process.get("arguments", []), *level]},
@@ -286,12 +368,13 @@ def rviz(context: LaunchContext) -> list[Node]:
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Arguments, RViz and the segmenter."""
+    """Arguments, RViz, a photo or webcam if asked, and the segmenter."""
     return LaunchDescription(
         [
             *arguments(),
             # First: where rviz2 is not installed the launch ends before anything else runs.
             OpaqueFunction(function=rviz, condition=IfCondition(LaunchConfiguration("use_rviz"))),
+            OpaqueFunction(function=picture),
             OpaqueFunction(function=segmenter),
         ]
     )

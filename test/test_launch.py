@@ -30,6 +30,10 @@ ARGUMENTS = {
     "command",
     "depth",
     "camera_info",
+    "detections",
+    "detection_labels",
+    "photo",
+    "webcam",
     "namespace",
     "cameras",
     "autostart",
@@ -65,6 +69,44 @@ def load(name: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def context_with(**given: str) -> Any:
+    """A launch of these arguments, and the defaults of the others where they matter."""
+    from launch import LaunchContext
+
+    context = LaunchContext()
+    context.launch_configurations.update(
+        {
+            **dict.fromkeys(ARGUMENTS, ""),
+            **dict.fromkeys(("image", "command", "depth", "camera_info"), "a_topic"),
+            "use_sim_time": "TRUE",
+            "respawn": "True",
+            "params_file": str(LAUNCH.parent / "config" / "refseg.yaml"),
+            **given,
+        }
+    )
+    return context
+
+
+def parameters_of(node: Any, context: Any) -> dict[str, Any]:
+    """Parameters that the launch file itself sets."""
+    from launch_ros.utilities import evaluate_parameters
+
+    parameters = evaluate_parameters(context, node._Node__parameters)
+    set_here = [item for item in parameters if isinstance(item, dict)]
+    return {key: value for item in set_here for key, value in item.items()}
+
+
+def remapped(node: Any, context: Any) -> dict[str, str]:
+    """The topics that a node is remapped to."""
+    from launch.utilities import perform_substitutions
+
+    pairs = node._Node__remappings
+    return {
+        perform_substitutions(context, [*name]): perform_substitutions(context, [*topic])
+        for name, topic in pairs
+    }
 
 
 # ------------------------------------------------------------- without the launch system
@@ -109,7 +151,7 @@ def test_the_demo_knows_the_films() -> None:
 
 def test_the_demo_includes_the_segmenter_before_it_uses_its_arguments() -> None:
     source = (LAUNCH / "demo.launch.py").read_text(encoding="utf-8")
-    assert source.index("IncludeLaunchDescription(Python") < source.index('node("camera_node"')
+    assert source.index("IncludeLaunchDescription(Python") < source.index("function=camera")
 
 
 # ---------------------------------------------------------------- with the launch system
@@ -142,28 +184,65 @@ def test_arguments_outrank_the_file_only_where_they_are_given(
     given: dict[str, str], expected: dict[str, str | bool]
 ) -> None:
     module = load("refseg.launch.py")
-    from launch import LaunchContext
-    from launch_ros.utilities import evaluate_parameters
-
-    context = LaunchContext()
-    context.launch_configurations.update(
-        **dict.fromkeys((*module.TEXTS, *module.FLAGS), ""),
-        namespace="",
-        cameras="",
-        use_sim_time="TRUE",
-        respawn="True",
-        params_file=str(LAUNCH.parent / "config" / "refseg.yaml"),
-    )
-    context.launch_configurations.update(given)
+    context = context_with(**given)
     (node,) = module.segmenter(context)
     assert (node.node_package, node.node_executable) == ("refseg_ros", "segmenter_node")
     assert node._ExecuteLocal__respawn is True
-    parameters = evaluate_parameters(context, node._Node__parameters)
-    set_here = [item for item in parameters if isinstance(item, dict)]
-    assert {key: value for item in set_here for key, value in item.items()} == {
-        **expected,
-        "use_sim_time": True,
-    }
+    assert parameters_of(node, context) == {**expected, "use_sim_time": True}
+    assert set(remapped(node, context)) == set(module.INPUTS)
+
+
+@pytest.mark.parametrize(
+    ("given", "source"),
+    [
+        ({"detections": "/yolo/boxes"}, "boxes"),
+        ({"detections": "/yolo/boxes", "detection_labels": "/yolo/labels"}, "masks"),
+        ({"detection_labels": "/yolo/labels"}, "masks"),
+    ],
+)
+def test_the_topics_of_a_detector_say_what_it_finds(given: dict[str, str], source: str) -> None:
+    module = load("refseg.launch.py")
+    context = context_with(**given)
+    (node,) = module.segmenter(context)
+    assert parameters_of(node, context) == {"detections": source, "use_sim_time": True}
+    assert given.items() <= remapped(node, context).items()
+
+
+def test_a_value_of_the_parameter_is_no_topic_of_a_detector() -> None:
+    module = load("refseg.launch.py")
+    with pytest.raises(RuntimeError, match="detections:=boxes: takes a topic, such as detections"):
+        module.segmenter(context_with(detections="boxes"))
+
+
+@pytest.mark.parametrize("given", [{"photo": "a.jpg"}, {"webcam": "0"}])
+def test_a_photo_or_webcam_is_shown_on_the_image_topic(given: dict[str, str]) -> None:
+    module = load("refseg.launch.py")
+    context = context_with(image="/seen", namespace="robot", **given)
+    (node,) = module.picture(context)
+    assert (node.node_package, node.node_executable) == ("refseg_ros", "picture_node")
+    assert parameters_of(node, context) == {**given, "use_sim_time": True}
+    assert remapped(node, context) == {"image": "/seen"}
+    (node,) = module.segmenter(context)
+    assert parameters_of(node, context)["image_reliability"] == "reliable"
+    # The demo shows it in place of the simulated table.
+    assert load("demo.launch.py").camera(context) == []
+    assert len(load("demo.launch.py").camera(context_with())) == 1
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"photo": "a.jpg", "webcam": "0"},
+        {"photo": "a.jpg", "cameras": "front,rear"},
+        {"webcam": "0", "image_transport": "compressed"},
+    ],
+)
+def test_a_photo_is_one_camera_of_raw_images(given: dict[str, str]) -> None:
+    module = load("refseg.launch.py")
+    assert module.picture(context_with()) == []
+    with pytest.raises(RuntimeError, match="is one camera of raw images") as caught:
+        module.picture(context_with(**given))
+    assert all(f"{name}:={value}" in str(caught.value) for name, value in given.items())
 
 
 def test_cameras_share_one_process_in_their_namespaces() -> None:
@@ -231,7 +310,7 @@ def test_rviz_is_started_first_and_with_the_same_time(
     monkeypatch.setattr(module.tempfile, "tempdir", str(tmp_path))
     entities = module.generate_launch_description().entities
     functions = [item for item in entities if isinstance(item, OpaqueFunction)]
-    assert [item.condition is not None for item in functions] == [True, False]
+    assert [item.condition is not None for item in functions] == [True, False, False]
     context = LaunchContext()
     context.launch_configurations.update(
         namespace="", cameras="front,rear", image="image", rviz_frame="map", use_sim_time=time

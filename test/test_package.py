@@ -24,7 +24,14 @@ import refseg_ros
 PACKAGE = ROOT / "refseg_ros"
 LAB = ROOT / "refseg_lab"
 PACKAGES = (PACKAGE, LAB)
-EXECUTABLES = ("camera_node", "model_server", "refseg", "segmenter_node", "viewer_node")
+EXECUTABLES = (
+    "camera_node",
+    "model_server",
+    "picture_node",
+    "refseg",
+    "segmenter_node",
+    "viewer_node",
+)
 
 
 def run(

@@ -32,7 +32,7 @@ from refseg_ros.ros.conversions import to_image
 FRAME_ID = "some_camera_optical_frame"
 # Whoever else is on this machine may have hit on the same domain: nothing of theirs is heard.
 NAMESPACE = f"/test_{os.getpid()}"
-LAB = ("camera_node", "demo_client", "picking_node")
+LAB = ("camera_node", "demo_client", "picking_node", "picture_node")
 """Nodes of the lab."""
 
 
