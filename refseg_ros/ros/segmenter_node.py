@@ -119,7 +119,7 @@ class SegmenterNode(LifecycleNode):
         self._connection = Connection(lambda: transforms(self), self._values)
         self._frame = ReferenceFrame()
         self._places = Places(self._depth, self._values, self._connection)
-        self._outputs = Outputs(self, self._tell)
+        self._outputs = Outputs(self, self._tell, self._places.measured)
         self._follower = Follower(
             self._places, self._outputs, self._values, self._health, self.get_logger()
         )

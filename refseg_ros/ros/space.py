@@ -106,6 +106,10 @@ class Places:
             self._failure = repr(error)
             return Place(problem=f"the target cannot be located: {error!r}")
 
+    def measured(self, size: tuple[int, int], header: Header) -> Measured | None:
+        """The depth of an image of a size, height and width in pixels; None without."""
+        return self._depth.read(size, header, self._values["depth_slop"])[0]
+
     def _in_frame(self, place: Place, pose: Pose, header: Header, frames: ImageFrames) -> Place:
         """A place with its pose in the frame that is asked for, or with what is wrong."""
         name = self._values["target_frame"]

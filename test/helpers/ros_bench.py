@@ -14,6 +14,7 @@ from rclpy.parameter import Parameter
 from ros_peer import Peer
 from sensor_msgs.msg import Image
 
+from refseg_ros.language import NounPhrase
 from refseg_ros.results import Candidate, Proposals, Selection, Status
 from refseg_ros.ros.frames import Tf2Transforms, Transforms
 from refseg_ros.ros.segmenter_node import SegmenterNode
@@ -46,6 +47,7 @@ class LeftHalf:
         scene = SimpleNamespace(
             image=image,
             proposals=proposals,
+            names=(NounPhrase(head="half"), None),
             seconds={"proposals": 0.25, "total": 0.5},
             select=lambda text: self.select(proposals, text),
             resolve=lambda said, context=None: self.select(proposals, said.text),
