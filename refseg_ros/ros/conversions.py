@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Between ROS image messages and numpy, without cv_bridge.
+"""Between ROS image messages and numpy, by cv_bridge where that is installed.
 
-Nothing in a message is believed: every length is checked before the bytes are looked at.
+Nothing in a message is believed: every length is checked before the bytes are looked at. What
+cv_bridge cannot read is read here, and what both can gives the same array: padded rows, the other
+byte order, and compressed images, of which it would take any size, stay here.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
 from array import array
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,7 +30,10 @@ from refseg_ros.image_decoding import (
     size_of,
 )
 
+_LOGGER = logging.getLogger(__name__)
 _NO_DEPTH = 65535
+_BRIDGED = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1, "yuv422": 2}
+"""Encodings that cv_bridge of every distribution turns into rgb8, and their bytes a pixel."""
 _LABEL_TYPES: dict[str, np.dtype[Any]] = {
     "mono8": np.dtype(np.uint8),
     "8UC1": np.dtype(np.uint8),
@@ -39,9 +46,40 @@ _DEPTH_TYPES: dict[str, np.dtype[Any]] = {
 }
 
 
+@cache
+def cv_bridge() -> Any | None:
+    """The converter of cv_bridge; None where that is not installed or does not load."""
+    try:
+        from cv_bridge import CvBridge
+
+        bridge = CvBridge()
+        bridge.encoding_to_dtype_with_channels("rgb8")  # loads its library
+    except ModuleNotFoundError:  # it comes with a ROS distribution, not from pip
+        return None
+    except Exception as error:  # one that was built for another NumPy raises what it likes
+        _LOGGER.warning("cv_bridge does not load, images are read without it: %r", error)
+        return None
+    return bridge
+
+
 def rgb_from_image(message: Image) -> NDArray[np.uint8]:
     """Read a colour or grey image: :func:`refseg_ros.image_decoding.rgb_of_raw`."""
-    return rgb_of_raw(message)
+    pixel_bytes = _BRIDGED.get(message.encoding, 0)
+    even = pixel_bytes != 2 or message.width % 2 == 0
+    if not (pixel_bytes and even and _is_plain(message, pixel_bytes)):
+        return rgb_of_raw(message)
+    bridge = cv_bridge()
+    if bridge is None:
+        return rgb_of_raw(message)
+    return np.asarray(bridge.imgmsg_to_cv2(message, "rgb8"), np.uint8)
+
+
+def _is_plain(message: Image, pixel_bytes: int) -> bool:
+    """Whether the rows lie one after the other, without padding, in this machine's byte order."""
+    size = message.width * message.height * pixel_bytes
+    native = pixel_bytes == 1 or bool(message.is_bigendian) == (sys.byteorder == "big")
+    rows = message.step == message.width * pixel_bytes
+    return native and rows and 0 < size == len(message.data)
 
 
 def check_pixels(message: Image | CompressedImage, megapixels: float) -> None:
@@ -151,6 +189,8 @@ def detection_labels(message: Image, size: tuple[int, int]) -> NDArray[np.int64]
 
 def _values(message: Image, kind: np.dtype[Any]) -> NDArray[Any]:
     """(H, W) numbers of one channel, in the byte order that the message names."""
+    if _is_plain(message, kind.itemsize) and (bridge := cv_bridge()) is not None:
+        return np.asarray(bridge.imgmsg_to_cv2(message, "passthrough"))
     rows = rows_of_raw(message, kind.itemsize)[:, : message.width * kind.itemsize]
     order = kind.newbyteorder(">" if message.is_bigendian else "<")
     return np.ascontiguousarray(rows).view(order)

@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import contextlib
 import struct
+import sys
 import zlib
 from array import array
+from collections.abc import Callable
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -16,6 +19,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("sensor_msgs")
 
+from bridge_stand_in import CvBridge
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -127,6 +131,93 @@ def test_compressed_keeps_colours_and_refuses_rubbish() -> None:
     for rubbish in (b"", b"not an image", data.tobytes()[:20]):
         with pytest.raises(ImageError, match="png"):
             c.rgb_from_compressed(CompressedImage(format="png", data=array("B", rubbish)))
+
+
+# --------------------------------------------------------------------------------- cv_bridge
+
+
+@pytest.fixture
+def bridge(monkeypatch: pytest.MonkeyPatch) -> CvBridge:
+    """cv_bridge's place taken by one that counts; the installed one where there is one."""
+    installed = c.cv_bridge()
+    counting = CvBridge()
+    if installed is not None:
+
+        def read(message: Image, desired: str = "passthrough") -> np.ndarray:
+            counting.read += 1
+            return installed.imgmsg_to_cv2(message, desired)
+
+        monkeypatch.setattr(counting, "imgmsg_to_cv2", read)
+    monkeypatch.setattr(c, "cv_bridge", lambda: counting)
+    return counting
+
+
+def same_without(image: Image, read: Callable[[Image], np.ndarray]) -> bool:
+    """Whether cv_bridge and our own reader see the same, in type and value."""
+    by_bridge = read(image)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(c, "cv_bridge", lambda: None)
+        ours = read(image)
+    np.testing.assert_array_equal(by_bridge, ours)
+    return by_bridge.dtype == ours.dtype and by_bridge.flags.c_contiguous
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_cv_bridge_and_our_own_reader_see_the_same(encoding: str, bridge: CvBridge) -> None:
+    size = {"rgb8": 3, "bgr8": 3, "8UC3": 3, "rgba8": 4, "bgra8": 4, "8UC4": 4}.get(encoding, 1)
+    size = 2 if encoding in ("yuv422", "uyvy", "yuv422_yuy2", "yuyv") else size
+    lines = 12 if encoding.startswith("nv") else 8
+    data = pixels(lines, 6, size, 3)
+    image = message(encoding, 8, 6, 6 * size, data.tobytes())
+    assert same_without(image, c.rgb_from_image)
+    assert bridge.read == (encoding in c._BRIDGED)
+
+
+@pytest.mark.parametrize("encoding", ["16UC1", "32FC1"])
+def test_depth_by_cv_bridge_is_the_same(encoding: str, bridge: CvBridge) -> None:
+    kind = np.uint16 if encoding == "16UC1" else np.float32
+    values = np.arange(12, dtype=kind).reshape(3, 4) * 1000
+    image = c.to_image(values, encoding, Header())
+    assert same_without(image, c.depth_from_image)
+    assert bridge.read == 1
+
+
+@given(sides, sides, st.integers(1, 7), st.sampled_from(["rgb8", "bgra8", "mono8"]))
+def test_padded_rows_are_read_without_cv_bridge(
+    height: int, width: int, padding: int, encoding: str
+) -> None:
+    step = width * {"rgb8": 3, "bgra8": 4, "mono8": 1}[encoding] + padding
+    image = message(encoding, height, width, step, bytes(height * step))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(c, "cv_bridge", CvBridge)  # would stumble over the padding
+        assert c.rgb_from_image(image).shape == (height, width, 3)
+
+
+def test_the_other_byte_order_and_lies_are_read_without_cv_bridge(bridge: CvBridge) -> None:
+    big = message("16UC1", 1, 2, 4, np.array([1000, 2000], ">u2").tobytes())
+    big.is_bigendian = 1
+    np.testing.assert_allclose(c.depth_from_image(big), [[1.0, 2.0]])
+    for lie in (message("rgb8", 1, 1, 3, b"00"), message("yuv422", 1, 1, 2, b"00")):
+        with pytest.raises(ImageError):
+            c.rgb_from_image(lie)
+    assert bridge.read == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "told"),
+    [(None, False), (SimpleNamespace(CvBridge=lambda: 1 / 0), True), (SimpleNamespace(), True)],
+)
+def test_a_cv_bridge_that_does_not_load_is_told_once(
+    module: object, told: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "cv_bridge", module)
+    c.cv_bridge.cache_clear()
+    try:
+        read = [c.rgb_from_image(message("rgb8", 1, 1, 3, b"123")).tolist() for _ in range(2)]
+        assert read == [[[[49, 50, 51]]]] * 2
+        assert len([record for record in caplog.records if "cv_bridge" in record.message]) == told
+    finally:
+        c.cv_bridge.cache_clear()
 
 
 def test_mask_values() -> None:
