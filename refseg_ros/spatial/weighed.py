@@ -98,7 +98,7 @@ def ordered(
         ranks[index] = place
     number = f"number {order.rank}" if order.rank > 0 else "the last"
     short = "" if enough else f"; number {abs(order.rank)} was asked for"
-    note = f"{number} {order.name} of {len(inside)} candidates alike{short}"
+    note = f"{number} {order.name}, of {len(inside)} similar candidates{short}"
     return Condition(
         ConditionKind.ORDER, order.name, note, tuple(holds.tolist()), tuple(ranks), order.landmarks
     )

@@ -421,7 +421,7 @@ class Weigher:
         for order in orders:
             (index, *_), enough = order.pick(inside)
             conditions.append(ordered(order, inside, (index,), enough))
-            doubt = doubt or ("" if enough else f"there are only {len(inside)} candidates alike")
+            doubt = doubt or ("" if enough else f"there are only {len(inside)} such candidates")
             apart = np.abs(order.values[inside] - order.values[index]) / order.scale
             placed[:] = 0.0
             placed[inside] = weights[inside].mean() * np.exp(-np.minimum(apart, 600.0))
