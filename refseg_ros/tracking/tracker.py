@@ -261,8 +261,11 @@ class Tracker:
         return _Past(image, shades, whole, whole)
 
     def _look(self, image: Image, mask: Mask) -> float:
-        """Cosine of what a mask shows and what was last recognised."""
+        """Likeness of what a mask shows and what was last recognised, at most 1."""
         scene = self._started()
+        if not scene.features.seen:
+            known = scene.proposals.masks[self._index]
+            return _colour_likeness(image[mask], scene.image[known])
         shown = Proposals(mask[None], np.ones(1, np.float32))
         feature = scene.models.region_features(image, shown)[0]
         return float(feature @ scene.features.regions[self._index])
@@ -276,10 +279,14 @@ class Tracker:
         found = found_again(before, (self._index,), after, mask[None])
         if found is None or self._state is not State.LOST:
             return None if found is None else found[0]
-        features = before.features.regions[self._index], after.features.regions[found[0]]
         same = before.captions[self._index] == after.captions[found[0]]
         fewer = _namesakes(after, found[0]) < _namesakes(before, self._index)
-        alike = same and float(features[0] @ features[1]) >= ELSEWHERE_LOOK
+        if before.features.seen:
+            one, other = before.features.regions[self._index], after.features.regions[found[0]]
+            look = float(one @ other)
+        else:
+            look = self._look(after.image, after.proposals.masks[found[0]])
+        alike = same and look >= ELSEWHERE_LOOK
         return found[0] if alike and not fewer else None
 
     def _lose(self, reason: str) -> Tracked:
@@ -291,6 +298,18 @@ class Tracker:
         wanted = due or self._state is not State.FOLLOWING
         box = boxes_from_masks(mask[None])[0]
         return Tracked(mask, box, confidence, self._state, wanted, reason)
+
+
+def _colour_likeness(one: Image, other: Image) -> float:
+    """How near mean colours come, where no network looks: 1 if equal, 0 at half the range.
+
+    Args:
+        one: (N, 3) pixels.
+        other: (M, 3) pixels.
+    """
+    if not len(one) or not len(other):
+        return 0.0
+    return max(0.0, 1.0 - float(np.abs(one.mean(0) - other.mean(0)).max()) / 128)
 
 
 def _namesakes(scene: Scene, index: int) -> int:

@@ -65,6 +65,27 @@ def test_a_block_is_followed_to_the_pixel() -> None:
         assert answer.state.status is Status.SELECTED
 
 
+def test_without_a_clip_colours_tell_what_it_looks_like() -> None:
+    def named(*blocks: Block) -> Scene:
+        drawn = Blocks(*blocks)
+        given = replace(drawn.proposals, names=tuple("mug" for _ in blocks))
+        return Segmenter.from_preset("given", "cpu").observe(drawn.image, proposals=given)
+
+    scene = named(red(20))
+    tracker = Tracker()
+    tracker.start(scene, scene.select("the mug"))
+    answer = tracker.update(Blocks(red(23)).image)
+    assert answer.state is State.FOLLOWING, answer.reason
+    assert where(answer) == pytest.approx([23, 40, 53, 64], abs=1.5)
+    green = Blocks(("green", (23, 40, 53, 64))).image
+    for _ in range(TrackingConfig().patience):
+        answer = tracker.update(green)
+    assert (answer.state, answer.reason) == (State.LOST, "what is there looks different")
+    assert not tracker.reobserved(named(("green", (23, 40, 53, 64))))
+    tracker.update(Blocks(red(23)).image)
+    assert tracker.reobserved(named(red(23)))
+
+
 def test_what_is_gone_is_lost_and_found_where_it_comes_back() -> None:
     tracker = started(observed(red(20)))
     black = np.zeros((100, 200, 3), np.uint8)
