@@ -337,24 +337,26 @@ class Segmenter:
         assert scene.concepts is not None
         proposals, before = scene.proposals, scene.features
 
-        def describe(found: Proposals) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
-            """The looks of those that are no candidates yet, in the rows of all."""
-            _, new = joined(scene.proposals, found)
+        def describe(found: Proposals) -> Mapping[int, dict[str, torch.Tensor]]:
+            """The looks of those that are no candidates yet, by row."""
+            new = [row for row, same in joined(scene.proposals, found)[1] if same < 0]
             regions, parts = self._regions(scene.image, found.keep(new))
-            rows = torch.from_numpy(new)
+            looks = {"": regions, **parts}
+            return {
+                row: {name: part[k] for name, part in looks.items()} for k, row in enumerate(new)
+            }
 
-            def spread(looks: torch.Tensor) -> torch.Tensor:
-                return looks.new_zeros(len(found), *looks.shape[1:]).index_copy(0, rows, looks)
-
-            return spread(regions), {name: spread(part) for name, part in parts.items()}
-
-        regions, parts = before.regions, dict(before.parts)
+        looks = {name: list(part) for name, part in {"": before.regions, **before.parts}.items()}
         captions = list(before.captions)
-        for found, (looks, shares) in scene.concepts.ask(nouns, describe):
+        for found, known in scene.concepts.ask(nouns, describe):
             proposals, added = joined(proposals, found)
-            regions = torch.cat([regions, looks[added]])
-            parts = {name: torch.cat([part, shares[name][added]]) for name, part in parts.items()}
-            captions += [found.names[row] for row in added]
+            for row, same in added:
+                captions.append(found.names[row])
+                for name, part in looks.items():
+                    part.append(part[same] if same >= 0 else known[row][name])
+        whole = {name: torch.stack(part) for name, part in looks.items() if part}
+        regions = whole.pop("", before.regions)
+        parts = {**before.parts, **whole}
         features = self._features(
             regions, before.caption, tuple(captions), before.captioned, parts, before.dense
         )

@@ -314,7 +314,7 @@ SAME_MASK: Final = 0.7
 """Mask IoU from which an instance of a noun is a candidate that is there already."""
 
 
-def joined(base: Proposals, found: Proposals) -> tuple[Proposals, NDArray[np.int64]]:
+def joined(base: Proposals, found: Proposals) -> tuple[Proposals, tuple[tuple[int, int], ...]]:
     """Candidates with the instances of a noun among them.
 
     Args:
@@ -322,22 +322,21 @@ def joined(base: Proposals, found: Proposals) -> tuple[Proposals, NDArray[np.int
         found: Instances, named.
 
     Returns:
-        The candidates, those that an instance is a copy of by its name where that is the surest,
-        then the other instances; and which of ``found`` those are.
+        The candidates, those without a name that an instance is a copy of by its name, then the
+        other instances; and of each of these its row in ``found``, and the candidate that it is a
+        copy of: one thing may be a "fruit" and a "banana". -1 if it is none.
     """
     names, scores = list(base.names or ("",) * len(base)), base.scores.copy()
     added = []
     for row, (box, mask) in enumerate(zip(found.boxes, found.masks, strict=True)):
         near = np.flatnonzero(_ious(box, base.boxes) > SAME_MASK / 2)
         shared = [float((mask & other).sum() / (mask | other).sum()) for other in base.masks[near]]
-        if not shared or max(shared) < SAME_MASK:
-            added.append(row)
-            continue
-        same = int(near[int(np.argmax(shared))])
-        if not names[same] or found.scores[row] > scores[same]:
+        same = int(near[int(np.argmax(shared))]) if shared and max(shared) >= SAME_MASK else -1
+        if same < 0 or names[same]:
+            added.append((row, same))
+        else:
             names[same], scores[same] = found.names[row], found.scores[row]
-    new = found.keep(added)
-    asked = {**base.asked, **found.asked}
+    new = found.keep([row for row, _ in added])
     return Proposals(
         np.concatenate([base.masks, new.masks]),
         np.concatenate([base.quality, new.quality]),
@@ -345,8 +344,8 @@ def joined(base: Proposals, found: Proposals) -> tuple[Proposals, NDArray[np.int
         (*names, *(new.names or ("",) * len(new))),
         np.concatenate([scores, new.scores]),
         base.strangeness,
-        asked,
-    ), np.array(added, np.int64)
+        {**base.asked, **found.asked},
+    ), tuple(added)
 
 
 def with_names(

@@ -222,11 +222,16 @@ def test_rows_stay_when_more_nouns_are_asked(scene: Scene) -> None:
     assert book.asked(["cup", "ball"]) is more or book.asked(["cup", "ball"]).begins_as(more)
 
 
-def test_one_thing_of_two_names_has_the_surer_one(scene: Scene) -> None:
-    both = scene.asked(["mug", "cup"]).proposals
-    assert both.names[0] == "cup"
-    assert both.scores[0] == pytest.approx(0.9)
-    assert len(both) == 3
+def test_one_thing_may_have_two_names(scene: Scene) -> None:
+    both = scene.asked(["mug", "cup"])
+    assert both.proposals.names == ("mug", "cup", "", "cup")
+    assert both.proposals.scores[[0, 1, 3]].tolist() == pytest.approx([0.7, 0.8, 0.9])
+    np.testing.assert_array_equal(both.features.regions[3], both.features.regions[0])
+    assert both.layout.copies[0, 3]
+    # As of several masks of one thing one is meant, not one of several things.
+    found = scene.select("the cup left of the mug")
+    assert found.status is not Status.SELECTED
+    assert scene.select("the mug left of the cup").box.tolist() == list(RED)
 
 
 def test_copies_of_candidates_are_merged_and_the_rest_appended() -> None:
@@ -234,11 +239,14 @@ def test_copies_of_candidates_are_merged_and_the_rest_appended() -> None:
     found = Proposals.from_boxes(
         [[0, 0, 10, 9], [0, 0, 10, 5], [20, 20, 30, 30]], (40, 40), ["a"] * 3, [0.5, 0.9, 0.4]
     )
-    together, new = joined(base, replace(found, asked={"a": 0.9}))
-    assert new.tolist() == [1, 2]
+    together, added = joined(base, replace(found, asked={"a": 0.9}))
+    assert added == ((1, -1), (2, -1))
     assert together.names == ("a", "", "a", "a")
     assert together.scores.tolist() == pytest.approx([0.5, 1.0, 0.9, 0.4])
     assert together.asked == {"a": 0.9}
+    again, added = joined(together, replace(found.keep([0]), names=("b",)))
+    assert added == ((0, 0),)
+    assert again.names == ("a", "", "a", "a", "b")
 
 
 @pytest.mark.parametrize(
