@@ -151,7 +151,7 @@ class StandardOutputs:
         self._measured = measured
         self._mask = publisher(CompressedImage, "mask/compressed")
         try:
-            from vision_msgs import msg as kinds
+            import vision_msgs.msg as kinds
         except ImportError:  # it comes with a ROS distribution, not from pip
             self._kinds: Any = None
             return

@@ -79,38 +79,6 @@ def running(tmp_path: Path) -> Iterator[Callable[..., Peer]]:
             step()
 
 
-@pytest.mark.usefixtures("ros")
-def test_what_is_found_is_told_in_standard_types(bench: Bench) -> None:
-    kinds = pytest.importorskip("vision_msgs.msg", reason="it comes with a ROS distribution")
-    peer = bench.peer
-    peer.listen(kinds.Detection2DArray, "refseg/detections", "detections")
-    peer.wait(lambda: bench.node.count_subscribers("~/detections"), "the subscription")
-    image = show(peer, peer.image(np.zeros((20, 30, 3), np.uint8)))
-    assert peer.ask("the box")[0].target_id == 2
-    found = peer.wait(lambda: peer.heard["detections"], "detections")[-1]
-    assert found.header == image.header
-    assert [item.id for item in found.detections] == ["2", "1"]
-    assert [item.results[0].hypothesis.class_id for item in found.detections] == ["", "half"]
-    # Latched: for those who come late too.
-    late: list[Any] = []
-    peer.node.create_subscription(kinds.LabelInfo, "refseg/label_info", late.append, qos.LATCHED)
-    (info,) = peer.wait(lambda: late, "the label info")
-    assert [item.class_name for item in info.class_map] == ["half", ""]
-
-
-@pytest.mark.usefixtures("ros")
-def test_the_mask_comes_compressed_for_those_who_listen(bench: Bench) -> None:
-    peer = bench.peer
-    peer.listen(CompressedImage, "refseg/mask/compressed", "png")
-    peer.wait(lambda: bench.node.count_subscribers("~/mask/compressed"), "the subscription")
-    show(peer, peer.image(np.zeros((20, 30, 3), np.uint8)))
-    mask = peer.ask("the box")[1]
-    (png,) = peer.wait(lambda: peer.heard["png"], "the compressed mask")
-    assert png.header == mask.header
-    pixels = cv2.imdecode(np.frombuffer(png.data, np.uint8), cv2.IMREAD_UNCHANGED)
-    assert pixels.tobytes() == bytes(mask.data)
-
-
 def ask(peer: Peer, text: str) -> Segmentation:
     return peer.ask(text, has_mask=False)[0]
 
@@ -177,3 +145,35 @@ def test_without_vision_msgs_the_node_says_so(models: LeftHalf, monkeypatch: Any
 def test_the_preset_given_needs_a_detector(models: LeftHalf) -> None:
     with pytest.raises(ConfigError, match="the preset given finds no masks, and 'off' brings"):
         Bench(lambda config, device: models, preset="given")
+
+
+@pytest.mark.usefixtures("ros")
+def test_what_is_found_is_told_in_standard_types(bench: Bench) -> None:
+    kinds = pytest.importorskip("vision_msgs.msg", reason="it comes with a ROS distribution")
+    peer = bench.peer
+    peer.listen(kinds.Detection2DArray, "refseg/detections", "detections")
+    peer.wait(lambda: bench.node.count_subscribers("~/detections"), "the subscription")
+    image = show(peer, peer.image(np.zeros((20, 30, 3), np.uint8)))
+    assert peer.ask("the box")[0].target_id == 2
+    found = peer.wait(lambda: peer.heard["detections"], "detections")[-1]
+    assert found.header == image.header
+    assert [item.id for item in found.detections] == ["2", "1"]
+    assert [item.results[0].hypothesis.class_id for item in found.detections] == ["", "half"]
+    # Latched: for those who come late too.
+    late: list[Any] = []
+    peer.node.create_subscription(kinds.LabelInfo, "refseg/label_info", late.append, qos.LATCHED)
+    (info,) = peer.wait(lambda: late, "the label info")
+    assert [item.class_name for item in info.class_map] == ["half", ""]
+
+
+@pytest.mark.usefixtures("ros")
+def test_the_mask_comes_compressed_for_those_who_listen(bench: Bench) -> None:
+    peer = bench.peer
+    peer.listen(CompressedImage, "refseg/mask/compressed", "png")
+    peer.wait(lambda: bench.node.count_subscribers("~/mask/compressed"), "the subscription")
+    show(peer, peer.image(np.zeros((20, 30, 3), np.uint8)))
+    mask = peer.ask("the box")[1]
+    (png,) = peer.wait(lambda: peer.heard["png"], "the compressed mask")
+    assert png.header == mask.header
+    pixels = cv2.imdecode(np.frombuffer(png.data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert pixels.tobytes() == bytes(mask.data)
