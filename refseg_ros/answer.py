@@ -143,7 +143,8 @@ def _told(selection: Selection, scene: Scene, reading: Reading) -> Selection:
     warnings = [f"the word {word!r} is not known to the bundled model" for word in unknown]
     if selection.indices and not (config.decision.calibrated or scene.features.names):
         warnings.append(
-            f"{config.name!r} is not calibrated: it cannot tell when the thing is missing"
+            f"{config.name!r} is not calibrated: it cannot tell when the thing is missing; "
+            "`refseg calibrate` fits it to your own pictures"
         )
     if scene.is_strange:
         warnings.append(STRANGE_PICTURE)

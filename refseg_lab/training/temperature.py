@@ -54,7 +54,7 @@ def mean_nll(cases: Sequence[tuple[Logits, int]], temperature: float) -> float:
     return float(np.mean(losses))
 
 
-def best_temperature(cases: Sequence[tuple[Logits, int]]) -> float:
+def best_temperature(cases: Sequence[tuple[Logits, int]], doubt: float = 0.0) -> float:
     """The temperature with the least :func:`mean_nll`.
 
     The loss is convex in the inverse temperature, with the mean over the cases of (expected logit
@@ -63,6 +63,8 @@ def best_temperature(cases: Sequence[tuple[Logits, int]]) -> float:
 
     Args:
         cases: See :func:`mean_nll`.
+        doubt: Share of each truth that is spread over all candidates, so that a few cases that are
+            all right do not make the shares certain (label smoothing).
 
     Returns:
         A temperature from :data:`LOWEST` (if the best candidate is always the true one: the
@@ -76,7 +78,11 @@ def best_temperature(cases: Sequence[tuple[Logits, int]]) -> float:
 
     def too_sure(inverse: float) -> bool:
         slopes = (
-            float(shares_at(logits, 1.0 / inverse) @ logits - logits[truth])
+            float(
+                shares_at(logits, 1.0 / inverse) @ logits
+                - (1.0 - doubt) * logits[truth]
+                - doubt * logits.mean()
+            )
             for logits, truth in cases
         )
         return sum(slopes) > 0
