@@ -39,8 +39,8 @@ from refseg_ros.config import SegmenterConfig
 from refseg_ros.config.methods import DiffusionConfig, RefDiffConfig
 from refseg_ros.explain.canvas import Canvas
 from refseg_ros.image_io import write_image
-from refseg_ros.methods.pictured import Pictured
-from refseg_ros.methods.ref_diff import cut_proposals, inside_minus_outside, root_end
+from refseg_ros.methods.ref_diff import Pictured, root_end
+from refseg_ros.methods.ref_diff_maps import cut_proposals, inside_minus_outside
 from refseg_ros.networks import Networks
 from refseg_ros.results import Proposals
 from refseg_ros.viewer.overlay import draw_outline

@@ -11,8 +11,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -29,14 +30,11 @@ from refseg_ros.language.tas.tools import LanguageTools
 from refseg_ros.language.vocabulary import Vocabulary
 from refseg_ros.loading import LOADING
 from refseg_ros.methods.catalogue import with_method
-from refseg_ros.methods.coherence import Dense
 from refseg_ros.methods.crops import region_images
-from refseg_ros.methods.global_local import mixed_regions
+from refseg_ros.methods.factory import make_matcher
 from refseg_ros.methods.names import Names
-from refseg_ros.methods.pictured import Pictured
-from refseg_ros.methods.ref_diff import RefDiff
-from refseg_ros.methods.scoring import Matcher, SceneFeatures
-from refseg_ros.methods.tas import Tas
+from refseg_ros.methods.scoring import SceneFeatures
+from refseg_ros.methods.tas import crop_features
 from refseg_ros.networks import Networks, NoProposals
 from refseg_ros.proposals import Proposer
 from refseg_ros.proposals.concepts import ConceptProposer, joined
@@ -87,14 +85,7 @@ class Segmenter:
         self.device = device
         self.clip = clip
         self.language = language or LanguageTools()
-        self.matcher: Matcher
-        if config.score.matcher == "ref_diff":
-            self.matcher = RefDiff(config.ref_diff)
-        else:
-            self.matcher = Tas(
-                config.score, self.language, config.global_local.sentence, config.coherence
-            )
-        self._diffusion = diffusion
+        self.matcher = make_matcher(config, self.language, diffusion)
         self._proposer = proposer
         self._captioner = captioner
         # segment-anything keeps the image that it looks at in its predictor.
@@ -205,24 +196,17 @@ class Segmenter:
                     proposals, concepts = self._proposer.look(image)
                 elif proposals is None:
                     proposals = self._proposer.propose(image)
-            with watch.stage("clip"):
-                regions, parts = self._regions(image, proposals)
-                dense = self._dense(image, proposals)
+            regions, kept = self.matcher.look(image, proposals, self.clip, watch)
             complete = captions or not self.has_captions
             with watch.stage("captions"):
                 none = proposals.names or ("",) * len(proposals)
                 named = self.region_captions(image, proposals) if complete else none
-                score = self.config.score
-                whole = bool(score.negative) and score.distractors == "caption"
-                caption = self._caption(image) if whole else ""
+                caption = self._caption(image) if self.matcher.reads_picture else ""
             with watch.stage("texts"):
-                features = self._features(regions, caption, named, complete, parts, dense)
-                names = Names.of(proposals, self.clip)
-                features = replace(features, names=names)
-            if self._diffusion is not None:
-                with watch.stage("diffusion"):
-                    pictured = self._pictured(self._diffusion, image, proposals, regions)
-                features = replace(features, pictured=pictured)
+                scale = self.clip.logit_scale
+                features = SceneFeatures(regions, named, caption, scale, complete, kept=kept)
+                kept = self.matcher.read(features, self.clip)
+                features = replace(features, kept=kept, names=Names.of(proposals, self.clip))
         scene = Scene(self, image, proposals, features, watch.total(), concepts=concepts)
         if depth is None and viewpoint is None:
             return scene
@@ -238,35 +222,6 @@ class Segmenter:
                 f"proposals: masks are {proposals.masks.shape[1:]}, the image is {size}"
             )
 
-    def _pictured(
-        self, diffusion: Diffusion, image: Image, proposals: Proposals, regions: torch.Tensor
-    ) -> Pictured:
-        config = self.config
-        # Those are of crops as ref_diff has them, if they are whole.
-        crops = regions if config.score.crop == "whole" else None
-        return Pictured.observe(
-            image, proposals, self.clip, diffusion, config.diffusion, config.ref_diff, crops
-        )
-
-    def _regions(
-        self, image: Image, proposals: Proposals
-    ) -> tuple[torch.Tensor, Mapping[str, torch.Tensor]]:
-        """What V compares, and the parts that it is mixed from."""
-        if self.config.score.regions == "crop":
-            return self.region_features(image, proposals), {}
-        mixing = self.config.global_local
-        within = self.clip.encode_masked(image, proposals.masks, mixing.blocks, mixing.side)
-        crops = region_images(image, proposals, crop=self.config.score.crop)
-        return mixed_regions(
-            within, self.clip.encode_images(list(crops), unit=False), mixing.alpha
-        )
-
-    def _dense(self, image: Image, proposals: Proposals) -> Dense | None:
-        config = self.config.coherence
-        if not config.weight:
-            return None
-        return Dense.of(self.clip.encode_dense(image, config.side), proposals.masks)
-
     def region_features(self, image: Image, proposals: Proposals) -> torch.Tensor:
         """CLIP features of the black-background crops.
 
@@ -277,15 +232,12 @@ class Segmenter:
         Returns:
             (N, D) float32 on the CPU, L2-normalised; D is 0 without a CLIP.
         """
-        if not self.config.clip.model:
-            return torch.zeros(len(proposals), 0)
-        crops = region_images(image, proposals, crop=self.config.score.crop)
-        return self.clip.encode_images(list(crops))
+        return crop_features(image, proposals, self.clip, self.config.score.crop)
 
     @property
     def vocabulary(self) -> Vocabulary | None:
         """Words that the networks know; None when any may do."""
-        return Vocabulary.of(bundled_vocabulary()) if self.config.decision.known_words else None
+        return _bundled_words() if self.config.decision.known_words else None
 
     @property
     def proposer(self) -> Proposer:
@@ -323,13 +275,11 @@ class Segmenter:
             with watch.stage("captions"):
                 captions = self.region_captions(scene.image, scene.proposals)
             with watch.stage("texts"):
-                features = self._features(
-                    before.regions, before.caption, captions, True, before.parts, before.dense
-                )
+                features = replace(before, captions=captions, captioned=True)
+                features = replace(features, kept=self.matcher.read(features, self.clip))
         seconds = dict(scene.seconds)
         for name, taken in watch.total().items():
             seconds[name] = seconds.get(name, 0.0) + taken
-        features = replace(features, pictured=before.pictured, names=before.names)
         return replace(scene, features=features, seconds=seconds)
 
     def with_nouns(self, scene: Scene, nouns: Sequence[str]) -> Scene:
@@ -337,30 +287,24 @@ class Segmenter:
         assert scene.concepts is not None
         proposals, before = scene.proposals, scene.features
 
-        def describe(found: Proposals) -> Mapping[int, dict[str, torch.Tensor]]:
-            """The looks of those that are no candidates yet, by row."""
-            new = [row for row, same in joined(scene.proposals, found)[1] if same < 0]
-            regions, parts = self._regions(scene.image, found.keep(new))
-            looks = {"": regions, **parts}
-            return {
-                row: {name: part[k] for name, part in looks.items()} for k, row in enumerate(new)
-            }
+        def describe(found: Proposals) -> tuple[NDArray[np.intp], torch.Tensor, object]:
+            """Those that are no candidates yet, and what the method sees of them."""
+            _, added = joined(scene.proposals, found)
+            new = np.array([row for row, same in added if same < 0], np.intp)
+            looks = self.matcher.look(scene.image, found.keep(new), self.clip, Stopwatch())
+            return new, *looks
 
-        looks = {name: list(part) for name, part in {"": before.regions, **before.parts}.items()}
-        captions = list(before.captions)
-        for found, known in scene.concepts.ask(nouns, describe):
+        regions, kept, captions = before.regions, before.kept, list(before.captions)
+        for found, (new, looks, own) in scene.concepts.ask(nouns, describe):
             proposals, added = joined(proposals, found)
             for row, same in added:
+                rows = np.array([np.searchsorted(new, row) if same < 0 else same])
+                regions = torch.cat([regions, (looks if same < 0 else regions)[rows]])
+                kept = self.matcher.joined(kept, own if same < 0 else kept, rows)
                 captions.append(found.names[row])
-                for name, part in looks.items():
-                    part.append(part[same] if same >= 0 else known[row][name])
-        whole = {name: torch.stack(part) for name, part in looks.items() if part}
-        regions = whole.pop("", before.regions)
-        parts = {**before.parts, **whole}
-        features = self._features(
-            regions, before.caption, tuple(captions), before.captioned, parts, before.dense
-        )
-        features = replace(features, names=Names.of(proposals, self.clip))
+        features = replace(before, regions=regions, captions=tuple(captions), kept=kept)
+        kept = self.matcher.read(features, self.clip)
+        features = replace(features, kept=kept, names=Names.of(proposals, self.clip))
         return replace(scene, proposals=proposals, features=features, base=scene)
 
     def image_caption(self, image: Image) -> str:
@@ -375,38 +319,10 @@ class Segmenter:
     def _caption(self, image: Image) -> str:
         return self._captioner.caption([image])[0] if self._captioner else ""
 
-    def _features(
-        self,
-        regions: torch.Tensor,
-        caption: str,
-        captions: tuple[str, ...],
-        captioned: bool,
-        parts: Mapping[str, torch.Tensor],
-        dense: Dense | None,
-    ) -> SceneFeatures:
-        phrases: tuple[str, ...] = ()
-        if self.config.score.negative:
-            chunks = self.language.parser.noun_chunks
-            if self.config.score.distractors == "regions":
-                phrases = tuple(dict.fromkeys(chunks(", ".join(captions))))
-            else:
-                phrases = chunks(caption)
-        template = self.config.score.negative_prompt
-        prompts = [template.replace("{}", phrase) for phrase in phrases]
-        described = list(captions) if self.config.score.positive and captioned else []
-        encoded = self.clip.encode_texts(described + prompts)
-        return SceneFeatures(
-            regions=regions,
-            captions=captions,
-            caption_features=encoded[: len(described)],
-            caption=caption,
-            phrases=phrases,
-            phrase_features=encoded[len(described) :],
-            logit_scale=self.clip.logit_scale,
-            parts=parts,
-            dense=dense,
-            captioned=captioned,
-        )
+
+@lru_cache(maxsize=1)
+def _bundled_words() -> Vocabulary:
+    return Vocabulary.of(bundled_vocabulary())
 
 
 def _checked(image: Image) -> Image:

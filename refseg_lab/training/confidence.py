@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refseg_ros.decision.choice import logit
-from refseg_ros.spatial.relations import logistic
+from refseg_ros.spatial.likeness import logistic
 
 _STEPS = 60
 _RIDGE = 1e-6  # keeps Newton's steps finite where shares say nothing

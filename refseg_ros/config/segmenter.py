@@ -207,9 +207,10 @@ class ScoreConfig:
 
     matcher: str = option(
         "tas",
-        "tas: S = V + p·P − n·N; ref_diff: attention of a diffusion network and CLIP (see "
-        "ref_diff), which uses none of the fields from positive to templates",
-        choices=("tas", "ref_diff"),
+        "tas: S = V + p·P − n·N; global_local: mask within the image and crop mixed (see "
+        "global_local); ref_diff: attention of a diffusion network and CLIP (see ref_diff). The "
+        "last two use none of the fields from positive to text, nor templates",
+        choices=("tas", "global_local", "ref_diff"),
     )
     positive: float = option(0.1, "weight of the caption score P; 0 turns captions off", low=0)
     negative: float = option(0.7, "weight of the distractor score N; 0 turns it off", low=0)
@@ -224,14 +225,8 @@ class ScoreConfig:
     text: str = option(
         "sentence",
         "what to compare with the crop. sentence: the whole sentence as given; phrase: only the "
-        "head noun phrase, singular and without sizes; both: a mix, see global_local.sentence",
-        choices=("sentence", "phrase", "both"),
-    )
-    regions: str = option(
-        "crop",
-        "what V compares. crop: features of the crop alone; global_local: a mix with those of "
-        "the mask within the whole image, see global_local",
-        choices=("crop", "global_local"),
+        "head noun phrase, singular and without sizes",
+        choices=("sentence", "phrase"),
     )
     crop: str = option(
         "released",
@@ -268,11 +263,11 @@ class ScoreConfig:
         """Refuse what would be ignored.
 
         Raises:
-            ConfigError: Both texts are mixed, and there are templates.
+            ConfigError: There are templates, and the method uses no prompts.
         """
-        if self.text == "both" and self.templates:
+        if self.matcher != "tas" and self.templates:
             raise ConfigError(
-                "score.templates: text 'both' uses no prompts; leave one of them out"
+                f"score.templates: {self.matcher} uses no prompts; leave one of them out"
             )
 
 
@@ -417,12 +412,12 @@ class SegmenterConfig:
         """
         score = self.score
         asks = score.positive or score.negative or self.coherence.weight
-        asks = asks or score.matcher != "tas" or score.regions != "crop"
+        asks = asks or score.matcher != "tas"
         if not self.clip.model and asks:
             raise ConfigError(
                 "clip.model: without a CLIP the names of given proposals decide alone; "
-                "score.positive, score.negative and coherence.weight must be 0, score.matcher "
-                "tas and score.regions crop"
+                "score.positive, score.negative and coherence.weight must be 0, and "
+                "score.matcher tas"
             )
         if self.proposals.asks_nouns and (score.matcher != "tas" or self.coherence.weight):
             raise ConfigError(

@@ -21,8 +21,8 @@ from refseg_ros.methods.names import NAMED, SURE_ENOUGH
 from refseg_ros.methods.scoring import ScoreTable
 from refseg_ros.results import Candidate, Proposals, Selection, Status, boxes_from_masks
 from refseg_ros.results.explanation import Check
+from refseg_ros.spatial.likeness import logistic
 from refseg_ros.spatial.placing import Placing
-from refseg_ros.spatial.relations import logistic
 
 SURE = 1e-3
 """How near to certainty a share is told apart."""

@@ -247,6 +247,8 @@ class ReferringExpression:
         truncated: Whether the text was longer than the parser reads, and its end ignored.
         in_picture: Whether places are said to be the picture's ("above the book in the picture"),
             whatever is measured in space.
+        language: Another language that the sentence seems to be in; "" for English, or where none
+            is sure.
     """
 
     text: str
@@ -259,6 +261,7 @@ class ReferringExpression:
     corrections: tuple[tuple[str, str], ...] = ()
     truncated: bool = False
     in_picture: bool = False
+    language: str = ""
 
     @property
     def head(self) -> str:

@@ -8,11 +8,11 @@ only words a refusal; nothing is refused for it.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 
 from refseg_ros.language import lexicon
 from refseg_ros.language.grammar import Kind, scan
-from refseg_ros.language.tokens import normalise, tokenise
 
 _SMALL: Final = {
     "German": "der die das den dem des ein eine einen einem einer und nicht mit auf neben links "
@@ -45,23 +45,22 @@ _FEW: Final = 2
 """Foreign small words that make a sentence foreign."""
 
 
-def language_of(text: str) -> str:
+def language_of(text: str, tokens: Sequence[str]) -> str:
     """The language that a sentence seems to be in, in words; "" for English or where none is sure.
 
     Args:
-        text: Any string.
+        text: The normalised sentence.
+        tokens: Its words.
     """
-    clean, _ = normalise(text)
-    scripts = [
-        _SCRIPTS[script]
-        for script in (unicodedata.name(char, "?").split()[0] for char in clean if char.isalpha())
-        if script in _SCRIPTS
-    ]
-    if 2 * len(scripts) > sum(map(str.isalpha, clean)):
+    letters = [char for char in text if char.isalpha()]
+    names = (unicodedata.name(char, "?").split()[0] for char in letters if not char.isascii())
+    scripts = [_SCRIPTS[name] for name in names if name in _SCRIPTS]
+    if 2 * len(scripts) > len(letters):
         return next((name for name in scripts if name == "Japanese"), scripts[0])
-    tokens = tokenise(clean)
     foreign = {name: sum(token in words for token in tokens) for name, words in _WORDS.items()}
     likely = max(foreign, key=lambda name: foreign[name])
+    if foreign[likely] < _FEW:
+        return ""
     english = sum(item.kind is not Kind.WORD for item in scan(tokens))
     english += sum(token in lexicon.ADJECTIVES for token in tokens)
-    return likely if foreign[likely] >= _FEW and foreign[likely] > english else ""
+    return likely if foreign[likely] > english else ""

@@ -13,12 +13,12 @@ from typing import Final
 from refseg_ros.language import lexicon
 from refseg_ros.language.commands import destination, names_picture, split_clauses, strip_command
 from refseg_ros.language.expression import NounPhrase, ReferringExpression
+from refseg_ros.language.foreign import language_of
 from refseg_ros.language.grammar import Item, Kind, scan
 from refseg_ros.language.nouns import is_adjective, unique
 from refseg_ros.language.reader import Reader
 from refseg_ros.language.requests import Request, request_in, split_requests
-from refseg_ros.language.speech import spoken
-from refseg_ros.language.spelling import corrected
+from refseg_ros.language.spelling import corrected, regular, spoken
 from refseg_ros.language.states import with_states
 from refseg_ros.language.tokens import COMMA, lemma, normalise, tokenise
 
@@ -40,7 +40,8 @@ def parse(text: str) -> ReferringExpression:
         What it says; :attr:`ReferringExpression.is_empty` if that is nothing.
     """
     clean, truncated = normalise(text)
-    said, owners = spoken(clean)
+    words, owners = spoken(clean)
+    said = regular(words)
     truncated = truncated or len(said) > MAX_WORDS
     tokens, corrections = corrected(said[:MAX_WORDS])
     best, unread = ReferringExpression(text), list[str]()
@@ -70,6 +71,7 @@ def parse(text: str) -> ReferringExpression:
         corrections=corrections,
         truncated=truncated,
         in_picture=names_picture(tokens),
+        language=language_of(clean, words),
     )
 
 

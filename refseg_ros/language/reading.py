@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Final
 
 from refseg_ros.language.expression import Anaphora, NounPhrase, ReferringExpression
-from refseg_ros.language.foreign import language_of
 from refseg_ros.language.nouns import unique
 from refseg_ros.language.tokens import lemma, plain
 from refseg_ros.language.usable import (
@@ -172,13 +171,11 @@ class Reading:
         """Whether there is a look to match: false for "the leftmost thing", "the biggest one"."""
         return has_look(self.expression.target)
 
-    @cached_property
+    @property
     def foreign(self) -> str:
         """That the sentence seems to be in another language, in words; "" for English."""
-        language = language_of(self.expression.text)
-        if not language:
-            return ""
-        return f"the sentence seems to be {language}; only English is understood"
+        language = self.expression.language
+        return language and f"the sentence seems to be {language}; only English is understood"
 
     @cached_property
     def placed(self) -> bool:

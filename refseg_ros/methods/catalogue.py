@@ -85,9 +85,7 @@ METHODS: Final[Mapping[str, Method]] = {
         "crop and mask within the image mixed, sentence and noun phrase mixed",
         "Global-Local CLIP, Yu et al., CVPR 2023",
         _published(
-            ScoreConfig(
-                positive=0, negative=0, regions="global_local", text="both", crop="squashed"
-            ),
+            ScoreConfig(matcher="global_local", positive=0, negative=0, crop="squashed"),
             rectifier=False,
         ),
     ),

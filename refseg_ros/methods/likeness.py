@@ -14,8 +14,7 @@ from refseg_ros.language.caption_names import agreements
 from refseg_ros.language.expression import NounPhrase
 from refseg_ros.methods.names import NAMED, SURE_ENOUGH
 from refseg_ros.methods.scoring import ATTENTION, SceneFeatures, TextEncoder, shares
-from refseg_ros.spatial.likeness import Likeness, any_of
-from refseg_ros.spatial.relations import logistic
+from refseg_ros.spatial.likeness import Likeness, any_of, logistic
 
 BASIC_COLOURS: Final = (
     "black", "white", "red", "green", "yellow", "blue", "brown", "purple", "pink", "orange",

@@ -11,203 +11,194 @@ are the attention, cut at 19 heights.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import cast
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from refseg_ros.backbones.cross_attention import Maps
-from refseg_ros.backbones.diffusion import Attended
+from refseg_ros.backbones.clip import ClipEncoder
+from refseg_ros.backbones.diffusion import Diffusion, Noised, fitted
 from refseg_ros.config.methods import DiffusionConfig, RefDiffConfig
-from refseg_ros.errors import ConfigError
 from refseg_ros.language import Direction, ReferringExpression, lemma
 from refseg_ros.language.tokens import plain
+from refseg_ros.methods.crops import region_images
 from refseg_ros.methods.global_local import GLOBAL, LOCAL, mix
 from refseg_ros.methods.names import NO_NAMES
-from refseg_ros.methods.scoring import ATTENTION, SceneFeatures, ScoreTable, TextEncoder
+from refseg_ros.methods.ref_diff_maps import (
+    Map,
+    at_image,
+    attention_map,
+    bias_of_place,
+    cut_proposals,
+    inside_minus_outside,
+)
+from refseg_ros.methods.scoring import ATTENTION, Image, SceneFeatures, ScoreTable, TextEncoder
 from refseg_ros.results import BoolMasks, Proposals
-
-CUTS = tuple(percent / 100 for percent in range(5, 100, 5))
-"""Heights at which the attention is cut into proposals where there is no segmentor."""
+from refseg_ros.stopwatch import Stopwatch
 
 _FAR = 100.0  # logits below the worst of those that may be chosen
-_REACH = 2 / 3  # of the image, to which the released code's bias of place goes
-
-Map = NDArray[np.float64]
-
-
-def stretched(values: Map) -> Map:
-    """Values brought to [0, 1]; zeros where all are alike."""
-    low, high = float(values.min()), float(values.max())
-    return (values - low) / (high - low) if high > low else np.zeros_like(values)
+_PLACES = (Direction.LEFT, Direction.RIGHT, Direction.TOP, Direction.BOTTOM)
+_SUFFIX = {"paper": "", "released": ", "}
 
 
-def attention_map(
-    steps: Sequence[Attended],
-    token: int,
-    latent: tuple[int, int],
-    config: DiffusionConfig,
-    procedure: str = "paper",
-) -> Map:
-    """Where a network looks a word up: the mean over steps and layers.
+@dataclass(frozen=True)
+class Pictured:
+    """An image as Ref-Diff sees it.
 
-    Args:
-        steps: Attention of each reverse step.
-        token: Row of the word.
-        latent: Height and width of the latent.
-        config: Which layers, and the guidance.
-        procedure: ``paper``: shares after the softmax, of the half with words. ``released``:
-            logits before it, guided as the noise is, each map stretched to [0, 1] by itself.
-
-    Returns:
-        (h, w) float64, at the size of the finest layer used.
-
-    Raises:
-        ConfigError: No layer has the size that is asked for; the message names those that are.
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        proposals: N candidates.
+        clip: Encodes regions.
+        diffusion: Attends.
+        noised: The image as the latter has it; encoded once, whatever is asked.
+        seen: Height and width of the picture that it saw.
+        filled: Top, bottom, left and right of the image in that picture.
+        config: The diffusion network's settings.
+        method: Weights and variant.
     """
-    found = []
-    for step in steps:
-        untold: Sequence[Maps] = step.untold or step.told
-        for told, without in zip(step.told, untold, strict=True):
-            size = _size(told, latent, config.level)
-            if size is None:
-                continue
-            if procedure == "released":
-                guided = without.logits + config.guidance * (told.logits - without.logits)
-                found.append(stretched(_column(guided, token, size)))
-            else:
-                found.append(_column(told.shares, token, size))
-    if not found:
-        levels = sorted({_level(item, latent) for step in steps for item in step.told} - {0})
-        raise ConfigError(
-            f"diffusion.level: {config.level} is not one of 0, {', '.join(map(str, levels))}"
-        )
-    finest = max(item.shape for item in found)
-    return np.mean([_enlarged(item, finest) for item in found], axis=0)
 
-
-def _level(maps: Maps, latent: tuple[int, int]) -> int:
-    """Places of the latent for each of a map, along a side; 0 where it does not divide."""
-    places, level = maps.logits.shape[1], 1
-    while level <= min(latent):
-        if (latent[0] // level) * (latent[1] // level) == places:
-            return level
-        level *= 2
-    return 0
-
-
-def _size(maps: Maps, latent: tuple[int, int], wanted: int) -> tuple[int, int] | None:
-    level = _level(maps, latent)
-    if not level or wanted not in (0, level):
-        return None
-    return latent[0] // level, latent[1] // level
-
-
-def _column(values: torch.Tensor, token: int, size: tuple[int, int]) -> Map:
-    return values[0, :, token].double().cpu().numpy().reshape(size)
-
-
-def _enlarged(values: Map, size: tuple[int, int], way: int = cv2.INTER_LINEAR) -> Map:
-    if values.shape == size:
-        return values
-    return np.asarray(cv2.resize(values, size[::-1], interpolation=way), np.float64)
-
-
-def at_image(
-    values: Map,
-    seen: tuple[int, int],
-    filled: tuple[int, int, int, int],
-    size: tuple[int, int],
-    procedure: str = "paper",
-) -> Map:
-    """An attention map at the size of the image, from 0 to 1.
-
-    Args:
-        values: (h, w) of the picture that the network saw.
-        seen: Height and width of that picture in pixels.
-        filled: Its rows and columns that are image: top, bottom, left, right.
-        size: Height and width of the image.
-        procedure: ``paper`` stretches and then enlarges, bilinear; ``released`` goes through 256
-            grey levels, Lanczos, and stretches what is image once more.
-    """
-    top, bottom, left, right = filled
-    even = stretched(values)
-    if procedure == "released":
-        grey = np.asarray(even * 255, np.uint8)
-        large = np.asarray(cv2.resize(grey, seen[::-1], interpolation=cv2.INTER_LANCZOS4))
-        cut = stretched(large[top:bottom, left:right].astype(np.float64))
-        return _enlarged(cut, size)
-    if filled == (0, *seen[:1], 0, *seen[1:]):
-        return _enlarged(even, size)
-    return _enlarged(_enlarged(even, seen)[top:bottom, left:right], size)
-
-
-def inside_minus_outside(values: Map, masks: BoolMasks) -> Map:
-    """Mean of a map inside each mask minus that outside (Ref-Diff, generative score s^G).
-
-    Args:
-        values: (H, W).
-        masks: (N, H, W), none empty.
-
-    Returns:
-        (N,) float64; outside a mask that is the whole image is 0.
-    """
-    flat = masks.reshape(len(masks), -1)
-    areas = flat.sum(1)
-    within = flat @ values.ravel()
-    without = values.sum() - within
-    return np.asarray(within / areas - without / np.maximum(flat.shape[1] - areas, 1), np.float64)
-
-
-def cut_proposals(values: Map) -> Proposals:
-    """Ref-Diff without a segmentor: a map cut at 5 %, 10 %, … 95 %, masks within masks.
-
-    Args:
-        values: (H, W) in [0, 1].
-
-    Returns:
-        At most 19 proposals, their quality being the generative score; none of a flat map.
-    """
-    masks = np.stack([values >= cut for cut in CUTS])
-    masks = masks[masks.any((1, 2))]
-    scores = inside_minus_outside(values, masks) if len(masks) else np.zeros(0)
-    return Proposals(masks, scores.astype(np.float32))
-
-
-def bias_of_place(
-    size: tuple[int, int], directions: Sequence[Direction], procedure: str = "paper"
-) -> NDArray[np.float32]:
-    """Ref-Diff's soft mask P: 1 at the side that is named, falling to 0.
-
-    Args:
-        size: Height and width.
-        directions: Positions that were said; the paper knows left, right, top and bottom. Of two
-            the masks are multiplied.
-        procedure: ``released`` knows left and right only, and falls to 0 over two thirds.
-
-    Returns:
-        (H, W) float32 in [0, 1]; ones where no such position is said.
-    """
-    height, width = size
-    reach = 1.0 if procedure == "paper" else _REACH
-    rows, columns = (
-        np.clip(1 - np.linspace(0, 1, length, dtype=np.float32) / reach, 0, 1)
-        for length in (height, width)
+    image: Image = field(repr=False)
+    proposals: Proposals = field(repr=False)
+    clip: ClipEncoder = field(repr=False)
+    diffusion: Diffusion = field(repr=False)
+    noised: Noised = field(repr=False)
+    seen: tuple[int, int]
+    filled: tuple[int, int, int, int]
+    config: DiffusionConfig
+    method: RefDiffConfig
+    # What was made, by what it was made of: few places can be said, and one sentence at a time.
+    _regions: dict[tuple[str, tuple[Direction, ...]], torch.Tensor] = field(
+        default_factory=dict, repr=False
     )
-    made = np.ones((height, width), np.float32)
-    if Direction.LEFT in directions:
-        made *= columns
-    elif Direction.RIGHT in directions:
-        made *= columns[::-1]
-    if procedure == "paper" and Direction.TOP in directions:
-        made *= rows[:, None]
-    elif procedure == "paper" and Direction.BOTTOM in directions:
-        made *= rows[::-1, None]
-    return made
+    _latest: dict[tuple[str, int], Map] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def observe(
+        cls,
+        image: Image,
+        proposals: Proposals,
+        clip: ClipEncoder,
+        diffusion: Diffusion,
+        config: DiffusionConfig,
+        method: RefDiffConfig,
+    ) -> Pictured:
+        """Do what no sentence changes: latent, noise, the step without words, and features.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            proposals: N candidates.
+            clip: Encodes regions.
+            diffusion: Attends.
+            config: The diffusion network's settings.
+            method: Weights and variant.
+        """
+        released = method.procedure == "released"
+        pixels = torch.from_numpy(image.astype(np.float32) / 255).permute(2, 0, 1)
+        picture, filled = fitted(pixels, config.side, diffusion.multiple, square=released)
+        noised = diffusion.noised(
+            picture,
+            config.steps,
+            config.start,
+            guided=config.guidance != 1,
+            late=released,
+            seed=config.seed,
+        )
+        seen = (picture.shape[1], picture.shape[2])
+        made = cls(image, proposals, clip, diffusion, noised, seen, filled, config, method)
+        if not (method.free or method.alpha == 1):
+            made.regions(())
+        return made
+
+    @property
+    def masks(self) -> BoolMasks:
+        """(N, H, W) of the candidates."""
+        return self.proposals.masks
+
+    def of(self, proposals: Proposals) -> Pictured:
+        """The same image with other candidates.
+
+        Args:
+            proposals: The other candidates, of the same image.
+        """
+        return replace(self, proposals=proposals, _regions={})
+
+    def attention(self, text: str, end: int) -> Map:
+        """Where the network looks a word of a sentence up.
+
+        Args:
+            text: The sentence.
+            end: Letters up to the end of the word.
+
+        Returns:
+            (H, W) float64 in [0, 1].
+        """
+        key = (text, end)
+        found = self._latest.get(key)
+        if found is None:
+            found = self._attention(text, end)
+            self._latest.clear()
+            self._latest[key] = found
+        return found
+
+    def _attention(self, text: str, end: int) -> Map:
+        procedure = self.method.procedure
+        steps = self.diffusion.attend(self.noised, text + _SUFFIX[procedure], self.config.guidance)
+        token = self.diffusion.token(text, end)
+        height, width = self.noised.latent.shape[2:]
+        values = attention_map(steps, token, (height, width), self.config, procedure)
+        size = (self.image.shape[0], self.image.shape[1])
+        return at_image(values, self.seen, self.filled, size, procedure)
+
+    def regions(self, directions: Sequence[Direction]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features of the masks within the image and of their crops, for a place that is said.
+
+        The paper fades the picture in which the mask is seen, the released code that of the crop.
+
+        Args:
+            directions: Positions that were said.
+
+        Returns:
+            (N, D) and (N, D) float32.
+        """
+        said = tuple(item for item in _PLACES if item in directions)
+        if self.method.procedure == "released":
+            return self._within(()), self._crops(said)
+        return self._within(said), self._crops(())
+
+    def crops(self) -> torch.Tensor:
+        """(N, D) float32 L2-normalised features of the candidates' crops."""
+        return self._crops(())
+
+    def _within(self, said: tuple[Direction, ...]) -> torch.Tensor:
+        return self._once(
+            ("within", said),
+            lambda: self.clip.encode_attending(self._faded(said), self.masks, self.method.side),
+        )
+
+    def _crops(self, said: tuple[Direction, ...]) -> torch.Tensor:
+        return self._once(
+            ("crops", said),
+            lambda: self.clip.encode_images(
+                list(region_images(self._faded(said), self.proposals))
+            ),
+        )
+
+    def _faded(self, said: tuple[Direction, ...]) -> Image:
+        if not said:
+            return self.image
+        bias = bias_of_place(self.image.shape[:2], said, self.method.procedure)
+        return np.asarray(np.rint(self.image * bias[..., None]), np.uint8)
+
+    def _once(
+        self, key: tuple[str, tuple[Direction, ...]], make: Callable[[], torch.Tensor]
+    ) -> torch.Tensor:
+        if key not in self._regions:
+            self._regions[key] = make()
+        return self._regions[key]
 
 
 def root_end(text: str, head: str) -> int:
@@ -232,9 +223,46 @@ class RefDiff:
 
     Attributes:
         config: Weights and variant.
+        network: The diffusion network's settings.
+        diffusion: Attends; needed to look at an image, not to score.
     """
 
     config: RefDiffConfig
+    network: DiffusionConfig = field(default_factory=DiffusionConfig)
+    diffusion: Diffusion | None = None
+
+    def look(
+        self, image: Image, proposals: Proposals, clip: ClipEncoder, watch: Stopwatch
+    ) -> tuple[torch.Tensor, object]:
+        """Crops as CLIP sees them, and the image as the diffusion network does.
+
+        Raises:
+            ValueError: :attr:`diffusion` is None.
+        """
+        if self.diffusion is None:
+            raise ValueError("diffusion: ref_diff looks at images with a diffusion network")
+        with watch.stage("diffusion"):
+            pictured = Pictured.observe(
+                image, proposals, clip, self.diffusion, self.network, self.config
+            )
+        with watch.stage("clip"):
+            return pictured.crops(), pictured
+
+    def joined(self, kept: object, more: object, rows: NDArray[np.intp]) -> Pictured:
+        """The same picture with all candidates."""
+        before, added = cast(Pictured, kept), cast(Pictured, more).proposals.keep(rows)
+        masks = np.concatenate([before.masks, added.masks])
+        quality = np.concatenate([before.proposals.quality, added.quality])
+        return before.of(Proposals(masks, quality))
+
+    @property
+    def reads_picture(self) -> bool:
+        """No caption is."""
+        return False
+
+    def read(self, features: SceneFeatures, encoder: TextEncoder) -> object:
+        """What it kept before: captions add nothing."""
+        return features.kept
 
     @property
     def brings_candidates(self) -> bool:
@@ -251,13 +279,13 @@ class RefDiff:
             features: Theirs, pictured.
             expression: What was said; without any words the scene's are returned.
         """
-        text, pictured = plain(expression.text), features.pictured
-        if not self.brings_candidates or pictured is None or not text:
+        text, pictured = plain(expression.text), cast(Pictured, features.kept)
+        if not self.brings_candidates or not text:
             return proposals, features
         cut = cut_proposals(pictured.attention(text, root_end(text, expression.head)))
         own = pictured.of(cut)
         none = ("",) * len(cut)
-        found = replace(features, regions=own.crops(), captions=none, pictured=own, names=NO_NAMES)
+        found = replace(features, regions=own.crops(), captions=none, kept=own, names=NO_NAMES)
         return cut, found
 
     def without_captions(self) -> RefDiff:
@@ -281,14 +309,14 @@ class RefDiff:
             ValueError: The features were made for another method.
         """
         config, scale = self.config, features.logit_scale
-        if features.pictured is None:
+        if features.kept is None:
             raise ValueError("features: ref_diff needs those of a scene observed for it")
-        text = plain(expression.text)
-        attention = features.pictured.attention(text, root_end(text, expression.head))
-        generative = scale * inside_minus_outside(attention, features.pictured.masks)
+        text, pictured = plain(expression.text), cast(Pictured, features.kept)
+        attention = pictured.attention(text, root_end(text, expression.head))
+        generative = scale * inside_minus_outside(attention, pictured.masks)
         if config.alpha == 1:
             return ScoreTable({ATTENTION: generative}, generative, text=text)
-        within, crops = features.pictured.regions(expression.directions)
+        within, crops = pictured.regions(expression.directions)
         pair = encoder.encode_texts([text, expression.head or text])
         parts = self._cosines(within, crops, pair)
         terms = {name: (scale * value).double().numpy() for name, value in parts.items()}
@@ -297,7 +325,7 @@ class RefDiff:
         weights = {"V": 1 - config.alpha, ATTENTION: config.alpha, GLOBAL: 0.0, LOCAL: 0.0}
         return ScoreTable(
             {"V": looks, ATTENTION: generative, **terms},
-            self._largest(total, features.pictured.masks),
+            self._largest(total, pictured.masks),
             weights,
             text,
         )

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who ranks the proposals: methods behind one small protocol.
 
-A matcher turns the features of a scene and a parsed expression into a score table: one row a
-proposal, one named column a term. Methods share proposals, crops, encoders and language, so
-that comparing them compares methods and nothing else.
+A matcher looks at an image once and keeps of it what it needs; then it turns that and a parsed
+expression into a score table: one row a proposal, one named column a term. Methods share
+proposals, crops, encoders and language, so that comparing them compares methods and nothing else.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from refseg_ros.language import ReferringExpression
 from refseg_ros.language.caption_names import Naming
 from refseg_ros.language.expression import NounPhrase
-from refseg_ros.methods.coherence import Dense
-from refseg_ros.methods.distractors import Spoken
 from refseg_ros.methods.names import NO_NAMES, Names
 from refseg_ros.results import Proposals
 
 if TYPE_CHECKING:
-    from refseg_ros.methods.pictured import Pictured
+    from refseg_ros.backbones.clip import ClipEncoder
+    from refseg_ros.stopwatch import Stopwatch
 
+Image = NDArray[np.uint8]
 
 ATTENTION = "A"
 """Term of a diffusion network's attention inside a mask minus outside."""
@@ -38,36 +38,23 @@ class SceneFeatures:
     """What observing computes once for all expressions.
 
     Attributes:
-        regions: (N, D) float32 L2-normalised CLIP features of the masked crops, or mixed from
-            ``parts``.
+        regions: (N, D) float32 L2-normalised features of the candidates, in CLIP's space.
         captions: N captions of the blurred crops; empty strings when captions are off.
-        caption_features: (N, D) float32 L2-normalised text features of the captions, or (0, D).
         caption: Caption of the whole image; empty when no score needs it.
-        phrases: Noun phrases of that caption as often as it has them, or of all captions of
-            regions, each once (`distractors`).
-        phrase_features: (len(phrases), D) float32 L2-normalised text features of the prompts
-            made from them.
         logit_scale: CLIP's learned scale; cosines times this are logits.
-        parts: For mixed regions, term to (N, D) float32 L2-normalised features.
-        dense: The image place by place, where coherence is weighed.
-        pictured: The image as a diffusion network has it, where the method asks for that.
         captioned: Whether captions that the method asks for are made; without them their terms
             are left out.
         names: What came with the proposals as their names.
+        kept: What the method keeps of the image beside that; only the method knows what it is.
     """
 
     regions: torch.Tensor
     captions: tuple[str, ...]
-    caption_features: torch.Tensor
     caption: str
-    phrases: tuple[str, ...]
-    phrase_features: torch.Tensor
     logit_scale: float
-    parts: Mapping[str, torch.Tensor] = field(default_factory=dict)
-    dense: Dense | None = None
-    pictured: Pictured | None = None
     captioned: bool = True
     names: Names = NO_NAMES
+    kept: object = None
 
     @property
     def seen(self) -> bool:
@@ -89,11 +76,6 @@ class SceneFeatures:
         """What its caption calls each region, read once for all expressions."""
         read = {caption: Naming.of_caption(caption) for caption in dict.fromkeys(self.captions)}
         return tuple(read[caption] for caption in self.captions)
-
-    @cached_property
-    def spoken(self) -> tuple[Spoken, ...]:
-        """The phrases, read once for all expressions."""
-        return tuple(Spoken.of(phrase) for phrase in self.phrases)
 
 
 @dataclass(frozen=True)
@@ -144,7 +126,41 @@ class TextEncoder(Protocol):
 
 
 class Matcher(Protocol):
-    """A method: scores every proposal of a scene against an expression."""
+    """A method: what it keeps of an image, its candidates, its scores.
+
+    Which networks it needs is told by :mod:`refseg_ros.config.uses` before any is loaded.
+    """
+
+    def look(
+        self, image: Image, proposals: Proposals, clip: ClipEncoder, watch: Stopwatch
+    ) -> tuple[torch.Tensor, object]:
+        """Features of the candidates, and what else the method keeps, before any caption.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            proposals: N candidates.
+            clip: Encodes them.
+            watch: Times the stages; "clip" at least.
+
+        Returns:
+            :attr:`SceneFeatures.regions` and :attr:`SceneFeatures.kept`.
+        """
+
+    def joined(self, kept: object, more: object, rows: NDArray[np.intp]) -> object:
+        """What is kept of an image once it has further candidates.
+
+        Args:
+            kept: Of the candidates that it has.
+            more: What :meth:`look` made of others.
+            rows: Which of those come after the candidates that it has.
+        """
+
+    @property
+    def reads_picture(self) -> bool:
+        """Whether a caption of the whole image is needed."""
+
+    def read(self, features: SceneFeatures, encoder: TextEncoder) -> object:
+        """What the method keeps once the captions in ``features`` are there; pure."""
 
     def score(
         self, features: SceneFeatures, expression: ReferringExpression, encoder: TextEncoder
@@ -165,7 +181,20 @@ class Matcher(Protocol):
 
 
 class OnProposals:
-    """What methods share whose candidates are the scene's."""
+    """What methods share whose candidates are the scene's, and that read no captions."""
+
+    def joined(self, kept: object, more: object, rows: NDArray[np.intp]) -> object:
+        """What it kept before: there are no rows of candidates in it, or :meth:`read` makes them."""
+        return kept
+
+    @property
+    def reads_picture(self) -> bool:
+        """No."""
+        return False
+
+    def read(self, features: SceneFeatures, encoder: TextEncoder) -> object:
+        """What it kept before: captions add nothing."""
+        return features.kept
 
     @property
     def brings_candidates(self) -> bool:

@@ -9,22 +9,56 @@ whole image's caption names. What departs from the released code is a switch of
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from refseg_ros.backbones.clip import ClipEncoder, NoClip
 from refseg_ros.config import ScoreConfig
-from refseg_ros.config.methods import CoherenceConfig
-from refseg_ros.language import ReferringExpression
+from refseg_ros.language import ReferringExpression, head_noun, is_abstract, parse
+from refseg_ros.language.chunks import kinds, kinds_of
+from refseg_ros.language.expression import NounPhrase
 from refseg_ros.language.tas.tools import LanguageTools
 from refseg_ros.language.tokens import plain
-from refseg_ros.methods.coherence import HEAT, coherence
-from refseg_ros.methods.distractors import proper_distractors
-from refseg_ros.methods.global_local import mix
-from refseg_ros.methods.scoring import OnProposals, SceneFeatures, ScoreTable, TextEncoder
+from refseg_ros.methods.crops import region_images
+from refseg_ros.methods.scoring import (
+    Image,
+    OnProposals,
+    SceneFeatures,
+    ScoreTable,
+    TextEncoder,
+)
+from refseg_ros.results import Proposals
+from refseg_ros.stopwatch import Stopwatch
+
+
+@dataclass(frozen=True)
+class Captioned:
+    """What TAS keeps of an image: its captions, encoded.
+
+    Attributes:
+        features: (N, D) float32 L2-normalised text features of the regions' captions, or (0, D)
+            where P is not weighed.
+        phrases: Noun phrases of the whole image's caption as often as it has them, or of all
+            captions of regions, each once (`distractors`).
+        phrase_features: (len(phrases), D) float32 L2-normalised text features of the prompts
+            made from them.
+    """
+
+    features: torch.Tensor
+    phrases: tuple[str, ...]
+    phrase_features: torch.Tensor
+
+    @cached_property
+    def spoken(self) -> tuple[Spoken, ...]:
+        """The phrases, read once for all expressions."""
+        return tuple(Spoken.of(phrase) for phrase in self.phrases)
 
 
 @dataclass(frozen=True)
@@ -34,14 +68,37 @@ class Tas(OnProposals):
     Attributes:
         config: Weights and corrections.
         language: Which phrases of a caption name the target itself.
-        heat: Weight and balance of the coherence.
-        sentence: If both are compared, the weight of the sentence beside its head noun phrase.
     """
 
     config: ScoreConfig
     language: LanguageTools = field(default_factory=LanguageTools)
-    sentence: float = 0.5
-    heat: CoherenceConfig = field(default_factory=CoherenceConfig)
+
+    def look(
+        self, image: Image, proposals: Proposals, clip: ClipEncoder, watch: Stopwatch
+    ) -> tuple[torch.Tensor, object]:
+        """Crops as CLIP sees them; nothing else is kept before there are captions."""
+        with watch.stage("clip"):
+            return crop_features(image, proposals, clip, self.config.crop), None
+
+    @property
+    def reads_picture(self) -> bool:
+        """Whether the distractors are those of the whole image's caption."""
+        return bool(self.config.negative) and self.config.distractors == "caption"
+
+    def read(self, features: SceneFeatures, encoder: TextEncoder) -> Captioned:
+        """Captions and distractors as CLIP reads them."""
+        config, captions = self.config, features.captions
+        phrases: tuple[str, ...] = ()
+        if config.negative:
+            chunks = self.language.parser.noun_chunks
+            if config.distractors == "regions":
+                phrases = tuple(dict.fromkeys(chunks(", ".join(captions))))
+            else:
+                phrases = chunks(features.caption)
+        prompts = [config.negative_prompt.replace("{}", phrase) for phrase in phrases]
+        described = list(captions) if config.positive and features.captioned else []
+        encoded = encoder.encode_texts(described + prompts)
+        return Captioned(encoded[: len(described)], phrases, encoded[len(described) :])
 
     def without_captions(self) -> Tas:
         """The method less P, and less N where captions of regions name the distractors."""
@@ -64,14 +121,12 @@ class Tas(OnProposals):
             return expression.head_phrase or expression.referring
         return self.language.head_phrase(expression.text)
 
-    def distractors(
-        self, features: SceneFeatures, expression: ReferringExpression
-    ) -> NDArray[np.int64]:
-        """Rows of ``features.phrases`` that name something other than the target."""
+    def distractors(self, kept: Captioned, expression: ReferringExpression) -> NDArray[np.int64]:
+        """Rows of ``kept.phrases`` that name something other than the target."""
         if self.config.distractor_filter:
-            return proper_distractors(features.spoken, expression)
+            return proper_distractors(kept.spoken, expression)
         target = self.target(expression)
-        others = [not self.language.synonyms(phrase, target) for phrase in features.phrases]
+        others = [not self.language.synonyms(phrase, target) for phrase in kept.phrases]
         return np.flatnonzero(others)
 
     def score(
@@ -89,47 +144,50 @@ class Tas(OnProposals):
             distractor N is 0 for all, where the released code gives NaN.
         """
         config, scale = self.config, features.logit_scale
+        kept = cast(Captioned, features.kept)
         text = self.text(expression)
-        meant, plainly = self._encoded(text, expression, encoder)
+        meant, plainly = self._encoded(text, encoder)
         distractors: tuple[str, ...] = ()
         terms = {"V": (scale * features.regions @ meant).double().numpy()}
         total = terms["V"].copy()
-        for name, part in features.parts.items():
-            terms[name] = (scale * part @ meant).double().numpy()
         if config.positive:
-            terms["P"] = (scale * features.caption_features @ plainly).double().numpy()
+            terms["P"] = (scale * kept.features @ plainly).double().numpy()
             total += config.positive * terms["P"]
         if config.negative:
-            rows = self.distractors(features, expression)
-            distractors = tuple(features.phrases[row] for row in rows)
-            terms["N"] = _negative(features, rows)
+            rows = self.distractors(kept, expression)
+            distractors = tuple(kept.phrases[row] for row in rows)
+            terms["N"] = _negative(features, kept.phrase_features[rows])
             total -= config.negative * terms["N"]
-        if features.dense is not None:
-            phrase = encoder.encode_texts([self.target(expression) or text])[0]
-            terms[HEAT] = coherence(features.dense, phrase, self.heat.balance)
-            total += self.heat.weight * terms[HEAT]
-        weights = {
-            HEAT: self.heat.weight,
-            "P": config.positive,
-            "N": -config.negative,
-            **dict.fromkeys(features.parts, 0.0),
-        }
+        weights = {"P": config.positive, "N": -config.negative}
         return ScoreTable(terms, total, weights, text, distractors)
 
-    def _encoded(
-        self, text: str, expression: ReferringExpression, encoder: TextEncoder
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _encoded(self, text: str, encoder: TextEncoder) -> tuple[torch.Tensor, torch.Tensor]:
         """(D,) unit features that crops and captions are compared with."""
         config = self.config
-        if config.text == "both":
-            pair = encoder.encode_texts([text, self.target(expression) or text], unit=False)
-            both = mix(pair[0], pair[1], self.sentence)
-            return both, both
         prompts = [template.replace("{}", text) for template in config.templates] or [text]
         plainly = [text] if config.positive and config.templates else []
         encoded = encoder.encode_texts(prompts + plainly)
         meant = averaged(encoded[: len(prompts)]) if config.templates else encoded[0]
         return meant, encoded[-1]
+
+
+def crop_features(
+    image: Image, proposals: Proposals, clip: ClipEncoder, crop: str
+) -> torch.Tensor:
+    """CLIP features of the black-background crops.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        proposals: N proposals of that image.
+        clip: Encodes them.
+        crop: See :func:`refseg_ros.methods.crops.region_images`.
+
+    Returns:
+        (N, D) float32 on the CPU, L2-normalised; D is 0 without a CLIP.
+    """
+    if isinstance(clip, NoClip):
+        return torch.zeros(len(proposals), 0)
+    return clip.encode_images(list(region_images(image, proposals, crop=crop)))
 
 
 def averaged(features: torch.Tensor) -> torch.Tensor:
@@ -144,10 +202,76 @@ def averaged(features: torch.Tensor) -> torch.Tensor:
     return functional.normalize(features.mean(0), dim=-1)
 
 
-def _negative(features: SceneFeatures, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+def _negative(features: SceneFeatures, distractors: torch.Tensor) -> NDArray[np.float64]:
     """N: the mean over distractors; 0 for all without any, where the released code gives NaN."""
-    if not rows.size:
+    if not len(distractors):
         return np.zeros(len(features.regions))
-    logits = features.logit_scale * features.regions @ features.phrase_features[rows].T
+    logits = features.logit_scale * features.regions @ distractors.T
     mean: NDArray[np.float64] = logits.mean(1).double().numpy()
     return mean
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A noun phrase of a caption, read once for all expressions.
+
+    Attributes:
+        abstract: Whether it names no thing ("the background").
+        kinds: See :func:`refseg_ros.language.chunks.kinds`.
+        head: Its head noun; "" without one.
+        marks: Its colours and materials.
+    """
+
+    abstract: bool
+    kinds: frozenset[str]
+    head: str
+    marks: frozenset[str]
+
+    @classmethod
+    def of(cls, phrase: str) -> Spoken:
+        """Read a phrase."""
+        found = parse(phrase).target
+        marks = frozenset(found.colours + found.materials)
+        return cls(is_abstract(phrase), kinds(phrase), head_noun(phrase) or "", marks)
+
+
+def proper_distractors(
+    phrases: Sequence[Spoken], expression: ReferringExpression
+) -> NDArray[np.int64]:
+    """Phrases of things that are neither meant nor spoken of, each once.
+
+    Left out are abstract phrases ("the background"); what may be the thing meant: a phrase with
+    its head by lemma or group, or if no head was said ("the red one") one that shares a colour or
+    material with it, and any phrase if none of these was said either; landmarks of its relations
+    at any depth; and a phrase of the same head, colours and materials as one before it.
+
+    Args:
+        phrases: Noun phrases of captions.
+        expression: What is looked for.
+
+    Returns:
+        Their rows, ascending.
+    """
+    target = expression.target
+    if not target.head and not (target.colours or target.materials):
+        return np.zeros(0, np.int64)
+    named = [kinds_of(phrase) for phrase in (target, *_landmarks(target))]
+    spoken_of = frozenset[str]().union(*named)
+    rows, seen = [], set()
+    for row, phrase in enumerate(phrases):
+        if phrase.abstract or phrase.kinds & spoken_of:
+            continue
+        if not target.head and not phrase.marks.isdisjoint(target.colours + target.materials):
+            continue
+        key = (phrase.head, phrase.marks)
+        if key not in seen:
+            seen.add(key)
+            rows.append(row)
+    return np.array(rows, np.int64)
+
+
+def _landmarks(phrase: NounPhrase) -> Iterator[NounPhrase]:
+    for relation in phrase.relations:
+        for landmark in relation.landmarks:
+            yield landmark
+            yield from _landmarks(landmark)

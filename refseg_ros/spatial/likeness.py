@@ -48,3 +48,9 @@ def share_out(weights: Vector) -> Vector:
         return np.full(len(weights), 1.0 / len(weights))
     shared: Vector = weights / total
     return shared
+
+
+def logistic(values: Vector) -> Vector:
+    """1 / (1 + e^-x) without overflow."""
+    result: Vector = 0.5 * (1.0 + np.tanh(0.5 * np.asarray(values, np.float64)))
+    return result

@@ -28,6 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from refseg_ros.language import RelationKind
 from refseg_ros.spatial.layout import Layout, Matrix, Vector
+from refseg_ros.spatial.likeness import logistic
 
 OFFSET: Final = 0.03
 """Offset along the axis at which "left of" begins to hold, in longer sides of the picture."""
@@ -254,12 +255,6 @@ def _weights(name: str, values: ArrayLike, count: int) -> Vector:
     if not np.isfinite(weights).all() or (len(weights) and weights.min() < 0):
         raise ValueError(f"{name}: every weight must be finite and not negative")
     return weights
-
-
-def logistic(values: Matrix) -> Matrix:
-    """1 / (1 + e^-x) without overflow."""
-    result: Matrix = 0.5 * (1.0 + np.tanh(0.5 * np.asarray(values, np.float64)))
-    return result
 
 
 def _directed(kind: RelationKind) -> Callable[[Layout], Matrix]:

@@ -74,10 +74,7 @@ def scene(
     features = SceneFeatures(
         regions=encoder.encode_texts(names),
         captions=captions,
-        caption_features=torch.zeros(0, 64),
         caption="",
-        phrases=(),
-        phrase_features=torch.zeros(0, 64),
         logit_scale=SCALE,
     )
     models: Any = SimpleNamespace(

@@ -18,7 +18,7 @@ import refseg_ros
 from refseg_ros.config import SegmenterConfig, preset_names
 from refseg_ros.language import Direction, parse, same_thing
 from refseg_ros.methods import crops
-from refseg_ros.methods.tas import Tas
+from refseg_ros.methods.tas import Captioned, Tas
 from refseg_ros.proposals import prune as pruning
 from refseg_ros.results import Status
 from refseg_ros.scene import Scene
@@ -66,8 +66,10 @@ def test_1_everyday_pairs_are_synonyms(a: str, b: str) -> None:
 @pytest.mark.parametrize("filtered", [False, True])
 def test_1_the_targets_own_noun_is_no_negative(filtered: bool) -> None:
     score = replace(SegmenterConfig.from_preset("tabletop").score, distractor_filter=filtered)
-    features = replace(_observed(RED_LEFT).features, phrases=("a pizza", "pizzas", "a plate"))
-    assert Tas(score).distractors(features, parse("the big pizza")).tolist() == [2]
+    kept = _observed(RED_LEFT).features.kept
+    assert isinstance(kept, Captioned)
+    kept = replace(kept, phrases=("a pizza", "pizzas", "a plate"))
+    assert Tas(score).distractors(kept, parse("the big pizza")).tolist() == [2]
 
 
 def test_2_without_negatives_scores_are_finite_and_the_best_match_leads() -> None:

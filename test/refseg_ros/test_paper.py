@@ -18,7 +18,7 @@ from refseg_ros.language import parse
 from refseg_ros.language.tokens import plain
 from refseg_ros.methods.crops import blur, pad_evenly, region_images
 from refseg_ros.methods.scoring import SceneFeatures, shares
-from refseg_ros.methods.tas import Tas
+from refseg_ros.methods.tas import Captioned, Tas
 from refseg_ros.proposals.prune import drop_contained, prune
 from refseg_ros.proposals.sam import SamProposer
 from refseg_ros.results import Proposals, Status
@@ -145,11 +145,13 @@ def _features(phrases: dict[str, list[float]] | list[tuple[str, list[float]]]) -
     return SceneFeatures(
         regions=torch.tensor([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]]),
         captions=("", "", ""),
-        caption_features=torch.tensor([[0.8, 0.6], [1.0, 0.0], [0.0, 1.0]]),
         caption="",
-        phrases=tuple(name for name, _ in pairs),
-        phrase_features=torch.tensor([vector for _, vector in pairs]).reshape(-1, 2),
         logit_scale=100.0,
+        kept=Captioned(
+            features=torch.tensor([[0.8, 0.6], [1.0, 0.0], [0.0, 1.0]]),
+            phrases=tuple(name for name, _ in pairs),
+            phrase_features=torch.tensor([vector for _, vector in pairs]).reshape(-1, 2),
+        ),
     )
 
 
@@ -253,6 +255,7 @@ def test_the_paper_preset_takes_negatives_from_the_whole_images_caption() -> Non
     scene = segmenter(blocks, "paper").observe(blocks.image)
     # Red covers the most: 900 and 1600 pixels.
     assert scene.features.caption == "a red block"
-    assert scene.features.phrases == ("a red block",)
+    assert isinstance(scene.features.kept, Captioned)
+    assert scene.features.kept.phrases == ("a red block",)
     # Crops are SAM's boxes: 29 by 29 pixels, and 39 by 29 with 5 pixels above and below.
     assert scene.models.clip.shapes == [(29, 29, 3), (29, 29, 3), (39, 39, 3)]

@@ -22,6 +22,7 @@ from refseg_ros.backbones.device import Device
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import ConfigError, ImageError, WeightsError
 from refseg_ros.language import noun_chunks, noun_phrases
+from refseg_ros.methods.tas import Captioned, Tas
 from refseg_ros.scene import Scene
 
 
@@ -246,14 +247,16 @@ def test_distractors_come_from_the_regions_or_from_the_whole_image(segmenter: Se
     by_region = segmenter.observe(image)
     assert by_region.features.caption == ""  # no score needs it
     assert by_region.caption.startswith("a")
-    assert by_region.features.phrases == noun_phrases(", ".join(by_region.captions))
-    score = dataclasses.replace(preset.score, distractors="caption")
-    segmenter.config = dataclasses.replace(preset, score=score)
+    assert isinstance(by_region.features.kept, Captioned)
+    assert by_region.features.kept.phrases == noun_phrases(", ".join(by_region.captions))
+    own = segmenter.matcher
+    segmenter.matcher = Tas(dataclasses.replace(preset.score, distractors="caption"))
     try:
         scene = segmenter.observe(image)
     finally:
-        segmenter.config = preset
-    assert scene.features.phrases == noun_chunks(scene.features.caption)
+        segmenter.matcher = own
+    assert isinstance(scene.features.kept, Captioned)
+    assert scene.features.kept.phrases == noun_chunks(scene.features.caption)
     assert scene.caption == scene.features.caption == by_region.caption
 
 

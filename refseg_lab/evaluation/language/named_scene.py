@@ -112,15 +112,7 @@ def named_scene(picture: NamedPicture, config: SegmenterConfig, *, told: bool) -
     """
     masks = picture.masks
     captions = tuple(f"a {names[0]}" if told and names else "" for names in picture.names)
-    features = SceneFeatures(
-        torch.eye(len(masks), dtype=torch.float64),
-        captions,
-        torch.zeros(0, len(masks)),
-        "",
-        (),
-        torch.zeros(0, len(masks)),
-        1.0,
-    )
+    features = SceneFeatures(torch.eye(len(masks), dtype=torch.float64), captions, "", 1.0)
     models = cast(Models, NameModels(by_names(config), NameEncoder(picture.names)))
     image: Any = np.zeros((*picture.size, 3), np.uint8)
     return Scene(models, image, Proposals(masks, np.ones(len(masks), np.float32)), features, {})

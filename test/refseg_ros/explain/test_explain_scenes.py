@@ -16,6 +16,7 @@ from refseg_lab.simulation.bundle import bundled_scenes
 from refseg_ros import Segmenter, Status
 from refseg_ros.explain.picture import draw_explanation
 from refseg_ros.methods.scoring import shares
+from refseg_ros.methods.tas import Captioned
 from refseg_ros.results import ConditionKind, Explanation, Selection
 from refseg_ros.scene import Scene
 
@@ -113,7 +114,8 @@ def test_the_chosen_is_the_one_that_its_order_ranks(scene: Scene) -> None:
 def test_distractors_are_the_phrases_of_other_things(scene: Scene) -> None:
     explanation = explained(scene.select("the cup"))
     assert explanation.compared == "cup"
-    assert set(explanation.distractors) < set(scene.features.phrases)
+    assert isinstance(scene.features.kept, Captioned)
+    assert set(explanation.distractors) < set(scene.features.kept.phrases)
     assert not any("cup" in phrase.split() for phrase in explanation.distractors)
 
 

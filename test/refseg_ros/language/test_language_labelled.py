@@ -18,7 +18,6 @@ from refseg_lab.evaluation.parser_accuracy import (
     seconds_per_expression,
     wrong_fields,
 )
-from refseg_ros.language.foreign import language_of
 from refseg_ros.language.parser import parse
 
 SET = TESTS / "data" / "expressions.jsonl"
@@ -41,7 +40,7 @@ def test_the_set_is_large_and_halved_by_line() -> None:
 def test_none_of_them_is_taken_for_another_language() -> None:
     halves = load(SET)
     texts = [label["text"] for half in (halves.development, halves.test) for label in half]
-    assert [text for text in texts if language_of(text)] == []
+    assert [text for text in texts if parse(text).language] == []
 
 
 def test_the_test_half_is_read_right() -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import pytest
 
 from refseg_ros.language import NounPhrase, parse
-from refseg_ros.language.foreign import language_of
 from refseg_ros.language.reading import read
 from refseg_ros.language.usable import looks_of
 from refseg_ros.language.vocabulary import Vocabulary, with_uses
@@ -173,4 +172,4 @@ def test_a_use_is_said_of_the_thing_right_before_it() -> None:
     ],
 )
 def test_the_language_of_a_sentence(text: str, language: str) -> None:
-    assert language_of(text) == language
+    assert parse(text).language == language

@@ -18,7 +18,7 @@ from refseg_ros.backbones.device import Device
 from refseg_ros.config import ScoreConfig, SegmenterConfig
 from refseg_ros.config.methods import CoherenceConfig
 from refseg_ros.language import parse
-from refseg_ros.methods.coherence import Dense, coherence
+from refseg_ros.methods.coherence import CoherentTas, Dense, Heated, coherence
 from refseg_ros.methods.scoring import SceneFeatures
 from refseg_ros.methods.tas import Tas
 
@@ -91,12 +91,10 @@ def test_heat_that_is_the_same_everywhere_says_nothing() -> None:
 
 
 def test_the_term_is_weighed_into_the_sum() -> None:
-    none = torch.zeros(0, 2)
-    features = SceneFeatures(torch.eye(2), ("", ""), none, "", (), none, 10.0, dense=two_masks())
+    features = SceneFeatures(torch.eye(2), ("", ""), "", 10.0, kept=Heated(two_masks()))
     encoder = Table({"take the red mug": [0.0, 1.0], "the red mug": [1.0, 0.0]})
-    matcher = Tas(
-        ScoreConfig(positive=0, negative=0), heat=CoherenceConfig(weight=2.0, balance=1.0)
-    )
+    tas = Tas(ScoreConfig(positive=0, negative=0))
+    matcher = CoherentTas(tas, CoherenceConfig(weight=2.0, balance=1.0))
     table = matcher.score(features, parse("take the red mug"), encoder)
     heat = coherence(two_masks(), torch.tensor([1.0, 0.0]), 1.0)
     assert table.terms["H"] == pytest.approx(heat)

@@ -18,13 +18,13 @@ from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.clip_masked import masked_features, resized
 from refseg_ros.cli.main import app
 from refseg_ros.config import ScoreConfig, SegmenterConfig
+from refseg_ros.config.methods import GlobalLocalConfig
 from refseg_ros.errors import ConfigError
 from refseg_ros.language import parse
 from refseg_ros.methods.catalogue import METHODS, with_method
 from refseg_ros.methods.crops import MEAN_COLOUR, region_images
-from refseg_ros.methods.global_local import mix, mixed_regions
+from refseg_ros.methods.global_local import GlobalLocal, mix, mixed_regions
 from refseg_ros.methods.scoring import SceneFeatures
-from refseg_ros.methods.tas import Tas
 from refseg_ros.results import Proposals
 
 LEFT = torch.zeros(2, 32, 32)
@@ -150,12 +150,11 @@ def test_scores_of_two_candidates() -> None:
     regions, parts = mixed_regions(
         torch.tensor([[4.0, 0.0], [0.0, 2.0]]), torch.tensor([[0.0, 12.0], [0.0, 1.0]]), 0.75
     )
-    nothing = torch.zeros(0, 2)
-    features = SceneFeatures(regions, ("", ""), nothing, "", (), nothing, 10.0, parts)
+    features = SceneFeatures(regions, ("", ""), "", 10.0, kept=parts)
     # 0.25 * (0, 4) + 0.75 * (4, 0) = (3, 1), of length sqrt(10)
     table = Table({"pick up the red mug": [0.0, 4.0], "the red mug": [4.0, 0.0]})
-    score = METHODS["global_local"].applied(SegmenterConfig()).score
-    found = Tas(score, sentence=0.25).score(features, parse("Pick up the red mug"), table)
+    method = GlobalLocal(GlobalLocalConfig(sentence=0.25))
+    found = method.score(features, parse("Pick up the red mug"), table)
     assert found.terms["V"] == pytest.approx([10 * 4 / 20**0.5, 10 / 10**0.5], rel=1e-5)
     assert found.terms["G"] == pytest.approx([10 * 3 / 10**0.5, 10 / 10**0.5], rel=1e-5)
     assert found.terms["L"] == pytest.approx([10 / 10**0.5] * 2, rel=1e-5)
@@ -233,5 +232,5 @@ def test_methods_are_listed() -> None:
 
 
 def test_prompts_are_not_ignored() -> None:
-    with pytest.raises(ConfigError, match=r"score\.templates: text 'both'"):
-        ScoreConfig(text="both", templates=("a photo of {}",))
+    with pytest.raises(ConfigError, match=r"score\.templates: global_local uses no prompts"):
+        ScoreConfig(matcher="global_local", templates=("a photo of {}",))

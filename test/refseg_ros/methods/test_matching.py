@@ -16,7 +16,7 @@ from refseg_ros.config import ScoreConfig
 from refseg_ros.language import parse
 from refseg_ros.methods.crops import blur, pad_to_square, region_images
 from refseg_ros.methods.scoring import SceneFeatures, shares
-from refseg_ros.methods.tas import Tas
+from refseg_ros.methods.tas import Captioned, Tas
 from refseg_ros.results import Proposals
 
 
@@ -26,9 +26,8 @@ def _features(
     regions = torch.tensor([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]])
     captions = torch.tensor([[0.8, 0.6], [1.0, 0.0], [0.0, 1.0]])
     distractors = torch.tensor(phrase_vectors or []).reshape(-1, 2)
-    return SceneFeatures(
-        regions, ("a", "b", "c"), captions, "whole", phrases, distractors, logit_scale=10.0
-    )
+    kept = Captioned(captions, phrases, distractors)
+    return SceneFeatures(regions, ("a", "b", "c"), "whole", logit_scale=10.0, kept=kept)
 
 
 def test_padding_puts_the_odd_pixel_right_or_below() -> None:

@@ -13,22 +13,27 @@ from hand_made import Table
 
 from refseg_ros.config import ScoreConfig
 from refseg_ros.language import parse
-from refseg_ros.methods.distractors import Spoken, proper_distractors
 from refseg_ros.methods.scoring import SceneFeatures, shares
-from refseg_ros.methods.tas import Tas, averaged
+from refseg_ros.methods.tas import Captioned, Spoken, Tas, averaged, proper_distractors
 
 PLAIN = ScoreConfig(text="phrase")
+
+
+def _kept(*phrases: tuple[str, list[float]]) -> Captioned:
+    return Captioned(
+        features=torch.tensor([[0.8, 0.6], [1.0, 0.0], [0.0, 1.0]]),
+        phrases=tuple(name for name, _ in phrases),
+        phrase_features=torch.tensor([vector for _, vector in phrases]).reshape(-1, 2),
+    )
 
 
 def _features(*phrases: tuple[str, list[float]]) -> SceneFeatures:
     return SceneFeatures(
         regions=torch.tensor([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]]),
         captions=("", "", ""),
-        caption_features=torch.tensor([[0.8, 0.6], [1.0, 0.0], [0.0, 1.0]]),
         caption="",
-        phrases=tuple(name for name, _ in phrases),
-        phrase_features=torch.tensor([vector for _, vector in phrases]).reshape(-1, 2),
         logit_scale=10.0,
+        kept=_kept(*phrases),
     )
 
 
@@ -90,11 +95,11 @@ def test_distractor_filter_in_the_score() -> None:
 
 
 def test_without_the_filter_landmarks_and_abstract_phrases_are_distractors() -> None:
-    features = _features(("the view", [1.0, 0.0]), ("a tray", [0.0, 1.0]), ("a mug", [1.0, 0.0]))
+    kept = _kept(("the view", [1.0, 0.0]), ("a tray", [0.0, 1.0]), ("a mug", [1.0, 0.0]))
     expression = parse("the red mug on the tray")
-    assert Tas(PLAIN).distractors(features, expression).tolist() == [0, 1]
+    assert Tas(PLAIN).distractors(kept, expression).tolist() == [0, 1]
     filtered = Tas(replace(PLAIN, distractor_filter=True))
-    assert filtered.distractors(features, expression).tolist() == []
+    assert filtered.distractors(kept, expression).tolist() == []
 
 
 # --- prompts and temperature ---------------------------------------------------------------------

@@ -34,7 +34,7 @@ class Encoder:
 
 # A red mug and a blue one.
 REGIONS = torch.tensor([[0.8, 0.6, 0.0], [0.8, 0.0, 0.6]])
-FEATURES = SceneFeatures(REGIONS, ("", ""), torch.zeros(0, 3), "", (), torch.zeros(0, 3), 10.0)
+FEATURES = SceneFeatures(REGIONS, ("", ""), "", 10.0)
 RED = NounPhrase(text="red mug", head="mug", colours=("red",))
 
 
@@ -64,10 +64,8 @@ def test_an_excluded_colour_is_told_from_the_other_colours() -> None:
 
 def test_without_a_colour_the_best_is_surely_it() -> None:
     mug = NounPhrase(text="mug", head="mug")
-    features = SceneFeatures(
-        torch.tensor([[1.0, 0.0, 0.0], [0.6, 0.8, 0.0]]),
-        ("", ""), torch.zeros(0, 3), "", (), torch.zeros(0, 3), 10.0,
-    )  # fmt: skip
+    regions = torch.tensor([[1.0, 0.0, 0.0], [0.6, 0.8, 0.0]])
+    features = SceneFeatures(regions, ("", ""), "", 10.0)
     looks = score_looks([(mug, True)], features, Encoder(), min_match=-math.inf)
     assert looks["mug"].fits == pytest.approx([1.0, math.exp(-4)], rel=1e-5)
 

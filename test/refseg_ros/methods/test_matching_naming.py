@@ -54,9 +54,7 @@ class Encoder:
 
 def test_captions_decide_whether_a_landmark_is_there() -> None:
     regions = torch.tensor([[0.8, 0.6], [0.8, -0.6]])
-    features = SceneFeatures(
-        regions, ("a red mug", "a blue book"), torch.zeros(0, 2), "", (), torch.zeros(0, 2), 10.0
-    )
+    features = SceneFeatures(regions, ("a red mug", "a blue book"), "", 10.0)
     mug = NounPhrase(text="mug", head="mug")
     # V is 8 for both: 8 + 2 and 8 - 2 logits against the 8 that are asked for.
     look = score_looks([(mug, False)], features, Encoder(), 8.0, caption_match=2.0)["mug"]

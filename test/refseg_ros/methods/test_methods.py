@@ -12,7 +12,8 @@ from refseg_ros import Segmenter
 from refseg_ros.backbones.device import Device
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.methods.catalogue import METHODS, with_method
-from refseg_ros.methods.ref_diff import inside_minus_outside
+from refseg_ros.methods.ref_diff import Pictured
+from refseg_ros.methods.ref_diff_maps import inside_minus_outside
 from refseg_ros.networks import Networks
 
 DEVICE = Device.from_name("cpu")
@@ -51,8 +52,8 @@ def test_attention_of_the_bundled_network_lies_on_what_is_named(networks: Networ
     segmenter = Segmenter.from_config(config, DEVICE, networks)
     on_it, on_others = [], []
     for scene in list(bundled_slice())[:4]:
-        pictured = segmenter.observe(scene.frame.rgb).features.pictured
-        assert pictured is not None
+        pictured = segmenter.observe(scene.frame.rgb).features.kept
+        assert isinstance(pictured, Pictured)
         areas = scene.frame.areas(len(scene.spec.objects))
         shown = [row for row, area in enumerate(areas) if area >= 400]
         masks = np.stack([scene.frame.instances == row + 1 for row in shown])

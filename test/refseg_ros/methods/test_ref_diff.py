@@ -24,14 +24,13 @@ from refseg_ros.config.methods import DiffusionConfig, RefDiffConfig
 from refseg_ros.errors import ConfigError
 from refseg_ros.language import Direction, parse
 from refseg_ros.methods.catalogue import with_method
-from refseg_ros.methods.ref_diff import (
+from refseg_ros.methods.ref_diff import RefDiff, root_end
+from refseg_ros.methods.ref_diff_maps import (
     CUTS,
-    RefDiff,
     attention_map,
     bias_of_place,
     cut_proposals,
     inside_minus_outside,
-    root_end,
 )
 from refseg_ros.methods.scoring import SceneFeatures
 from refseg_ros.networks import Networks
@@ -137,8 +136,7 @@ class HandMade:
 
 
 def features_of(pictured: Any) -> SceneFeatures:
-    none = torch.zeros(0, 2)
-    return SceneFeatures(torch.eye(2), ("", ""), none, "", (), none, 10.0, pictured=pictured)
+    return SceneFeatures(torch.eye(2), ("", ""), "", 10.0, kept=pictured)
 
 
 TEXTS = Table({"the mug on the left": [1.0, 0.0], "mug": [0.0, 1.0]})
@@ -205,7 +203,8 @@ def test_the_root_is_the_noun_of_the_thing_meant() -> None:
 
 def test_ten_sentences_encode_the_image_once(folder: Path) -> None:
     made = segmenter(folder, "ref_diff")
-    network = made._diffusion
+    assert isinstance(made.matcher, RefDiff)
+    network = made.matcher.diffusion
     assert network is not None
     calls = 0
 
