@@ -78,6 +78,7 @@ def answer(
         nothing = ONLY_NAMED if scene.concepts and not len(scene.proposals) else NOTHING_SEEN
         seen = seen or told or bool(scene.proposals.asked)
         refused = unknown_noun(reading, told=told) if seen else nothing
+        refused = refused or (None if len(scene.proposals) else nothing)
         if refused:
             return _refused(scene, reading, refused, watch)
         with watch.stage("match"):
@@ -108,7 +109,7 @@ def _read(scene: Scene, expression: ReferringExpression, context: Context) -> Re
         expression = replace(expression, target=target)
         if named:
             known = called | context.pinned.keys()
-            if asked and seen:
+            if asked and seen and len(scene.proposals):
                 least = config.proposals.absent_thresh
                 doubtful = doubtful_nouns(expression, asked, least) - known
             known |= doubtful
@@ -141,11 +142,14 @@ def _told(selection: Selection, scene: Scene, reading: Reading) -> Selection:
     config = scene.models.config
     unknown = scene.models.clip.unknown_words(reading.expression.content_words)
     warnings = [f"the word {word!r} is not known to the bundled model" for word in unknown]
-    if selection.indices and not (config.decision.calibrated or scene.features.names):
-        warnings.append(
-            f"{config.name!r} is not calibrated: it cannot tell when the thing is missing; "
-            "`refseg calibrate` fits it to your own pictures"
-        )
+    if selection.indices and not config.decision.calibrated:
+        if scene.proposals.asked:
+            warnings.append(f"{config.name!r} is not calibrated: what its detector sees may err")
+        elif not scene.features.names:
+            warnings.append(
+                f"{config.name!r} is not calibrated: it cannot tell when the thing is missing; "
+                "`refseg calibrate` fits it to your own pictures"
+            )
     if scene.is_strange:
         warnings.append(STRANGE_PICTURE)
         selection = replace(selection, score=min(selection.score, UNSURE))

@@ -82,11 +82,18 @@ def presets() -> None:
     from rich.table import Table
 
     from refseg_ros.config import SegmenterConfig, preset_names
+    from refseg_ros.weights.needs import needed
 
-    table = Table("preset", "what it is", box=None, header_style="bold")
+    head = ("preset", "what it is", "GB", "GB in memory", "licences of the weights")
+    table = Table(*head, box=None, header_style="bold")
     with one_line_errors():
         for name in preset_names():
-            table.add_row(name, escape(SegmenterConfig.from_preset(name).description))
+            config = SegmenterConfig.from_preset(name)
+            items = needed(config)
+            sums = (sum(item.size for item in items), sum(item.memory for item in items))
+            licences = dict.fromkeys(item.licence for item in items)
+            figures = [f"{value:.1f}" if items else "" for value in sums]
+            table.add_row(name, escape(config.description), *figures, escape(", ".join(licences)))
     Console().print(table)
 
 

@@ -55,7 +55,7 @@ def list_weights() -> None:
                 f"{item.parameters:g}",
                 f"{item.memory:g}",
                 f"{sums} of {len(item.files)}",
-                escape(item.licence),
+                escape(item.licence) + (" (gated)" if item.gated else ""),
                 " ".join(users(item)),
                 item.source,
             )

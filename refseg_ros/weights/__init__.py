@@ -71,7 +71,7 @@ def resolve(name: str) -> Path:
     raise WeightsError(
         f"{where}; get them ({known.size:g} GB, licence {known.licence}) by `refseg weights "
         f"download {known.name}`, or from {known.source} and put them at "
-        f"{cache_folder() / known.name}"
+        f"{cache_folder() / known.name}" + (f"; first {known.gated}" if known.gated else "")
     )
 
 

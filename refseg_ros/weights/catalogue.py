@@ -56,6 +56,7 @@ class Published:
         licence: SPDX-like name of the licence of the weights.
         parameters: Numbers in the network, in millions, rounded.
         files: What it consists of.
+        gated: What its owner asks for before it can be fetched; "" for nothing.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Published:
     licence: str
     parameters: float
     files: tuple[File, ...]
+    gated: str = ""
 
     @property
     def size(self) -> float:
@@ -111,13 +113,14 @@ def _page(
     files: dict[str, int],
     revision: str = "main",
     sha256: dict[str, str] | None = None,
+    gated: str = "",
 ) -> Published:
     """A folder that is a copy of a model page; a named revision does not change."""
     listed = tuple(
         File(path, f"{repository}/resolve/{revision}/{path}", size, (sha256 or {}).get(path, ""))
         for path, size in files.items()
     )
-    return Published(name, f"{HUB}/{repository}", licence, parameters, listed)
+    return Published(name, f"{HUB}/{repository}", licence, parameters, listed, gated)
 
 
 def _clip(name: str, page: str, parameters: float, size: int, revision: str = "main") -> Published:
@@ -150,6 +153,20 @@ _BLIP = {
     "tokenizer.json": 711_000,
     "tokenizer_config.json": 506,
     "vocab.txt": 232_000,
+}
+_DINO = {
+    "config.json": 1_600,
+    "model.safetensors": 689_000_000,
+    "preprocessor_config.json": 457,
+    "tokenizer.json": 711_000,
+    "tokenizer_config.json": 1_200,
+}
+_SAM3 = {
+    "config.json": 26_000,
+    "model.safetensors": 3_440_000_000,
+    "processor_config.json": 1_000,
+    "tokenizer.json": 3_640_000,
+    "tokenizer_config.json": 800,
 }
 _DIFFUSION = {
     "model_index.json": 541,
@@ -195,6 +212,23 @@ CATALOGUE: tuple[Published, ...] = (
     ),
     _sam2("sam2.1-hiera-tiny", 38.96, 156_000_000),
     _sam2("sam2.1-hiera-large", 224.4, 898_000_000),
+    _page(
+        "edgetam",
+        "yonigozlan/EdgeTAM-hf",
+        "Apache-2.0",
+        13.91,
+        {"config.json": 4_000, "model.safetensors": 55_900_000},
+    ),
+    _page("grounding-dino-tiny", "IDEA-Research/grounding-dino-tiny", "Apache-2.0", 172.25, _DINO),
+    _page(
+        "sam3",
+        "facebook/sam3",
+        "SAM License",
+        859.92,
+        _SAM3,
+        gated="sign in on its page, accept the SAM License there and wait for approval; then set "
+        "HF_TOKEN to a read token of that account",
+    ),
     _clip(
         "clip_vit_b_32_openai",
         "timm/vit_base_patch32_clip_224.openai",

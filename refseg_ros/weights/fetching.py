@@ -27,6 +27,9 @@ CHUNK = 1 << 20
 Advance = Callable[[int, int], None]
 """Called with the bytes there are of a file, and its size or 0 while that is unknown."""
 _REFUSALS = (401, 403, 404, 410)
+_ASKED = (
+    "; accept its licence on its page, signed in, and set HF_TOKEN to a read token of that account"
+)
 
 
 @dataclass(frozen=True)
@@ -208,7 +211,7 @@ class Fetcher:
             if error.code in _REFUSALS:
                 raise WeightsError(
                     f"{self._url}: the server answers {error.code} {error.reason}"
-                    + ("; its licence may ask for HF_TOKEN" if error.code in (401, 403) else "")
+                    + (_ASKED if error.code in (401, 403) else "")
                 ) from None
             raise _Transient(f"the server answers {error.code} {error.reason}") from None
         except (OSError, http.client.HTTPException, ValueError) as error:

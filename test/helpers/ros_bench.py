@@ -61,6 +61,7 @@ class LeftHalf:
             return scene
 
         scene.measured = measured
+        scene.asked = lambda nouns: scene
         return scene
 
     def select(self, proposals: Proposals, text: str) -> Selection:

@@ -197,6 +197,17 @@ def test_concepts_alone_find_what_is_named_and_nothing_else(blocks: Blocks, word
     )
 
 
+@pytest.mark.parametrize("text", ["phrase", "sentence"])
+def test_of_an_unsure_noun_alone_there_is_nothing_to_choose_from(
+    blocks: Blocks, words: Words, text: str
+) -> None:
+    segmenter = asking(NoProposals(), words)
+    score = replace(segmenter.config.score, text=text)
+    segmenter.config = replace(segmenter.config, score=score)
+    found = segmenter.observe(blocks.image).select("the green pear")
+    assert found.status is Status.NOT_FOUND
+
+
 def test_measured_in_space_are_all_of_them(blocks: Blocks, words: Words) -> None:
     depth = np.full((100, 200), 2.0, np.float32)
     depth[:, 150:] = 1.0

@@ -24,7 +24,8 @@ import open_clip  # noqa: E402
 import segment_anything  # noqa: E402
 import transformers  # noqa: E402
 
-PRESETS = ("paper", "paper_rn50", "fast", "edge", "best")
+PRESETS = ("paper", "paper_rn50", "fast", "edge", "gdino", "sam3", "best")
+KINDS = ("mobile_sam", "sam2_video", "edgetam_video", "grounding-dino", "sam3_video")
 CLIPS = {
     "clip_vit_b_32_openai": "ViT-B-32-quickgelu",
     "clip_rn50_openai": "RN50-quickgelu",
@@ -93,7 +94,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("cache")
     with (
         pytest.MonkeyPatch.context() as patch,
-        tiny_networks.checkpoints(folder / "made", ["mobile_sam", "sam2_video"]) as made,
+        tiny_networks.checkpoints(folder / "made", KINDS) as made,
     ):
         patch.setenv("REFSEG_CACHE", str(folder))
         patch.setitem(segment_anything.sam_model_registry, "vit_h", tiny_networks.tiny_vit)
@@ -102,6 +103,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (folder / "mobile_sam.pt").symlink_to(made["mobile_sam"])
         for name in ("sam2.1-hiera-tiny", "sam2.1-hiera-large"):
             (folder / name).symlink_to(made["sam2_video"])
+        (folder / "edgetam").symlink_to(made["edgetam_video"])
+        (folder / "grounding-dino-tiny").symlink_to(made["grounding-dino"])
+        (folder / "sam3").symlink_to(made["sam3_video"])
         _clips(folder, patch)
         _captioners(folder)
         yield folder
@@ -110,7 +114,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_loads_from_its_published_files_and_answers(preset: str, cache: Path) -> None:
     segmenter = Segmenter.from_preset(preset, "cpu")
-    assert segmenter.has_captions == (preset != "edge")
+    assert segmenter.has_captions == (preset not in ("edge", "gdino", "sam3"))
     scene = segmenter.observe(tiny_networks.photo(60, 80))
     answer = scene.select("the red mug on the left")
     assert answer.mask.shape == (60, 80)

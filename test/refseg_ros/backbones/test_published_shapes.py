@@ -65,6 +65,23 @@ def _sam2(**backbone: Any) -> Any:
     return transformers.Sam2VideoModel(transformers.Sam2VideoConfig(vision_config=vision))
 
 
+def _edgetam() -> Any:
+    backbone = {
+        "model_type": "timm_wrapper",
+        "architecture": "repvit_m1",
+        "num_classes": 2,
+        "model_args": {"in_chans": 3, "features_only": True, "out_indices": [0, 1, 2, 3]},
+    }
+    vision = {"model_type": "edgetam_vision_model", "backbone_config": backbone}
+    return transformers.EdgeTamVideoModel(transformers.EdgeTamVideoConfig(vision_config=vision))
+
+
+def _grounding_dino() -> Any:
+    backbone = {"model_type": "swin", "out_indices": [2, 3, 4]}
+    config = transformers.GroundingDinoConfig(backbone_config=backbone)
+    return transformers.GroundingDinoForObjectDetection(config)
+
+
 PUBLISHED: dict[str, tuple[float, Callable[[], Any]]] = {
     "sam_vit_h_4b8939.pth": (641.09, lambda: _sam("vit_h")),
     "sam_vit_l_0b3195.pth": (312.34, lambda: _sam("vit_l")),
@@ -72,6 +89,9 @@ PUBLISHED: dict[str, tuple[float, Callable[[], Any]]] = {
     "mobile_sam.pt": (9.79, mobile_sam.build_mobile_sam),
     "sam2.1-hiera-tiny": (38.96, _sam2),
     "sam2.1-hiera-large": (224.4, lambda: _sam2(**LARGE)),
+    "edgetam": (13.91, _edgetam),
+    "grounding-dino-tiny": (172.25, _grounding_dino),
+    "sam3": (859.92, lambda: transformers.Sam3VideoModel(transformers.Sam3VideoConfig())),
     "clip_vit_b_32_openai": (151.28, lambda: _clip("ViT-B-32-quickgelu")),
     "clip_rn50_openai": (102.01, lambda: _clip("RN50-quickgelu")),
     "clip_vit_l_14_336_openai": (427.94, lambda: _clip("ViT-L-14-336-quickgelu")),

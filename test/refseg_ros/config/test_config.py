@@ -98,7 +98,9 @@ def test_bad_values_are_named(values: dict[str, object], words: list[str]) -> No
 
 
 def test_unknown_preset_lists_those_that_exist() -> None:
-    with pytest.raises(ConfigError, match="'nonesuch'; there are best, edge, fast, given, paper"):
+    with pytest.raises(
+        ConfigError, match="'nonesuch'; there are best, edge, fast, gdino, given, paper"
+    ):
         SegmenterConfig.from_preset("nonesuch")
 
 

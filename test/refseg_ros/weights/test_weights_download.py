@@ -347,11 +347,54 @@ def test_the_sums_in_the_docs_are_those_of_the_catalogue() -> None:
 
     text = (DOCS / "reproduce.md").read_text(encoding="utf-8")
     told = re.findall(r"^\| `(\w+)`.*\| ([\d.]+) GB \| ([\d.]+) GB \|$", text, re.MULTILINE)
-    assert {preset for preset, _, _ in told} == {"paper", "paper_rn50", "best", "fast", "edge"}
+    published = {"paper", "paper_rn50", "best", "fast", "edge", "gdino", "sam3"}
+    assert {preset for preset, _, _ in told} == published
     for preset, size, memory in told:
         items = needed(SegmenterConfig.from_preset(preset))
         assert float(size) == pytest.approx(sum(item.size for item in items), abs=0.051)
         assert float(memory) == pytest.approx(sum(item.memory for item in items), abs=0.051)
+
+
+def test_the_guides_choice_of_presets_is_that_of_the_catalogue() -> None:
+    from refseg_ros.config import SegmenterConfig, preset_names
+    from refseg_ros.weights.needs import needed
+
+    text = (DOCS / "guide.md").read_text(encoding="utf-8")
+    table = text.split("### Which preset do I take?")[1].split("\n\n- ")[0].strip().splitlines()
+    told: list[str] = []
+    for line in table[2:]:
+        machine, presets, networks, download, memory, licences, _ = (
+            cell.strip() for cell in line.strip("|").split("|")
+        )
+        assert networks
+        for preset in re.findall(r"`(\w+)`", presets):
+            told.append(preset)
+            config = SegmenterConfig.from_preset(preset)
+            items = needed(config)
+            if not items:
+                assert download == memory == ("none" if preset == "given" else "bundled")
+                continue
+            sums = (sum(item.size for item in items), sum(item.memory for item in items))
+            shown = [float(cell.removesuffix(" GB")) for cell in (download, memory)]
+            assert shown == pytest.approx(sums, abs=0.051)
+            asked = {item.licence + " (gated)" * bool(item.gated) for item in items}
+            assert set(licences.split(", ")) == asked
+            if room := re.search(r"(\d+) GB", machine):
+                assert sums[1] < 0.8 * float(room[1])
+            # What is said in lists agrees too.
+            if said := re.search(r"([\d.]+) GB$", config.description):
+                assert float(said[1]) == pytest.approx(sums[0], abs=0.51)
+    assert sorted(told) == sorted(preset_names())
+
+
+def test_gated_weights_say_what_to_accept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from refseg_ros.weights import resolve
+
+    monkeypatch.setenv("REFSEG_CACHE", str(tmp_path))
+    with pytest.raises(WeightsError, match=r"SAM License.*accept the SAM License.*HF_TOKEN"):
+        resolve("sam3")
+    with pytest.raises(WeightsError, match=r"put them at [^;]*$"):
+        resolve("grounding-dino-tiny")
 
 
 def test_the_catalogue_is_sound() -> None:
