@@ -184,7 +184,7 @@ class OnProposals:
     """What methods share whose candidates are the scene's, and that read no captions."""
 
     def joined(self, kept: object, more: object, rows: NDArray[np.intp]) -> object:
-        """What it kept before: there are no rows of candidates in it, or :meth:`read` makes them."""
+        """What it kept before: no rows of candidates, or such as :meth:`read` makes."""
         return kept
 
     @property

@@ -3,18 +3,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from refseg_lab.simulation.benchmark import bundled_slice
 from refseg_lab.simulation.thing_names import NAMES
 from refseg_ros import Segmenter
 from refseg_ros.backbones.device import Device
 from refseg_ros.config import SegmenterConfig
+from refseg_ros.config.methods import CoherenceConfig
 from refseg_ros.methods.catalogue import METHODS, with_method
+from refseg_ros.methods.coherence import Heated
 from refseg_ros.methods.ref_diff import Pictured
 from refseg_ros.methods.ref_diff_maps import inside_minus_outside
 from refseg_ros.networks import Networks
+from refseg_ros.stopwatch import Stopwatch
 
 DEVICE = Device.from_name("cpu")
 
@@ -66,3 +72,33 @@ def test_attention_of_the_bundled_network_lies_on_what_is_named(networks: Networ
     assert len(on_it) > 15
     assert np.mean(on_it) > 0.2
     assert np.mean(on_it) > np.mean(on_others)
+
+
+@pytest.mark.parametrize("name", ["global_local", "ref_diff", "coherence"])
+def test_what_is_kept_of_further_candidates_joins_what_is_kept(
+    name: str, networks: Networks
+) -> None:
+    config = SegmenterConfig.from_preset("tabletop")
+    if name == "coherence":
+        config = replace(config, coherence=CoherenceConfig(weight=1.0, side=160))
+    else:
+        config = with_method(config, name)
+    segmenter = Segmenter.from_config(config, DEVICE, networks)
+    image = bundled_slice()[0].frame.rgb
+    found = segmenter.proposer.propose(image)
+    last = [len(found) - 2, len(found) - 1]
+    looked = [
+        segmenter.matcher.look(image, proposals, segmenter.clip, Stopwatch())[1]
+        for proposals in (found, found.keep(range(last[0])), found.keep(last))
+    ]
+    whole, kept = looked[0], segmenter.matcher.joined(looked[1], looked[2], np.array([0, 1]))
+    if isinstance(whole, Heated):
+        assert isinstance(kept, Heated)
+        torch.testing.assert_close(kept.dense.inside, whole.dense.inside)
+        torch.testing.assert_close(kept.dense.outside, whole.dense.outside)
+    elif isinstance(whole, Pictured):
+        assert isinstance(kept, Pictured)
+        assert (kept.masks == whole.masks).all()
+        torch.testing.assert_close(kept.crops(), whole.crops())
+    else:
+        torch.testing.assert_close(kept, whole)
