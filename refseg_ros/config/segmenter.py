@@ -419,10 +419,10 @@ class SegmenterConfig:
                 "score.positive, score.negative and coherence.weight must be 0, and "
                 "score.matcher tas"
             )
-        if self.proposals.asks_nouns and (score.matcher != "tas" or self.coherence.weight):
+        if self.proposals.asks_nouns and score.matcher == "ref_diff":
             raise ConfigError(
                 "proposals.detector: without phrases it is asked for the nouns of each sentence, "
-                "for which score.matcher must be tas and coherence.weight 0"
+                "for which score.matcher must not be ref_diff"
             )
 
     @property

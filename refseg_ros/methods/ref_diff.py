@@ -17,7 +17,6 @@ from typing import cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional
 
 from refseg_ros.backbones.clip import ClipEncoder
@@ -36,7 +35,14 @@ from refseg_ros.methods.ref_diff_maps import (
     cut_proposals,
     inside_minus_outside,
 )
-from refseg_ros.methods.scoring import ATTENTION, Image, SceneFeatures, ScoreTable, TextEncoder
+from refseg_ros.methods.scoring import (
+    ATTENTION,
+    Image,
+    OnProposals,
+    SceneFeatures,
+    ScoreTable,
+    TextEncoder,
+)
 from refseg_ros.results import BoolMasks, Proposals
 from refseg_ros.stopwatch import Stopwatch
 
@@ -218,7 +224,7 @@ def root_end(text: str, head: str) -> int:
 
 
 @dataclass(frozen=True)
-class RefDiff:
+class RefDiff(OnProposals):
     """The Ref-Diff scores under a configuration.
 
     Attributes:
@@ -247,22 +253,6 @@ class RefDiff:
             )
         with watch.stage("clip"):
             return pictured.crops(), pictured
-
-    def joined(self, kept: object, more: object, rows: NDArray[np.intp]) -> Pictured:
-        """The same picture with all candidates."""
-        before, added = cast(Pictured, kept), cast(Pictured, more).proposals.keep(rows)
-        masks = np.concatenate([before.masks, added.masks])
-        quality = np.concatenate([before.proposals.quality, added.quality])
-        return before.of(Proposals(masks, quality))
-
-    @property
-    def reads_picture(self) -> bool:
-        """No caption is."""
-        return False
-
-    def read(self, features: SceneFeatures, encoder: TextEncoder) -> object:
-        """What it kept before: captions add nothing."""
-        return features.kept
 
     @property
     def brings_candidates(self) -> bool:

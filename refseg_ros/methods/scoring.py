@@ -147,7 +147,7 @@ class Matcher(Protocol):
         """
 
     def joined(self, kept: object, more: object, rows: NDArray[np.intp]) -> object:
-        """What is kept of an image once it has further candidates.
+        """What is kept of an image once it has further candidates, which nouns find.
 
         Args:
             kept: Of the candidates that it has.
@@ -181,7 +181,7 @@ class Matcher(Protocol):
 
 
 class OnProposals:
-    """What methods share whose candidates are the scene's, and that read no captions."""
+    """What most methods share: candidates are the scene's, and no captions are read."""
 
     def joined(self, kept: object, more: object, rows: NDArray[np.intp]) -> object:
         """What it kept before: no rows of candidates, or such as :meth:`read` makes."""

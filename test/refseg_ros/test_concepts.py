@@ -283,7 +283,7 @@ def test_a_noun_too_long_for_the_network_is_left_to_looks(scene: Scene) -> None:
 def test_methods_that_cannot_use_it_say_so() -> None:
     config = SegmenterConfig.from_preset("edge")
     asks = replace(config.proposals, detector="folder")
-    with pytest.raises(ConfigError, match=r"score\.matcher must be tas"):
-        replace(config, proposals=asks, coherence=replace(config.coherence, weight=0.5))
+    with pytest.raises(ConfigError, match=r"score\.matcher must not be ref_diff"):
+        replace(config, proposals=asks, score=replace(config.score, matcher="ref_diff"))
     with pytest.raises(ConfigError, match="'none' is for a detector"):
         replace(config.proposals, prompts="none")
