@@ -49,6 +49,7 @@ class Item:
         utmost: Whether a ``RELATION`` is said to the utmost ("closest to").
         pronoun: The landmark of a ``RELATION`` that is said within it ("to its left").
         rank: For an ``ORDINAL``, 1 for first, -1 for last; for a ``NUMBER``, the number.
+        row: Whether a ``DIRECTION`` is that of a row or column, in which a rank may count.
         part: Where in the landmark, if a ``RELATION`` names a part of it ("front of the car").
     """
 
@@ -64,6 +65,7 @@ class Item:
     utmost: bool = False
     pronoun: str = ""
     rank: int = 0
+    row: bool = False
     part: tuple[Direction, ...] = ()
 
 
@@ -103,6 +105,10 @@ def _next_item(tokens: Sequence[str], index: int, before: Sequence[Item]) -> Ite
     previous = before[-1].kind if before else None
     if token == "near" and previous is Kind.ARTICLE and _is_word(following):
         return Item(Kind.DIRECTION, index, index + 1, token, prenominal=True, nearness=1)
+    if tuple(tokens[index : index + 3]) in lexicon.SECOND_LAST:
+        return Item(Kind.ORDINAL, index, index + 3, token, rank=-2)
+    if token in ("over", "in") and following == "from":
+        return Item(Kind.LINK, index, index + 1, token)  # "third over from the right"
     place = _direction(tokens, index) or _relation(tokens, index)
     if place:
         return place
@@ -246,6 +252,7 @@ def _direction(tokens: Sequence[str], start: int) -> Item | None:
         extreme,
         prenominal=not preposition,
         nearness=nearness,
+        row=not lexicon.ROWS.isdisjoint(tokens[words_end:index]),
     )
 
 
@@ -362,7 +369,8 @@ def _direction_of(
         stop = min(after + 1, len(tokens))
         return Item(Kind.DIRECTION, start, stop, tokens[start], found, extreme)
     relation = lexicon.RELATION_OF_DIRECTION[found[-1]]
-    utmost = extreme and any(word in _UTMOST for word in tokens[start:index])
+    # "Closest left of" is just left of it, of which the nearest is meant anyway.
+    utmost = extreme and any(word in lexicon.FARTHEST_WORDS for word in tokens[start:index])
     if found == (Direction.MIDDLE,) and "and" in tokens[after:]:
         relation = RelationKind.BETWEEN
     ends = _SIDES.isdisjoint(found) or side

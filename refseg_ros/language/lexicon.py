@@ -135,6 +135,7 @@ ORDINALS: Final = {
     )
     for word in words.split()
 } | {"last": -1, "penultimate": -2}  # fmt: skip
+SECOND_LAST: Final = frozenset((("next", "to", "last"), ("last", "but", "one")))
 PRONOUNS: Final = word_set(
     "it them they he him she i you me us we itself there here everything nothing"
 )
@@ -357,6 +358,8 @@ SIDE_WORDS: Final = word_set(
     "side sides corner half part section region area edge end quadrant portion position row "
     "column hand"
 )
+ROWS: Final = word_set("row column")
+"""Sides of which a rank counts along: "the second cup in the back row" is no second row."""
 FRAME_WORDS: Final = word_set(
     "image picture photo photograph frame screen scene view shot corner edge side camera pic "
     "table desk tabletop counter room"

@@ -121,7 +121,8 @@ def merge(first: NounPhrase, second: NounPhrase) -> NounPhrase:
 def placed(phrase: NounPhrase, item: Item) -> NounPhrase:
     """The phrase with what a ``DIRECTION`` item says of place added.
 
-    "second closest" is the second by nearness: the rank goes over to the superlative.
+    "second closest" is the second by nearness: the rank goes over to the superlative. In "the
+    second in the back row" the rank counts along the row, from the left.
     """
     if item.nearness:
         rank = phrase.ordinal if phrase.ordinal and not phrase.directions else 1
@@ -130,12 +131,17 @@ def placed(phrase: NounPhrase, item: Item) -> NounPhrase:
         phrase = replace(
             phrase, superlatives=unique((*phrase.superlatives, nearest)), ordinal=ordinal
         )
-    start = item.directions if item.word == "from" and phrase.ordinal else ()
+    start = phrase.ordinal_from
+    if item.word == "from" and phrase.ordinal:
+        start = item.directions
+    elif item.row and phrase.ordinal and not start:
+        upright = not _ACROSS.isdisjoint(item.directions)
+        start = (Direction.TOP if upright else Direction.LEFT,)
     return replace(
         phrase,
         directions=unique(phrase.directions + item.directions),
         extremes=unique(phrase.extremes + (item.directions if item.extreme else ())),
-        ordinal_from=phrase.ordinal_from or start,
+        ordinal_from=start,
     )
 
 
@@ -158,6 +164,7 @@ def ranked(phrase: NounPhrase) -> NounPhrase:
     return phrase
 
 
+_ACROSS: Final = frozenset((Direction.LEFT, Direction.RIGHT))
 _OPPOSITE: Final = {
     Direction.LEFT: Direction.RIGHT,
     Direction.RIGHT: Direction.LEFT,

@@ -208,10 +208,16 @@ class Reader(Cursor):
         if self._last and carried and on_top:
             self._last[1].kind = RelationKind.CARRYING  # "with a spoon on top"
         else:
-            owner = self._near if self._relative else self._base
+            owner = self._near if self._relative else self._whole()
             owner.phrase = placed(owner.phrase, item)
             self._near = owner
         self._index += 1
+
+    def _whole(self) -> Draft:
+        """The thing of which a part is meant without a noun of its own, else the thing meant."""
+        parts = (item for item in self._base.relations if item.kind is RelationKind.PART_OF)
+        part = None if self._base.phrase.head else next(parts, None)
+        return self._base if part is None else part.landmarks[0]
 
     def _owner(self, item: Item) -> Draft:
         """The thing that a relation here is said of."""
@@ -278,6 +284,9 @@ class Reader(Cursor):
             if kind is RelationKind.ON and landmark.head in lexicon.SUPPORTS:
                 owner = owner if self._relative or not owner.depth else self._base
             for direction in item.directions:
+                if direction is Direction.MIDDLE:
+                    self._place(owner, direction)  # "in the middle left of the bowl"
+                    continue
                 beside = lexicon.RELATION_BESIDE[direction]
                 owner.relations.append(DraftRelation(beside, [Draft(landmark)]))
             self._relate(owner, kind, draft, item.utmost)

@@ -343,6 +343,11 @@ class _Marker:
     def _number_on(self, index: int) -> int:
         """Take in a number that is on a thing, and no rank: "player number 5", "with number 5"."""
         item, last = self.items[index], self.done[-1]
+        if item.word.isdigit() and last.kind is Kind.WORD and self._after_noun():
+            if self._kind(index + 1) in (Kind.WORD, Kind.ORDINAL):
+                return 0
+            self.done.append(replace(item, kind=Kind.STATE))  # "the bus 5"
+            return index + 1
         if item.kind is not Kind.ORDINAL or item.word != "number":
             return 0
         if last.kind is Kind.WORD and lexicon.is_animate(last.word):

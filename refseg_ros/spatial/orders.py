@@ -55,6 +55,12 @@ class Order:
         start = min(max(start, 0), max(len(ordered) - count, 0))
         return ordered[start : start + count], enough
 
+    def ahead(self, members: Sequence[int]) -> int:
+        """How many are meant by "the leftmost cups": those before the widest gap, at least two."""
+        values = np.sort(self.values[list(members)])[::-1]
+        gaps = values[1:-1] - values[2:]
+        return 2 + int(np.argmax(gaps)) if len(gaps) else len(values)
+
 
 def by_direction(
     directions: Sequence[Direction],

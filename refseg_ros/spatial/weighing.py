@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from refseg_ros.config import CLOSENESS
 from refseg_ros.language import Direction, Relation, RelationKind
 from refseg_ros.language.expression import NounPhrase
-from refseg_ros.language.lexicon import SIZES
+from refseg_ros.language.lexicon import CROWDS, SIZES
 from refseg_ros.language.usable import (
     HOLDING,
     MAX_DEPTH,
@@ -150,6 +150,8 @@ class Weigher:
         if several or not (part or self._only_placed(phrase)):
             # What is counted or compared by its looks is counted once.
             members = self._grouped(phrase, look.shares * truth, distinct)
+        if phrase.ordinal is not None and not has_look(phrase):
+            members = self._series(members)
         orders = self._orders(phrase, members, depth)
         if part and not several:
             # What shows the part, where anything does, lies further that way than the whole.
@@ -233,7 +235,10 @@ class Weigher:
                 )
                 seen = self.layout.seen_by if relation.kind in SIDED else ""
                 words = f"{relation.kind.words} '{relation.phrase}'{seen}"
-                conditions.append(weighed_by(ConditionKind.RELATION, words, holds, landmarks))
+                condition = weighed_by(ConditionKind.RELATION, words, holds, landmarks)
+                if len(holds) > 1 and not np.ptp(holds):
+                    condition = replace(condition, note=f"{words} tells none from another")
+                conditions.append(condition)
                 held *= holds
         for excluded in phrase.excluded:
             inner: list[Condition] = []
@@ -265,20 +270,20 @@ class Weigher:
     ) -> Vector:
         if relation.on_support:
             return np.maximum(on_the_table(self.layout), ON_TABLE_TOO)
-        if self.parts and relation.kind is RelationKind.WITH and plausible is not None:
-            unseen: list[str] = []
-            likely = self._landmarks(relation, landmarks, unseen, depth)
-            holds = relation_support(relation.kind, likely[0], self.layout)
-            holds = np.maximum(holds, SHARED * self._shown_together(relation, plausible))
-            return np.maximum(holds * (not unseen), PERHAPS_A_PART)
-        likely = self._landmarks(relation, landmarks, missing, depth)
+        unseen: list[str] = []
+        likely = self._landmarks(relation, landmarks, unseen, depth)
+        if unseen and relation.head in CROWDS:
+            return self._everything  # "in the row of cups": no candidate shows a row
         second = likely[1] if len(likely) > 1 else None
         asked = relation.kind, likely[0], self.layout
         holds = relation_support(*asked, second_landmark_weights=second)
+        if plausible is not None and named and relation.kind in SHOWN_TOGETHER:
+            holds = np.maximum(holds, SHARED * self._shown_together(relation, plausible))
+        if self.parts and relation.kind is RelationKind.WITH and plausible is not None:
+            return np.maximum(holds * (not unseen), PERHAPS_A_PART)
+        missing += unseen
         if plausible is None:
             return holds
-        if named and relation.kind in SHOWN_TOGETHER:
-            holds = np.maximum(holds, SHARED * self._shown_together(relation, plausible))
         if holds[plausible].max() < NEARLY:
             both = plausible if named else None
             return relation_leaning(*asked, second_landmark_weights=second, called_both=both)
@@ -380,6 +385,13 @@ class Weigher:
         best = np.argsort(-weights[members], kind="stable")[: max(phrase.group, 1)]
         return np.sort(members[best])
 
+    def _series(self, members: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Those that may be counted where no noun says what: not what several others lie in."""
+        inside = self.layout.overlapped[np.ix_(members, members)] > HOLDS
+        np.fill_diagonal(inside, False)
+        kept = members[inside.sum(0) < 2]
+        return kept if len(kept) else members
+
     def _orders(self, phrase: NounPhrase, members: NDArray[np.intp], depth: int) -> list[Order]:
         """What chooses, the last of them finally; only it has a rank other than 1."""
         inside = members.tolist()
@@ -400,7 +412,7 @@ class Weigher:
         if phrase.ordinal is not None and not (directions or phrase.ordinal_from):
             order = by_direction((Direction.LEFT,), inside, self.layout, rank)
             orders.append(replace(order, name="counted from the left, as no side was said"))
-        elif directions and not (phrase.is_plural and (phrase.count or 1) < 2):
+        elif directions or phrase.ordinal_from:
             ways = phrase.ordinal_from or directions
             alike = has_look(phrase) or phrase.anaphora is not None
             orders.append(by_direction(ways, inside, self.layout, rank, alike=alike))
@@ -451,7 +463,7 @@ class Weigher:
         count, conditions, doubt = phrase.count, [], ""
         for order in orders:
             competing = pool
-            pool, _ = order.pick(pool, max(count or 1, 1))
+            pool, _ = order.pick(pool, count or order.ahead(pool))
             conditions.append(ordered(order, competing, pool))
         if not orders:
             pool.sort(key=lambda index: (-weights[index], index))

@@ -291,3 +291,48 @@ def test_no_noun_is_dropped_in_silence(text: str) -> None:
 )
 def test_deep_nesting_is_read(text: str) -> None:
     _check(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "rank", "start"),
+    [
+        ("the second jar in the back row", 2, ["left"]),
+        ("third jar in the top row from the right", 3, ["right"]),
+        ("the second jar in the left column", 2, ["top"]),
+        ("next to last jar", -2, []),
+        ("the last but one jar from the left", 2, ["right"]),
+        ("the third jar over from the right", 3, ["right"]),
+        ("the fourth jar in from the left", 4, ["left"]),
+    ],
+)
+def test_where_a_rank_counts_from(text: str, rank: int, start: list[str]) -> None:
+    found = parse(text)
+    assert (found.head, found.target.ordinal, found.unread) == ("jar", rank, ())
+    assert [item.value for item in found.target.ordinal_from] == start
+    assert not found.relations
+
+
+def test_a_place_after_a_part_is_that_of_the_whole() -> None:
+    for text in ("the back of the stool on the left", "back of stool, left corner"):
+        found = parse(text).target
+        assert found.directions == (Direction.BACK,)
+        assert found.relations[0].kind is RelationKind.PART_OF
+        assert found.relations[0].landmarks[0].directions == (Direction.LEFT,)
+
+
+def test_closest_left_of_is_no_utmost() -> None:
+    assert not parse("the jar closest to the left of the stove").relations[0].extreme
+    assert parse("the jar furthest left of the stove").relations[0].extreme
+
+
+def test_the_middle_beside_another_side_is_a_place() -> None:
+    found = parse("the jar in the middle right of the stove").target
+    assert found.directions == (Direction.MIDDLE,)
+    assert [item.kind for item in found.relations] == [RelationKind.RIGHT_OF]
+
+
+@pytest.mark.parametrize("text", ["the tram 12", "tram 12", "the jar left of tram 12"])
+def test_a_number_after_a_noun_is_on_the_thing(text: str) -> None:
+    found = parse(text)
+    tram = found.relations[0].landmarks[0] if found.relations else found.target
+    assert (tram.head, tram.states, found.unread) == ("tram", ("12",), ())

@@ -363,3 +363,44 @@ def test_one_mask_may_show_the_thing_and_the_landmark(text: str) -> None:
     # It tells nothing of several that all look like both, nor of sides.
     assert of_baskets(text, [1.0, 0.0, 1.0, 0.0]).truth < 0.5
     assert of_baskets("the basket left of the pears", [0.0, 0.0, 1.0, 0.0]).chosen == (0,)
+
+
+def test_where_no_noun_is_said_what_others_lie_in_is_not_counted() -> None:
+    # A pond behind three posts.
+    posts = [around(column, 50, 12) for column in (30, 50, 70)]
+    where = layout((20, 30, 98, 70), *posts)
+    names = ["blue pond", "red cube", "red cube", "red cube"]
+    assert choose("second from the right", names, where).chosen == (2,)
+    assert choose("the second cube from the right", names, where).chosen == (2,)
+
+
+def test_several_to_the_utmost_are_those_before_the_widest_gap() -> None:
+    where = layout(*(around(column, 50) for column in (10, 20, 60, 72, 84)))
+    names = ["red mug"] * 5
+    assert set(choose("the rightmost mugs", names, where).chosen) == {2, 3, 4}
+    assert set(choose("the leftmost mugs", names, where).chosen) == {0, 1}
+    assert set(choose("the two rightmost mugs", names, where).chosen) == {3, 4}
+    pair = layout(around(10, 50), around(90, 50))
+    assert set(choose("the leftmost mugs", names[:2], pair).chosen) == {0, 1}
+
+
+def test_a_rank_in_a_row_counts_along_it() -> None:
+    back = [around(column, 20) for column in (20, 50, 80)]
+    front = [around(column, 80) for column in (10, 45, 90)]
+    where = layout(*back, *front)
+    assert choose("the second mug in the back row", ["red mug"] * 6, where).chosen == (1,)
+    assert choose("first mug in the front row from the right", ["red mug"] * 6, where).chosen == (
+        5,
+    )
+
+
+def test_a_row_of_things_need_not_be_seen() -> None:
+    where = layout(*(around(column, 50) for column in (20, 50, 80)))
+    found = choose("the left mug in the row of mugs", ["red mug"] * 3, where)
+    assert (found.chosen, found.missing) == ((0,), ())
+    assert "in 'row of mugs' tells none from another" in found.reason
+
+
+def test_a_part_that_nothing_looks_like_is_said_to_tell_nothing() -> None:
+    found = of_baskets("the basket with a strap", [0.0] * 4)
+    assert found.reason == "with 'strap' tells none from another"
