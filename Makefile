@@ -31,8 +31,8 @@ interfaces: $(INTERFACES)  ## generate and build msg/, srv/ and action/ into .ve
 # Checks what pip cannot say clearly, then one pip call for everything. --no-compile saves a third
 # of the time: what is used is compiled when it is first imported.
 $(SETUP): pyproject.toml setup.py constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || { \
-	  echo "make: $(PYTHON) is missing or not Python 3.10 to 3.13; name one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))' || { \
+	  echo "make: $(PYTHON) is missing or not Python 3.10 to 3.14; name one: make PYTHON=python3.12" >&2; exit 1; }
 	@[ "$$(uname -sm)" = "Linux x86_64" ] || { \
 	  echo "make: ROS 2 comes from pip for x86-64 Linux only; elsewhere use an apt install and colcon (README.md)" >&2; exit 1; }
 	@for tool in cmake g++; do command -v $$tool >/dev/null || { \

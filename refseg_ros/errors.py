@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class RefsegError(Exception):
     """Base of every error raised on purpose, so that a caller can catch them all."""
@@ -22,3 +25,24 @@ class WeightsError(RefsegError):
 
 class DatasetError(RefsegError):
     """A data set or a recording is missing, damaged or unsafe; the message says what to do."""
+
+
+@contextmanager
+def installed_by(what: str, packages: str) -> Iterator[None]:
+    """Around imports of what may not be installed.
+
+    Args:
+        what: What needs it, the first word of the message.
+        packages: What to install with pip.
+
+    Raises:
+        ConfigError: Something is not installed; one line that names the command.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("refseg_"):
+            raise
+        raise ConfigError(
+            f"{what}: {error.name} is not installed; pip install {packages}"
+        ) from error

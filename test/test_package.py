@@ -244,7 +244,7 @@ def test_executables_run_the_main_of_a_module(name: str) -> None:
     text = path.read_text(encoding="utf-8")
     assert text.startswith("#!/usr/bin/env python3\n")
     assert os.access(path, os.X_OK)
-    assert f"scripts/{name}\n" in (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+    assert f"    {name}\n" in (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
 
     imported = re.search(r"^ *from (refseg_(?:ros|lab)\.\S+) import main$", text, re.MULTILINE)
     assert imported is not None
@@ -337,6 +337,10 @@ def test_colcon_builds_a_workspace_that_runs(copy_of_source: Path) -> None:
     assert Path(messages).is_relative_to(install)
     assert presets == sorted(path.stem for path in PACKAGE.glob("presets/*.yaml"))
     assert "segment" in ran.stdout
+    # What `ros2 run` starts finds the packages of this environment, active or not.
+    program = install / "refseg_ros" / "lib" / "refseg_ros" / "segmenter_node"
+    assert program.read_text("utf-8").startswith(f"#!{sys.prefix}/bin/python")
+    assert os.access(program, os.X_OK)
     assert "Measure a preset on a benchmark" in ran.stdout
 
 

@@ -24,7 +24,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.node import Node
 
 from refseg_ros.config import SegmenterConfig
-from refseg_ros.errors import ConfigError, RefsegError
+from refseg_ros.errors import ConfigError, RefsegError, installed_by
 from refseg_ros.loading import LOADING
 from refseg_ros.methods.catalogue import with_method
 from refseg_ros.ros import qos
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
 
 NAME = "refseg"
 
+_PACKAGES = "torch open_clip_torch segment-anything transformers"
 _ENDING_SECONDS = 0.5
 # Jumps of the clock after which what was seen is of another time.
 _FORWARD, _BACKWARD = Duration(seconds=10.0), Duration(nanoseconds=-1)
@@ -73,11 +74,16 @@ _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.
 
 
 def load_segmenter(config: SegmenterConfig, device: str) -> Segmenter:
-    """Load the models of a configuration; imports torch, which takes seconds."""
+    """Load the models of a configuration; imports torch, which takes seconds.
+
+    Raises:
+        ConfigError: A library is not installed.
+        WeightsError: A checkpoint is missing or cannot be read.
+    """
     # Read when torch loads. Threads that wait for one another in a busy loop make an observation
     # ten times slower as soon as a camera or planner wants the same cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    with LOADING:
+    with LOADING, installed_by("models", _PACKAGES):
         from refseg_ros.backbones.device import Device
         from refseg_ros.segmenter import Segmenter
 

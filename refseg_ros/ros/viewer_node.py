@@ -18,7 +18,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_msgs.msg import Int32, String
 
-from refseg_ros.errors import ConfigError, ImageError, RefsegError
+from refseg_ros.errors import ConfigError, ImageError, RefsegError, installed_by
 from refseg_ros.ros import qos
 from refseg_ros.ros.background import Spinning
 from refseg_ros.ros.conversions import rgb_from_image
@@ -181,10 +181,15 @@ def listen(host: str, port: int) -> tuple[socket.socket, str]:
 
 
 def serve(node: ViewerNode, stop: threading.Event) -> None:
-    """Runs the web server on this thread until a signal or ``stop``."""
-    import uvicorn
+    """Runs the web server on this thread until a signal or ``stop``.
 
-    from refseg_ros.viewer.page import Actions, create_app
+    Raises:
+        ConfigError: NiceGUI is not installed, or there is nothing to listen on.
+    """
+    with installed_by("viewer", "nicegui"):
+        import uvicorn
+
+        from refseg_ros.viewer.page import Actions, create_app
 
     class PatientServer(uvicorn.Server):
         """Ends the same way however many signals come: hurried, its tasks end in tracebacks."""
