@@ -8,6 +8,7 @@ Other packages add commands by the entry-point group :data:`COMMANDS`: the lab a
 from __future__ import annotations
 
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from refseg_ros import __version__
+from refseg_ros.cli.agent import mcp
 from refseg_ros.cli.bag import bag
 from refseg_ros.cli.console import one_line_errors
 from refseg_ros.cli.segment import EXAMPLES, EXIT_CODES, SegmentCommand, segment
@@ -36,6 +38,8 @@ app = typer.Typer(
 app.command(cls=SegmentCommand, epilog=EXAMPLES + EXIT_CODES)(segment)
 app.add_typer(weights_app, name="weights")
 app.command()(bag)
+if find_spec("mcp") is not None:  # the extra of that name
+    app.command()(mcp)
 
 
 def add_commands(target: typer.Typer) -> None:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -427,3 +428,8 @@ def test_a_command_for_the_arm_needs_the_arm() -> None:
     done = runner.invoke(app, ["demo", "--say", "the mug"])
     assert done.exit_code == ExitCode.USAGE
     assert "--pick" in done.output
+
+
+def test_the_command_for_language_models_is_there_with_its_package() -> None:
+    shown = runner.invoke(app, ["--help"]).output
+    assert (find_spec("mcp") is not None) == (" mcp " in shown)
