@@ -206,7 +206,8 @@ def full_disk(maker: Maker) -> str:
     Image.fromarray(bundled_scenes()[0].frame.rgb).save(source)
     done = subprocess.run(
         [sys.executable, "-m", "refseg_ros", "segment", source, "the banana", "-o", target],
-        env=maker.env,
+        # Python writes cut byte code under such a limit, which it fails to read from then on.
+        env={**maker.env, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         timeout=120,
