@@ -10,8 +10,8 @@ are asked that stay true. Intervals of 95 % by a bootstrap over scenes.
     python benchmarks/robustness.py                                  # the 40 bundled scenes
     python benchmarks/robustness.py --split test --scenes 100 --weights bundled build/weights
 
-`--weights` names folders of models as `refseg_lab.training.export` writes them. What a folder
-lacks is the bundled one; proposals are shared where the proposal network is.
+`--weights` names folders of models as `refseg_lab.training.export` writes them, with a preset
+`tabletop.yaml` if there is one. What a folder lacks is the bundled one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from refseg_lab.training.light import filmic
 from refseg_ros import Segmenter
 from refseg_ros.backbones.device import Device
 from refseg_ros.config import SegmenterConfig
-from refseg_ros.results import Selection, Status
+from refseg_ros.results import Proposals, Selection, Status
 
 Image = NDArray[np.uint8]
 Change = Callable[[Image, np.random.Generator], Image]
@@ -229,10 +229,11 @@ def counted(
     """What each segmenter answers on a scene that is changed as a row says."""
     rng = np.random.default_rng(scene.spec.seed)
     image = row.change(np.array(scene.frame.rgb), rng)
-    proposals = None
+    found: dict[object, Proposals] = {}
     for name, segmenter in segmenters.items():
-        observed = segmenter.observe(image, proposals=proposals)
-        proposals = observed.proposals
+        same = (segmenter.config.proposals, segmenter.config.levels)
+        observed = segmenter.observe(image, proposals=found.get(same))
+        found[same] = observed.proposals
         counts = Counts()
         for referral in scene.referrals:
             if row.asked and referral.phenomenon not in row.asked:

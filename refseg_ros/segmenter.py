@@ -28,6 +28,7 @@ from refseg_ros.config.uses import uses_captions, uses_diffusion, uses_proposals
 from refseg_ros.errors import ConfigError, ImageError
 from refseg_ros.language.tas.tools import LanguageTools
 from refseg_ros.language.vocabulary import Vocabulary
+from refseg_ros.levels import levelled
 from refseg_ros.loading import LOADING
 from refseg_ros.methods.catalogue import with_method
 from refseg_ros.methods.crops import region_images
@@ -185,6 +186,7 @@ class Segmenter:
             ConfigError: The preset finds no masks, and none are given.
         """
         image = _checked(image)
+        seen = self._levelled(image)
         size = (image.shape[0], image.shape[1])
         check_inputs(size, depth, intrinsics, viewpoint)
         self._check_given(proposals, size)
@@ -193,10 +195,10 @@ class Segmenter:
             with watch.stage("proposals"):
                 concepts = None
                 if proposals is None and isinstance(self._proposer, ConceptProposer):
-                    proposals, concepts = self._proposer.look(image)
+                    proposals, concepts = self._proposer.look(seen)
                 elif proposals is None:
-                    proposals = self._proposer.propose(image)
-            regions, kept = self.matcher.look(image, proposals, self.clip, watch)
+                    proposals = self._proposer.propose(seen)
+            regions, kept = self.matcher.look(seen, proposals, self.clip, watch)
             complete = captions or not self.has_captions
             with watch.stage("captions"):
                 none = proposals.names or ("",) * len(proposals)
@@ -211,6 +213,9 @@ class Segmenter:
         if depth is None and viewpoint is None:
             return scene
         return scene.measured(depth, intrinsics, viewpoint)
+
+    def _levelled(self, image: Image) -> Image:
+        return levelled(image, self.config.levels)
 
     def _check_given(self, proposals: Proposals | None, size: tuple[int, int]) -> None:
         found = uses_proposals(self.config) or self.matcher.brings_candidates
@@ -232,7 +237,8 @@ class Segmenter:
         Returns:
             (N, D) float32 on the CPU, L2-normalised; D is 0 without a CLIP.
         """
-        return crop_features(image, proposals, self.clip, self.config.score.crop)
+        seen = self._levelled(image)
+        return crop_features(seen, proposals, self.clip, self.config.score.crop)
 
     @property
     def vocabulary(self) -> Vocabulary | None:
@@ -262,8 +268,8 @@ class Segmenter:
         nameless = [row for row, name in enumerate(said) if not name]
         if self._captioner is None or not nameless:
             return tuple(said)
-        score = self.config.score
-        crops = region_images(image, proposals.keep(nameless), score.blur_kernel, score.crop)
+        score, seen = self.config.score, self._levelled(image)
+        crops = region_images(seen, proposals.keep(nameless), score.blur_kernel, score.crop)
         for row, caption in zip(nameless, self._captioner.caption(list(crops)), strict=True):
             said[row] = caption
         return tuple(said)
@@ -286,12 +292,13 @@ class Segmenter:
         """A scene with what its text-prompted network finds of nouns; see :meth:`Scene.asked`."""
         assert scene.concepts is not None
         proposals, before = scene.proposals, scene.features
+        seen = self._levelled(scene.image)
 
         def describe(found: Proposals) -> tuple[NDArray[np.intp], torch.Tensor, object]:
             """Those that are no candidates yet, and what the method sees of them."""
             _, added = joined(scene.proposals, found)
             new = np.array([row for row, same in added if same < 0], np.intp)
-            looks = self.matcher.look(scene.image, found.keep(new), self.clip, Stopwatch())
+            looks = self.matcher.look(seen, found.keep(new), self.clip, Stopwatch())
             return new, *looks
 
         regions, kept, captions = before.regions, before.kept, list(before.captions)
@@ -317,7 +324,7 @@ class Segmenter:
             return self._caption(image)
 
     def _caption(self, image: Image) -> str:
-        return self._captioner.caption([image])[0] if self._captioner else ""
+        return self._captioner.caption([self._levelled(image)])[0] if self._captioner else ""
 
 
 @lru_cache(maxsize=1)

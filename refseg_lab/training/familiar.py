@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes which pictures the bundled proposal network knows: `familiar.safetensors` beside it.
 
+Prints how bright those pictures are, too, which is what `levels` of the preset is set to.
+
 The covariance of the encoder's mean features is shrunk towards its diagonal, as a few hundred
 pictures tell little of small correlations. The limit lies above what pictures of another split
 reach, so that no photograph is needed to choose it.
@@ -9,6 +11,7 @@ reach, so that no photograph is needed to choose it.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +23,8 @@ from refseg_lab.simulation.benchmark import TabletopSplit, make_split, open_spli
 from refseg_lab.training.common import command
 from refseg_lab.training.export import BUNDLED, write_checksums
 from refseg_ros import Segmenter
+from refseg_ros.config.levels import LevelsConfig
+from refseg_ros.levels import levels
 from refseg_ros.proposals.familiarity import FAMILIAR
 from refseg_ros.proposals.seeds import SeedProposer
 
@@ -34,6 +39,17 @@ ABOVE = 1.2
 def mean_features(proposer: SeedProposer, split: TabletopSplit) -> NDArray[np.float64]:
     """(N, C) mean features of the pictures of a split."""
     return np.array([proposer.mean_feature(scene.frame.rgb) for scene in split], np.float64)
+
+
+def usual_levels(pictures: Iterable[NDArray[np.uint8]]) -> LevelsConfig:
+    """Limits that 1 % of the pictures are darker and none is hazier than, and their medians."""
+    dark, bright = np.array([levels(picture) for picture in pictures]).T
+    return LevelsConfig(
+        least_bright=round(float(np.quantile(bright, 0.01)), 2),
+        bright=round(float(np.median(bright)), 2),
+        most_dark=round(float(dark.max()), 2),
+        dark=round(float(np.median(dark)), 2),
+    )
 
 
 def fitted_familiarity(
@@ -77,7 +93,10 @@ def main(arguments: list[str] | None = None) -> None:
         features = []
         for name, scenes in PICTURES.items():
             make_split(name, options.data / name, scenes)
-            features.append(mean_features(proposer, open_split(options.data / name)))
+            split = open_split(options.data / name)
+            features.append(mean_features(proposer, split))
+            if name == "train":
+                print(usual_levels(scene.frame.rgb for scene in split))
         path = options.out / "sam" / FAMILIAR
         save_file(fitted_familiarity(*features), path)
         path.chmod(0o644)  # safetensors makes files that only their owner can read

@@ -38,7 +38,7 @@ _ROWS = {name: row for row, name in enumerate(COLOURS)}
 _HUES = (14.0, 42.0, 68.0, 165.0, 255.0, 300.0, 345.0)
 """Where red, orange, yellow, green, blue, purple and pink end, in degrees; then red again."""
 _NAMED = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "red")
-_GREY, _PALE = 0.2, 0.6  # saturations below which nothing has a hue, and red is pink
+_GREY, _PALE = 0.4, 0.7  # saturations below which nothing has a hue, and red is pink
 _BLACK, _WHITE, _BROWN = 0.1, 0.33, 0.55  # values below which all, grey and orange are darker
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from refseg_ros.config.fields import build, option
+from refseg_ros.config.levels import LevelsConfig
 from refseg_ros.config.methods import (
     CoherenceConfig,
     DiffusionConfig,
@@ -392,6 +393,7 @@ class SegmenterConfig:
 
     name: str = option("paper", "preset name")
     description: str = option("", "one-line description for lists")
+    levels: LevelsConfig = field(default_factory=LevelsConfig)
     proposals: ProposalConfig = field(default_factory=ProposalConfig)
     clip: ClipConfig = field(default_factory=ClipConfig)
     captions: CaptionConfig = field(default_factory=CaptionConfig)

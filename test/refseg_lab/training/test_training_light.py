@@ -58,8 +58,8 @@ def test_a_colour_is_told_as_long_as_it_looks_like_it(colour: str) -> None:
     inside = made[:, 4:-4, 4:-4].reshape(300, -1, 3).mean(1) / 255
     seen = np.array([colorsys.rgb_to_hsv(*pixel) for pixel in inside])
     low, high = {"orange": (14, 42), "green": (68, 165)}[colour]
-    inner = (seen[:, 0] * 360 > low + 1) & (seen[:, 0] * 360 < high - 1) & (seen[:, 1] > 0.25)
-    outer = (seen[:, 0] * 360 < low - 1) | (seen[:, 0] * 360 > high + 1) | (seen[:, 1] < 0.15)
+    inner = (seen[:, 0] * 360 > low + 1) & (seen[:, 0] * 360 < high - 1) & (seen[:, 1] > 0.42)
+    outer = (seen[:, 0] * 360 < low - 1) | (seen[:, 0] * 360 > high + 1) | (seen[:, 1] < 0.38)
     if colour == "orange":  # a dark one is brown
         inner, outer = inner & (seen[:, 2] > 0.57), outer | (seen[:, 2] < 0.53)
     else:
