@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from refseg_ros.backbones.captioner import Captioner
 from refseg_ros.backbones.clip import ClipEncoder, NoClip
 from refseg_ros.backbones.device import Device
-from refseg_ros.backbones.diffusion import Diffusion
 from refseg_ros.backbones.sam import load_sam
 from refseg_ros.backbones.sam3 import KINDS_OF_TEXT, load_concepts
 from refseg_ros.backbones.sam_family import (
@@ -37,6 +36,8 @@ from refseg_ros.weights import resolve
 if TYPE_CHECKING:
     import torch
     from segment_anything.modeling import Sam
+
+    from refseg_ros.backbones.diffusion import Diffusion
 
 
 class NoProposals:
@@ -207,6 +208,8 @@ class Networks:
             WeightsError: The folder is missing or damaged.
             ConfigError: diffusers is not installed.
         """
+        from refseg_ros.backbones.diffusion import Diffusion
+
         if config.model not in self._diffusions:
             self._diffusions[config.model] = Diffusion.load(
                 resolve(config.model), device=self.device.torch_device

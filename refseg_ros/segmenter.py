@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,7 +23,6 @@ from numpy.typing import NDArray
 from refseg_ros.backbones.captioner import Captioner
 from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.device import Device
-from refseg_ros.backbones.diffusion import Diffusion
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.config.uses import uses_captions, uses_diffusion, uses_proposals
 from refseg_ros.errors import ConfigError, ImageError
@@ -45,6 +45,9 @@ from refseg_ros.spatial.space import check_inputs
 from refseg_ros.spatial.viewpoint import Viewpoint
 from refseg_ros.stopwatch import Stopwatch
 from refseg_ros.weights import bundled_vocabulary
+
+if TYPE_CHECKING:
+    from refseg_ros.backbones.diffusion import Diffusion
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_the_parameter_table_is_the_one_in_the_code() -> None:
-    parameters = pytest.importorskip("refseg_ros.ros.parameters", reason="needs ROS 2")
+    parameters = pytest.importorskip("refseg_lab.ros.parameter_file", reason="needs ROS 2")
     from refseg_ros.ros.segmenter_parameters import SEGMENTER_PARAMETERS
 
     page = (ROOT / "docs" / "ros_api.md").read_text(encoding="utf-8")

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parameters of nodes: one table beside each node, for declaration, checks, YAML and documents."""
+"""Parameters of nodes: one table beside each node, for declaration and checks."""
 
 from __future__ import annotations
 
 import math
-import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,13 +55,6 @@ class Rule:
         if math.isinf(self.low) and math.isinf(self.high):
             return ""
         return f"{self.low:.10g} to {self.high:.10g}"
-
-    @property
-    def default_text(self) -> str:
-        """The default as YAML writes it."""
-        if isinstance(self.default, str):
-            return f'"{self.default}"'
-        return str(self.default).lower() if isinstance(self.default, bool) else str(self.default)
 
     def check(self, value: Value) -> None:
         """Refuse a value that is not allowed.
@@ -160,36 +152,3 @@ class Parameters:
             if change.name in self._rules:
                 self._on_change(change.name, change.value)
         return SetParametersResult(successful=True)
-
-
-def yaml_text(tables: Mapping[str, Iterable[Rule]]) -> str:
-    """The text of ``config/refseg.yaml``: every parameter, its default and what it means.
-
-    Args:
-        tables: Node name to its parameters.
-    """
-    lines = [
-        "# Parameters of the nodes with their defaults, as the table beside each node declares",
-        "# them. Those marked (live) may be changed while the node runs.",
-    ]
-    for node, table in tables.items():
-        lines += [f"/**/{node}:", "  ros__parameters:"]
-        for rule in table:
-            live = " (live)" if rule.dynamic else ""
-            allowed = f" [{rule.allowed}]" if rule.allowed else ""
-            text = f"{rule.description}{allowed}{live}"
-            lines += [f"    # {line}" for line in textwrap.wrap(text, 90)]
-            lines.append(f"    {rule.name}: {rule.default_text}")
-    return "\n".join(lines) + "\n"
-
-
-def markdown_text(table: Iterable[Rule]) -> str:
-    """A table of parameters as the README shows it."""
-    lines = ["| name | default | allowed | live | what |", "|---|---|---|---|---|"]
-    for rule in table:
-        allowed = rule.allowed.replace("|", "\\|") or "any"
-        live = "yes" if rule.dynamic else "no"
-        lines.append(
-            f"| `{rule.name}` | {rule.default_text} | {allowed} | {live} | {rule.description} |"
-        )
-    return "\n".join(lines) + "\n"

@@ -17,9 +17,9 @@ from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from refseg_lab.ros.parameter_file import TABLES
+from refseg_lab.ros.parameter_file import TABLES, yaml_text
 from refseg_ros.errors import ConfigError
-from refseg_ros.ros.parameters import Parameters, Rule, yaml_text
+from refseg_ros.ros.parameters import Parameters, Rule
 from refseg_ros.ros.segmenter_parameters import SEGMENTER_PARAMETERS
 
 YAML = ROOT / "config" / "refseg.yaml"
