@@ -63,6 +63,11 @@ def main() -> None:
     lines, tokenised = lines_run(lambda: scene.select(text))
     for name, found in sorted(lines.items(), key=lambda item: -len(item[1])):
         print(f"{len(found):5}  {name}")
+    rooms: dict[str, list[int]] = defaultdict(list)
+    for name, found in lines.items():
+        rooms[name.split("/")[0]].append(len(found))
+    told = ", ".join(f"{room} {sum(found)} in {len(found)}" for room, found in rooms.items())
+    print(f"lines and files of each room: {told}")
     total = sum(map(len, lines.values()))
     print(f"{total:5}  lines in {len(lines)} files, tokenised {tokenised} times: {text!r}")
 

@@ -65,8 +65,9 @@ def answer(
         are rows of its own proposals.
     """
     models, watch, told = scene.models, Stopwatch(), context.settles_look
-    with watch.stage("concepts"):
-        scene = scene.asked(nouns_of(expression))
+    if scene.concepts is not None:
+        with watch.stage("concepts"):
+            scene = scene.asked(nouns_of(expression))
     reading = _read(scene, expression, context)
     expression = reading.expression
     if refused := refusal(reading, told=told):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Typed configuration: one frozen dataclass a stage, checked before any model is loaded."""
 
+from refseg_ros.config.methods import ScoreConfig
 from refseg_ros.config.segmenter import (
     CLOSENESS,
     SAM_ARCHITECTURES,
@@ -9,7 +10,6 @@ from refseg_ros.config.segmenter import (
     DecisionConfig,
     LanguageConfig,
     ProposalConfig,
-    ScoreConfig,
     SegmenterConfig,
     SpatialConfig,
     preset_names,

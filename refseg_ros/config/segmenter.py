@@ -22,6 +22,7 @@ from refseg_ros.config.methods import (
     DiffusionConfig,
     GlobalLocalConfig,
     RefDiffConfig,
+    ScoreConfig,
 )
 from refseg_ros.config.plain_yaml import brief, read_yaml
 from refseg_ros.errors import ConfigError
@@ -200,76 +201,6 @@ class CaptionConfig:
     num_beams: int = option(5, "beams of the search; 1 is greedy", low=1, high=32)
     max_new_tokens: int = option(30, "longest caption, in tokens", low=1, high=256)
     batch_size: int = option(16, "crops captioned per batch", low=1, high=1024)
-
-
-@dataclass(frozen=True)
-class ScoreConfig:
-    """S = V + p·P − n·N in CLIP logits (TAS, section 3), and what mends its terms."""
-
-    matcher: str = option(
-        "tas",
-        "tas: S = V + p·P − n·N; global_local: mask within the image and crop mixed (see "
-        "global_local); ref_diff: attention of a diffusion network and CLIP (see ref_diff). The "
-        "last two use none of the fields from positive to text, nor templates",
-        choices=("tas", "global_local", "ref_diff"),
-    )
-    positive: float = option(0.1, "weight of the caption score P; 0 turns captions off", low=0)
-    negative: float = option(0.7, "weight of the distractor score N; 0 turns it off", low=0)
-    distractors: str = option(
-        "caption",
-        "source of the distractors: the caption of the whole image, or those of the regions",
-        choices=("caption", "regions"),
-    )
-    negative_prompt: str = option(
-        "a photo of {}", "prompt for a distractor; {} stands for its phrase", holds="{}"
-    )
-    text: str = option(
-        "sentence",
-        "what to compare with the crop. sentence: the whole sentence as given; phrase: only the "
-        "head noun phrase, singular and without sizes",
-        choices=("sentence", "phrase"),
-    )
-    crop: str = option(
-        "released",
-        "released: as in the paper's code, without the mask's last row and column and padded by "
-        "whole pixels on both sides; whole: the tight box, padded to a square; squashed: the "
-        "tight box on CLIP's mean training colour, squashed to a square",
-        choices=("released", "whole", "squashed"),
-    )
-    blur_kernel: int = option(
-        75, "size of the Gaussian kernel that blurs caption crops, in pixels (odd)", low=1
-    )
-    templates: tuple[str, ...] = option(
-        (),
-        "prompts for V, with {} for the text; their features are averaged. Empty compares the "
-        "bare text",
-        holds="{}",
-    )
-    distractor_filter: bool = option(
-        False,
-        "keep each distractor once, by lemma and head; drop abstract words, anything that may "
-        "be the target, and landmarks of relations",
-    )
-    normalise: str = option(
-        "minmax",
-        "minmax: min-max to [0, 1], then softmax, as in the paper; logits: softmax of the "
-        "logits themselves",
-        choices=("minmax", "logits"),
-    )
-    temperature: float = option(
-        1.0, "logits: divide logits by this before the softmax", low=0.01, high=1000
-    )
-
-    def __post_init__(self) -> None:
-        """Refuse what would be ignored.
-
-        Raises:
-            ConfigError: There are templates, and the method uses no prompts.
-        """
-        if self.matcher != "tas" and self.templates:
-            raise ConfigError(
-                f"score.templates: {self.matcher} uses no prompts; leave one of them out"
-            )
 
 
 @dataclass(frozen=True)
