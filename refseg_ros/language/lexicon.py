@@ -407,7 +407,8 @@ RELATION_PHRASES: Final[dict[tuple[str, ...], R]] = {
         R.NEXT_TO: (
             "next to, close to, near, near to, by, beside, besides, adjacent to, alongside, "
             "closest to, nearest to, nearest, closer to, nearer to, around, against, touching, "
-            "at, side by side with, along with, together with, that touches"
+            "at, side by side with, along with, together with, that touches, parallel to, "
+            "parallel with"
         ),
         R.FAR_FROM: "far from, far away from, away from, furthest from, farthest from, "
         "furthest away from, farthest away from, further from, farther from, further away from, "

@@ -224,10 +224,14 @@ class Reader(Cursor):
         if item.utmost or not self._near.may_be_described:
             return self._base
         has = item.relation in (RelationKind.WITH, RelationKind.CONTAINING, RelationKind.CARRYING)
-        acts = has and item.word != "with" and lexicon.is_animate(self._base.phrase.head)
-        if acts and not lexicon.is_animate(self._near.phrase.head):
+        if has and item.word != "with" and self._only_base_acts(self._near):
             return self._base  # "the man on a bench holding a cup"
         return self._near
+
+    def _only_base_acts(self, owner: Draft) -> bool:
+        """Whether the thing meant is somebody and what was said right before is a thing."""
+        heads = self._base.phrase.head, owner.phrase.head
+        return lexicon.is_animate(heads[0]) and not lexicon.is_animate(heads[1])
 
     def _relate(
         self, owner: Draft, kind: RelationKind, landmark: Draft, extreme: bool = False
@@ -265,6 +269,9 @@ class Reader(Cursor):
         kind = kind if bare or not is_colour(landmark) else item.relation
         if self._reverses(landmark, kind):
             return
+        dressed = kind is RelationKind.WITH and item.relation is RelationKind.IN
+        if dressed and self._only_base_acts(owner):
+            owner = self._base  # "the woman at a desk in a green coat"
         if kind is RelationKind.WITH and bare and is_colour(landmark):
             colours = landmark.colours or tuple(landmark.text.split())
             owner.phrase = replace(owner.phrase, colours=unique((*owner.phrase.colours, *colours)))

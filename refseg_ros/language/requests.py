@@ -42,7 +42,7 @@ _PARTICLES: Final = lexicon.word_set(
     "towards at by near behind beside between for from past after before until till when where "
     "while and so then left right forward forwards backward backwards straight closer close next "
     "here there slowly aside alongside with under with via as if once well far further faster "
-    "slower just besides careful aware sure me us going it that this the a an your my"
+    "slower just besides careful aware sure me us going it that this the a an your my parallel"
 )
 _SEEMING: Final = lexicon.word_set("looks seems guess")
 _OPENERS: Final = lexicon.word_set("just then so now and ok okay better parallel")

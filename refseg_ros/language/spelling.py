@@ -29,7 +29,7 @@ _RUN_TOGETHER: Final = {
     "wouldnt": "would not", "gonna": "going to", "wanna": "want to", "gotta": "have to",
     "gimme": "give me", "lemme": "let me", "leftside": "left side", "rightside": "right side",
     "lefthand": "left hand", "righthand": "right hand", "alot": "a lot", "incolor": "in color",
-    "atop": "atop", "upsidedown": "upside-down",
+    "noone": "no person", "nobody": "no person", "atop": "atop", "upsidedown": "upside-down",
 }  # fmt: skip
 """Words that lost their apostrophe or their space."""
 _AT_START: Final = {"id": "i would", "ill": "i will", "lets": "let us"}
@@ -119,6 +119,8 @@ def regular(tokens: Sequence[str]) -> list[str]:
         if token == "down" and found[-1:] == ["upside"]:
             found[-1] = "upside-down"
             continue
+        if token == "one" and found[-1:] == ["no"]:
+            token = "person"
         meant = _RUN_TOGETHER.get(token) or (_AT_START.get(token) if starts else None)
         found += meant.split() if meant else [token]
     return found

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from refseg_lab.evaluation.parser_accuracy import reading
-from refseg_ros.language import parse
+from refseg_ros.language import RelationKind, parse
 from refseg_ros.language.tas.tools import LanguageTools
 from refseg_ros.language.verb_forms import is_past, is_present
 
@@ -223,3 +223,22 @@ def test_the_published_procedure_reads_what_it_read() -> None:
     tools = LanguageTools()
     for text in ("the kite held by the girl", "walk to the kite", "umm the kite in red"):
         assert tools.parser.sentence(text).words == tuple(text.split())
+
+
+@pytest.mark.parametrize("word", ["no one", "noone", "nobody"])
+def test_nobody_is_no_person(word: str) -> None:
+    (excluded,) = parse(f"the bench with {word} on it").target.excluded
+    assert [(item.kind, item.head) for item in excluded.relations] == [
+        (RelationKind.CARRYING, "person")
+    ]
+
+
+def test_what_somebody_at_a_thing_has_on_is_no_part_of_the_thing() -> None:
+    found = parse("the woman standing at a desk in a green coat and boots").target
+    worn = [(item.kind, item.head) for item in found.relations]
+    with_it = RelationKind.WITH
+    assert worn == [(RelationKind.NEXT_TO, "desk"), (with_it, "coat"), (with_it, "boot")]
+    (relation,) = parse("the dog next to the man in a green coat").relations
+    assert relation.landmarks[0].relations[0].head == "coat"
+    assert parse("park parallel to that van").head == "van"
+    assert parse("the van parallel to the fence").relations[0].kind is RelationKind.NEXT_TO
