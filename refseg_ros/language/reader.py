@@ -230,8 +230,8 @@ class Reader(Cursor):
 
     def _only_base_acts(self, owner: Draft) -> bool:
         """Whether the thing meant is somebody and what was said right before is a thing."""
-        heads = self._base.phrase.head, owner.phrase.head
-        return lexicon.is_animate(heads[0]) and not lexicon.is_animate(heads[1])
+        others = any(map(lexicon.is_animate, owner.phrase.text.split()))  # "the arm of the man"
+        return lexicon.is_animate(self._base.phrase.head) and not others
 
     def _relate(
         self, owner: Draft, kind: RelationKind, landmark: Draft, extreme: bool = False

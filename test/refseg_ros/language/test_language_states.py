@@ -240,5 +240,7 @@ def test_what_somebody_at_a_thing_has_on_is_no_part_of_the_thing() -> None:
     assert worn == [(RelationKind.NEXT_TO, "desk"), (with_it, "coat"), (with_it, "boot")]
     (relation,) = parse("the dog next to the man in a green coat").relations
     assert relation.landmarks[0].relations[0].head == "coat"
+    (relation,) = parse("the woman behind the arm of the man in a green coat").relations
+    assert relation.landmarks[0].relations[0].head == "coat"
     assert parse("park parallel to that van").head == "van"
     assert parse("the van parallel to the fence").relations[0].kind is RelationKind.NEXT_TO
