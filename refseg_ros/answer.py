@@ -26,6 +26,7 @@ from refseg_ros.decision.refusal import (
 from refseg_ros.language.caption_names import agreements
 from refseg_ros.language.expression import ReferringExpression
 from refseg_ros.language.kinship import doubtful_nouns, known_nouns, with_seen_supports
+from refseg_ros.language.nouns import unique
 from refseg_ros.language.reading import Reading, read
 from refseg_ros.language.vocabulary import nouns_of, with_uses
 from refseg_ros.methods.likeness import Logits, match, plausible, score_looks
@@ -127,7 +128,9 @@ def _read(scene: Scene, expression: ReferringExpression, context: Context) -> Re
     )
     if not doubtful or context.settles_look:
         return reading
-    return replace(reading, unused=replace(reading.unused, strange=tuple(sorted(doubtful))))
+    said = (expression.target, *(item for item, _ in reading.looks))
+    strange = unique(item.head for item in said if item.head in doubtful)
+    return replace(reading, unused=replace(reading.unused, strange=strange))
 
 
 def _refused(scene: Scene, reading: Reading, refused: Refusal, watch: Stopwatch) -> Selection:

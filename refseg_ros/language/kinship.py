@@ -14,6 +14,7 @@ from typing import Final
 
 from refseg_ros.language.caption_names import Naming
 from refseg_ros.language.expression import NounPhrase, ReferringExpression
+from refseg_ros.language.lexicon import ADJECTIVES
 from refseg_ros.language.synonyms import GROUP_OF
 from refseg_ros.language.usable import MAX_DEPTH
 
@@ -144,7 +145,7 @@ def known_nouns(expression: ReferringExpression, names: Sequence[Naming]) -> fro
         expression: What was said.
         names: The names of all things that are seen.
     """
-    phrases = [replace(item, colours=()) for item in _within(expression.target) if item.head]
+    phrases = [replace(item, colours=()) for item in phrases_in(expression.target) if item.head]
     phrases += [NounPhrase(word, word) for word in expression.content_words]
     return frozenset(
         phrase.head
@@ -154,9 +155,15 @@ def known_nouns(expression: ReferringExpression, names: Sequence[Naming]) -> fro
 
 
 def noun_of(phrase: NounPhrase) -> str:
-    """The noun that a phrase would be asked for by; "" if it names no kind of thing."""
+    """The noun that a detector is asked for: "traffic light", "mug" of a shiny red mug.
+
+    "" if it names no kind of thing.
+    """
     pair = _pair(phrase)
-    return pair if phrase.head and (pair in GROUP_OF or pair in _PARENTS) else phrase.head
+    first = pair.split()[0] if phrase.head else ""
+    whole = pair in GROUP_OF or pair in _PARENTS
+    noun = first in phrase.qualities and first not in ADJECTIVES
+    return pair if phrase.head and (whole or noun) else phrase.head
 
 
 def doubtful_nouns(
@@ -169,7 +176,7 @@ def doubtful_nouns(
         asked: Nouns that it was asked for, and how surely the image shows each.
         least: How sure it is from which one may be there.
     """
-    phrases = (alone for item in _within(expression.target) for alone in item.alternatives)
+    phrases = (alone for item in phrases_in(expression.target) for alone in item.alternatives)
     return frozenset(
         item.head for item in phrases if item.head and asked.get(noun_of(item), 1.0) >= least
     )
@@ -194,10 +201,10 @@ def with_seen_supports(phrase: NounPhrase, known: Collection[str]) -> NounPhrase
     return replace(phrase, relations=relations, excluded=excluded)
 
 
-def _within(phrase: NounPhrase, depth: int = 0) -> Iterator[NounPhrase]:
+def phrases_in(phrase: NounPhrase, depth: int = 0) -> Iterator[NounPhrase]:
     """A phrase and all phrases in it."""
     yield phrase
     if depth <= MAX_DEPTH:
         related = [item for relation in phrase.relations for item in relation.landmarks]
         for inner in (*related, *phrase.excluded):
-            yield from _within(inner, depth + 1)
+            yield from phrases_in(inner, depth + 1)

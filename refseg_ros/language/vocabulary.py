@@ -15,10 +15,9 @@ from typing import Final
 from refseg_ros.language import lexicon
 from refseg_ros.language.caption_names import Naming
 from refseg_ros.language.expression import NounPhrase, ReferringExpression
-from refseg_ros.language.kinship import KIND_OF, kinship, noun_of
+from refseg_ros.language.kinship import KIND_OF, kinship, noun_of, phrases_in
 from refseg_ros.language.nouns import unique
 from refseg_ros.language.tokens import lemma
-from refseg_ros.language.usable import looks_of
 from refseg_ros.language.uses import USES
 
 _NO_LOOK: Final = (
@@ -165,11 +164,10 @@ def nouns_of(expression: ReferringExpression) -> tuple[str, ...]:
         expression: What was said.
 
     Returns:
-        Nouns in the singular, each once, :data:`MOST_NOUNS` at most; of a compound that is a kind
-        of its own both words, "hot dog".
+        Nouns in the singular, each once, :data:`MOST_NOUNS` at most; of a compound both words,
+        "traffic light".
     """
-    target = with_uses(expression.target)
-    phrases = (target, *(item for item, _ in looks_of(target)))
+    phrases = phrases_in(with_uses(expression.target))
     nouns = (noun_of(item) for phrase in phrases for item in phrase.alternatives)
     nobody = lexicon.NOT_SAID | lexicon.PRONOUNS
     return unique(noun for noun in nouns if noun and noun not in nobody)[:MOST_NOUNS]

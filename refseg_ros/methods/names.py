@@ -27,7 +27,7 @@ SURE_ENOUGH: Final = float(np.log(0.05))
 It takes the place of ``decision.min_match``, which is fitted for a CLIP, where names decide."""
 
 NAMELESS: Final = 0.02
-"""How likely what has no name is called what was said, where other things have names."""
+"""How likely what has no name is called what was said, beside the likeliest that has a name."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,11 @@ class Names:
             shares = torch.softmax(logit_scale * self.features @ text, 0).double().numpy()
             near = np.maximum(WIDER * shares, STRANGE)
         by_name = dict(zip(self.distinct, near.tolist(), strict=True))
+        pairs = list(zip(self.names, self.scores.tolist(), strict=True))
+        best = max(by_name[name] * score for name, score in pairs if name)
+        nameless = NAMELESS * best if best > STRANGE else NAMELESS
         likely = [
-            max(by_name[name] * float(score), STRANGE) if name else NAMELESS
-            for name, score in zip(self.names, self.scores, strict=True)
+            max(by_name[name] * score, STRANGE) if name else nameless for name, score in pairs
         ]
         logits: NDArray[np.float64] = np.log(likely)
         return logits

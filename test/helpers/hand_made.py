@@ -18,6 +18,7 @@ from refseg_ros.errors import ConfigError
 from refseg_ros.language.tas.tools import LanguageTools
 from refseg_ros.proposals import Proposer
 from refseg_ros.proposals.concepts import ConceptProposer
+from refseg_ros.proposals.network import ConceptNetwork
 from refseg_ros.results import Proposals
 from refseg_ros.segmenter import Segmenter
 
@@ -120,6 +121,16 @@ def segmenter(
     return Segmenter(config, device, blocks, Clip(), Captioner(noun), language)  # type: ignore[arg-type]
 
 
+class Still:
+    """A proposer that finds the same in every image."""
+
+    def __init__(self, found: Proposals) -> None:
+        self.found = found
+
+    def propose(self, image: NDArray[np.uint8]) -> Proposals:
+        return self.found
+
+
 class Words:
     """A text-prompted network that knows instances by noun, and remembers what it was asked.
 
@@ -156,10 +167,10 @@ class Words:
         return tuple(made)
 
 
-def asking(blocks: Proposer, words: Words, preset: str = "edge") -> Segmenter:
+def asking(blocks: Proposer, words: ConceptNetwork, preset: str = "edge") -> Segmenter:
     """A segmenter of blocks that asks a text-prompted network for the nouns of each sentence."""
     made = segmenter(blocks, preset)  # type: ignore[arg-type]
-    config = replace(made.config.proposals, detector="words", min_area=1)
+    config = replace(made.config.proposals, detector="words", min_area=1, duplicate_iou=0.8)
     score = replace(made.config.score, text="phrase")
     decision = replace(made.config.decision, namesakes=True)
     config = replace(made.config, proposals=config, score=score, decision=decision)

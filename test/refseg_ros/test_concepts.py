@@ -265,7 +265,10 @@ def test_copies_of_candidates_are_merged_and_the_rest_appended() -> None:
     [
         ("the red mug left of the big book", ("mug", "book")),
         ("the leftmost thing", ()),
-        ("the mug on the table", ("mug",)),
+        ("the mug on the table", ("mug", "table")),
+        ("the second traffic light from the left", ("traffic light",)),
+        ("the shiny red mug", ("mug",)),
+        ("the coffee mugs", ("coffee mug",)),
         ("the hot dog", ("hot dog",)),
         ("the cups that are not next to the bowl", ("cup", "bowl")),
         ("the mug between the bowl and the glass", ("mug", "bowl", "glass")),
