@@ -109,7 +109,7 @@ asked() {  # TOPIC TYPE PATTERN SENTENCE [OPTION]: what comes on a topic after a
   grep -qE -- "$3" "$file"
 }
 
-have() { python3 -c "import $1" 2>/dev/null; }
+have() { python3 -c "import sys; from importlib.util import find_spec; sys.exit(find_spec('$1') is None)" 2>/dev/null; }
 here_is() { ros2 pkg prefix "$1" >/dev/null 2>&1; }
 
 # ------------------------------------------------------------------------------------ before
