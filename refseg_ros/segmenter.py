@@ -31,6 +31,7 @@ from refseg_ros.language.vocabulary import Vocabulary
 from refseg_ros.levels import levelled
 from refseg_ros.loading import LOADING
 from refseg_ros.methods.catalogue import with_method
+from refseg_ros.methods.centre import Centre
 from refseg_ros.methods.crops import region_images
 from refseg_ros.methods.factory import make_matcher
 from refseg_ros.methods.names import Names
@@ -89,6 +90,8 @@ class Segmenter:
         self.device = device
         self.clip = clip
         self.language = language or LanguageTools()
+        with device.precision():
+            self._centre = Centre.of(clip) if config.score.centre else None
         self.matcher = make_matcher(config, self.language, diffusion)
         self._proposer = proposer
         self._captioner = captioner
@@ -209,7 +212,9 @@ class Segmenter:
                 caption = self._caption(image) if self.matcher.reads_picture else ""
             with watch.stage("texts"):
                 scale = self.clip.logit_scale
-                features = SceneFeatures(regions, named, caption, scale, complete, kept=kept)
+                features = SceneFeatures(
+                    regions, named, caption, scale, complete, kept=kept, centre=self._centre
+                )
                 kept = self.matcher.read(features, self.clip)
                 features = replace(features, kept=kept, names=Names.of(proposals, self.clip))
         scene = Scene(self, image, proposals, features, watch.total(), concepts=concepts)

@@ -52,6 +52,11 @@ class ScoreConfig:
         "bare text",
         holds="{}",
     )
+    centre: bool = option(
+        False,
+        "compare V and landmarks without what all crops and all texts of this CLIP have in "
+        "common, so that one threshold holds for all sentences",
+    )
     distractor_filter: bool = option(
         False,
         "keep each distractor once, by lemma and head; drop abstract words, anything that may "

@@ -344,13 +344,13 @@ class SegmenterConfig:
             ConfigError: ``clip.model`` is empty, and more than names is weighed.
         """
         score = self.score
-        asks = score.positive or score.negative or self.coherence.weight
+        asks = score.positive or score.negative or self.coherence.weight or score.centre
         asks = asks or score.matcher != "tas"
         if not self.clip.model and asks:
             raise ConfigError(
                 "clip.model: without a CLIP the names of given proposals decide alone; "
-                "score.positive, score.negative and coherence.weight must be 0, and "
-                "score.matcher tas"
+                "score.positive, score.negative and coherence.weight must be 0, "
+                "score.matcher tas and score.centre false"
             )
         if self.proposals.asks_nouns and score.matcher == "ref_diff":
             raise ConfigError(

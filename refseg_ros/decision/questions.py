@@ -294,7 +294,7 @@ def with_question(
         with torch.inference_mode(), scene.models.device.precision():
             encoded = scene.models.clip.encode_texts(list(texts))
             features = scene.features
-            table: Logits = (features.logit_scale * encoded @ features.regions.T).double().numpy()
+            table: Logits = features.looks_like(encoded)
             if features.names:
                 phrases = (parse(text).target for text in texts)
                 table = table + [features.by_name(item, scene.models.clip) for item in phrases]

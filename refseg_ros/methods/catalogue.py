@@ -68,7 +68,7 @@ def _robust(config: SegmenterConfig) -> SegmenterConfig:
     fitted = goal.decision if config.networks == goal.networks else config.decision
     return replace(
         config,
-        score=goal.score,
+        score=replace(goal.score, centre=config.score.centre),
         spatial=goal.spatial,
         decision=goal.decision.fitted_as(fitted),
         language=LanguageConfig(),

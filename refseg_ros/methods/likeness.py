@@ -123,8 +123,7 @@ def score_looks(
         dict.fromkeys([*phrases, *(text for each in contrasts.values() for text in each)])
     )
     encoded = encoder.encode_texts(texts)
-    table = (features.logit_scale * encoded @ features.regions.T).double().numpy()
-    logits = dict(zip(texts, table, strict=True))
+    logits = dict(zip(texts, features.looks_like(encoded), strict=True))
     looks = {}
     for look, (phrase, denied) in phrases.items():
         own = logits[look]

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from refseg_ros.language import ReferringExpression
 from refseg_ros.language.caption_names import Naming
 from refseg_ros.language.expression import NounPhrase
+from refseg_ros.methods.centre import Centre
 from refseg_ros.methods.names import NO_NAMES, Names
 from refseg_ros.results import Proposals
 
@@ -45,6 +46,7 @@ class SceneFeatures:
         captioned: Whether captions that the method asks for are made; without them their terms
             are left out.
         names: What came with the proposals as their names.
+        centre: What crops and texts are compared without; None to compare them as they are.
         kept: What the method keeps of the image beside that; only the method knows what it is.
     """
 
@@ -55,11 +57,29 @@ class SceneFeatures:
     captioned: bool = True
     names: Names = NO_NAMES
     kept: object = None
+    centre: Centre | None = None
 
     @property
     def seen(self) -> bool:
         """Whether a network looked at the regions; without one nothing is known of looks."""
         return bool(self.regions.shape[1])
+
+    def centred(self, logits: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
+        """Logits of regions less what any region and any text have in common.
+
+        Args:
+            logits: (N,) or (K, N), of the features as they are.
+            texts: (D,) or (K, D) features that they are of.
+        """
+        if self.centre is None:
+            return logits
+        return logits - self.logit_scale * self.centre.shared(self.regions, texts)
+
+    def looks_like(self, texts: torch.Tensor) -> NDArray[np.float64]:
+        """(K, N) logits of the regions beside (K, D) features of texts."""
+        logits = self.logit_scale * texts @ self.regions.T
+        table: NDArray[np.float64] = self.centred(logits, texts).double().numpy()
+        return table
 
     def by_name(self, said: NounPhrase, encoder: TextEncoder) -> NDArray[np.float64]:
         """(N,) logits of D, see :meth:`Names.logits`; zeros where nothing has a name."""

@@ -148,7 +148,8 @@ class Tas(OnProposals):
         text = self.text(expression)
         meant, plainly = self._encoded(text, encoder)
         distractors: tuple[str, ...] = ()
-        terms = {"V": (scale * features.regions @ meant).double().numpy()}
+        seen = features.centred(scale * features.regions @ meant, meant)
+        terms = {"V": seen.double().numpy()}
         total = terms["V"].copy()
         if config.positive:
             terms["P"] = (scale * kept.features @ plainly).double().numpy()

@@ -116,7 +116,8 @@ def segmenter(
     """The method of a preset on blocks, refusing nothing for its words or its logits."""
     config = SegmenterConfig.from_preset(preset)
     decision = replace(config.decision, known_words=False, min_match=-np.inf)
-    config = replace(config, decision=decision)
+    # These features have nothing in common that could be taken out.
+    config = replace(config, decision=decision, score=replace(config.score, centre=False))
     device = Device.from_name("cpu")
     return Segmenter(config, device, blocks, Clip(), Captioner(noun), language)  # type: ignore[arg-type]
 
