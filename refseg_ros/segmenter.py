@@ -46,6 +46,7 @@ from refseg_ros.spatial.space import check_inputs
 from refseg_ros.spatial.viewpoint import Viewpoint
 from refseg_ros.stopwatch import Stopwatch
 from refseg_ros.weights import bundled_vocabulary
+from refseg_ros.weights.needs import naming_all_missing
 
 if TYPE_CHECKING:
     from refseg_ros.backbones.diffusion import Diffusion
@@ -132,7 +133,7 @@ class Segmenter:
                 is loaded.
             ConfigError: A parser or WordNet is asked for that is not installed.
         """
-        with LOADING:
+        with LOADING, naming_all_missing(config):
             language = LanguageTools.load(config.language)
             networks = networks or Networks(device)
             networks.find(config)

@@ -22,6 +22,7 @@ from refseg_ros.backbones.clip_attending import attending_features, cell_size
 from refseg_ros.backbones.clip_dense import dense_features
 from refseg_ros.backbones.clip_masked import masked_features
 from refseg_ros.backbones.remembered import Remembered
+from refseg_ros.backbones.torchscript import is_torchscript, read_torchscript
 from refseg_ros.errors import ConfigError, WeightsError
 from refseg_ros.language import lemma
 
@@ -111,12 +112,18 @@ class ClipEncoder:
             )
         else:
             _need(checkpoint)
+            _check_activation(str(model), checkpoint, open_clip.get_model_config(str(model)))
             name, pretrained = str(model), str(checkpoint)
         try:
+            archived = pretrained and is_torchscript(Path(pretrained))
             network, _, preprocess = open_clip.create_model_and_transforms(
-                name, pretrained=pretrained, device=device, weights_only=True
+                name, pretrained=None if archived else pretrained, device=device, weights_only=True
             )
+            if archived and pretrained:
+                network.load_state_dict(_openai_tensors(Path(pretrained)))
             tokenizer = open_clip.get_tokenizer(name, **tokenizer_options)
+        except WeightsError:
+            raise
         except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError) as error:
             raise WeightsError(f"clip model {model} cannot be loaded: {_short(error)}") from error
         except Exception as error:  # safetensors and pickle raise classes of their own
@@ -344,6 +351,36 @@ class NoClip(ClipEncoder):
 
     def forget(self) -> None:
         """Nothing is remembered."""
+
+
+def _check_activation(model: str, checkpoint: Path, config: Any) -> None:
+    """Refuse an architecture with another activation than the one that weights were trained with.
+
+    Both load without a word, and the wrong one gives worse features. OpenAI's are of QuickGELU:
+    those of a TorchScript archive, and those whose folder says so.
+    """
+    beside = checkpoint.with_name("open_clip_config.json")
+    if is_torchscript(checkpoint):
+        trained = True
+    elif beside.is_file():
+        _need(beside)
+        told = json.loads(beside.read_text(encoding="utf-8")).get("model_cfg", {})
+        trained = bool(told.get("quick_gelu", "quickgelu" in model))
+    else:
+        return
+    if trained != bool((config or {}).get("quick_gelu", False)):
+        plain = model.removesuffix("-quickgelu")
+        raise WeightsError(
+            f"clip model {model}: {checkpoint} was trained with {'Quick' if trained else ''}GELU; "
+            f"use clip.model: {plain + '-quickgelu' if trained else plain}"
+        )
+
+
+def _openai_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of OpenAI's archive, less the sizes that it keeps with them."""
+    sizes = ("input_resolution", "context_length", "vocab_size", "attn_mask")
+    tensors = read_torchscript(path)
+    return {name: value for name, value in tensors.items() if name not in sizes}
 
 
 def _need(*paths: Path) -> None:

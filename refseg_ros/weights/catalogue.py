@@ -22,12 +22,14 @@ class File:
         address: Where it is published; for a model page the part after the hub's address.
         size: Bytes; rounded where the page rounds.
         sha256: Lower-case hexadecimal, where it is published; else "".
+        optional: Whether no network needs it: it is downloaded with the others, never missed.
     """
 
     path: str
     address: str
     size: int
     sha256: str = ""
+    optional: bool = False
 
     def url(self, name: str) -> str:
         """Address to fetch it from.
@@ -117,7 +119,14 @@ def _page(
 ) -> Published:
     """A folder that is a copy of a model page; a named revision does not change."""
     listed = tuple(
-        File(path, f"{repository}/resolve/{revision}/{path}", size, (sha256 or {}).get(path, ""))
+        File(
+            path,
+            f"{repository}/resolve/{revision}/{path}",
+            size,
+            (sha256 or {}).get(path, ""),
+            # Tokenizer and preset say the same.
+            path.endswith(("special_tokens_map.json", "open_clip_config.json")),
+        )
         for path, size in files.items()
     )
     return Published(name, f"{HUB}/{repository}", licence, parameters, listed, gated)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from refseg_ros.errors import WeightsError
 from refseg_ros.weights.catalogue import File, Published
-from refseg_ros.weights.fetching import Advance, Fetcher, Patience, beside, digest
+from refseg_ros.weights.fetching import Advance, Fetcher, Patience, beside, digest, fault_of
 
 
 def offline() -> bool:
@@ -52,7 +52,7 @@ def download(
             time. The message names file and address.
     """
     todo = [(item, file) for item in items for file in item.missing(cache)]
-    if not todo:
+    if not todo or (offline() and all(file.optional for _, file in todo)):
         return []
     if offline():
         names = ", ".join(dict.fromkeys(item.name for item, _ in todo))
@@ -86,20 +86,19 @@ def verify(item: Published, cache: Path) -> list[str]:
         cache: Folder that it lies in.
 
     Returns:
-        One line a fault: missing, damaged, or of no known checksum. None if all is well.
+        One line a fault: missing or damaged. None if all is well. What was put there by hand, and
+        has no published checksum, is held against its own format.
     """
     faults = []
     for file in item.files:
         place = item.place(file, cache)
         if not place.is_file():
-            faults.append(f"{place}: missing")
+            faults += [] if file.optional else [f"{place}: missing"]
             continue
         known = file.sha256 or _recorded(place)
         if not known:
-            faults.append(
-                f"{place}: no checksum was published, nor recorded by a download; delete it and "
-                "download it again to record one"
-            )
+            fault = fault_of(place, place.suffix)
+            faults += [f"{place}: damaged ({fault}); get it again"] if fault else []
         elif digest(place) != known:
             faults.append(f"{place}: damaged, its SHA-256 is not {known}; delete it")
     return faults

@@ -60,6 +60,29 @@ def digest(path: Path) -> str:
     return code.hexdigest()
 
 
+def fault_of(path: Path, kind: str) -> str:
+    """Why a file of no known checksum is not whole, by what its format says of its own length.
+
+    Args:
+        path: The file.
+        kind: Ending of its name.
+
+    Returns:
+        The reason, or "".
+    """
+    try:
+        if kind == ".safetensors":
+            with safetensors.safe_open(path, "numpy") as tensors:
+                tensors.keys()
+        elif kind == ".json":
+            json.loads(path.read_text("utf-8"))
+        elif not path.stat().st_size:
+            raise ValueError("no bytes")
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        return str(error)
+    return ""
+
+
 def beside(place: Path, ending: str) -> Path:
     """What lies beside a file while it comes and afterwards.
 
@@ -155,7 +178,12 @@ class Fetcher:
                 raise WeightsError(
                     f"{self._place}: another process is downloading it; wait for that one"
                 ) from None
-            yield part
+            try:
+                yield part
+            finally:  # still locked: nobody else's part is removed
+                if self._part.is_file() and not self._part.stat().st_size:
+                    self._part.unlink()
+                    self._tag.unlink(missing_ok=True)
 
     def _fetch_into(self, part: IO[bytes]) -> None:
         resumed = part.tell() > 0
@@ -271,20 +299,11 @@ class Fetcher:
         return piece
 
     def _check_whole(self, part: IO[bytes]) -> None:
-        """A file of no published checksum, by what its format says of its own length."""
-        try:
-            if self._place.suffix == ".safetensors":
-                with safetensors.safe_open(self._part, "numpy") as tensors:
-                    tensors.keys()
-            elif self._place.suffix == ".json":
-                json.loads(self._part.read_text("utf-8"))
-            elif not self._part.stat().st_size:
-                raise ValueError("no bytes")
-        except (ValueError, safetensors.SafetensorError) as error:
+        if fault := fault_of(self._part, self._place.suffix):
             _empty(part)
             raise WeightsError(
-                f"{self._url}: is damaged or a different file ({error}); nothing was kept"
-            ) from None
+                f"{self._url}: is damaged or a different file ({fault}); nothing was kept"
+            )
 
     def _total(self, answer: Any, have: int) -> int:
         """Size of the whole file as the server has it.

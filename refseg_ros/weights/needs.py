@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from refseg_ros.config import SegmenterConfig, preset_names
 from refseg_ros.config.uses import uses_captions, uses_diffusion, uses_proposals
 from refseg_ros.errors import WeightsError
+from refseg_ros.weights import cache_folder
 from refseg_ros.weights.catalogue import CATALOGUE, Published, find
 
 
@@ -35,6 +38,42 @@ def needed(config: SegmenterConfig) -> tuple[Published, ...]:
     """
     found = (find(name) for name in names_of(config))
     return tuple(dict.fromkeys(item for item in found if item is not None))
+
+
+@contextmanager
+def naming_all_missing(config: SegmenterConfig) -> Iterator[None]:
+    """Adds to an error of loading what else is missing, so that one command mends all.
+
+    Args:
+        config: Whose networks are loaded meanwhile.
+
+    Raises:
+        WeightsError: One was raised; with every published file of the configuration that is not
+            there, and the command that gets them.
+    """
+    try:
+        yield
+    except WeightsError as error:
+        cache = cache_folder()
+        missing = {
+            item: [item.place(file, cache) for file in item.missing(cache) if not file.optional]
+            for name in names_of(config)
+            # What is at a path of the user's own is not ours to list.
+            if (item := find(name)) and not Path(name).expanduser().exists()
+        }
+        places = [
+            str(place)
+            for item, gone in missing.items()
+            for place in (gone if (cache / item.name).exists() else [cache / item.name])
+        ]
+        if not places:
+            raise
+        names = [item.name for item, gone in missing.items() if gone]
+        whole = config.name in preset_names()
+        raise WeightsError(
+            f"{error}; missing are {', '.join(places)}: `refseg weights download "
+            f"{config.name if whole else ' '.join(names)}` gets all"
+        ) from error
 
 
 def users(item: Published) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from refseg_ros import weights
+from refseg_ros import Segmenter, weights
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import WeightsError
 
@@ -37,6 +37,23 @@ def test_a_missing_published_file_says_where_to_get_it(
             weights.resolve(name)
         assert "https://" in str(error.value)
         assert str(tmp_path) in str(error.value)
+
+
+def test_all_missing_files_of_a_preset_are_named_with_one_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REFSEG_CACHE", str(tmp_path))
+    (tmp_path / "blip-image-captioning-base").mkdir()
+    (tmp_path / "blip-image-captioning-base" / "vocab.txt").touch()
+    with pytest.raises(WeightsError) as error:
+        Segmenter.from_preset("fast", "cpu")
+    told = str(error.value)
+    assert "`refseg weights download fast` gets all" in told
+    captioner = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+    absent = ("mobile_sam.pt", "clip_vit_b_32_openai")
+    names = (*absent, *(f"blip-image-captioning-base/{name}" for name in captioner))
+    assert all(str(tmp_path / name) in told for name in names)
+    assert "special_tokens_map.json" not in told
 
 
 def test_a_missing_file_of_the_user_is_named(tmp_path: Path) -> None:

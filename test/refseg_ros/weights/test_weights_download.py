@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -132,8 +133,7 @@ def test_another_file_is_refused(server: Server, tmp_path: Path) -> None:
     server.files["one.pth"] = CONTENT[::-1]
     with pytest.raises(WeightsError, match="is not the published file"):
         download([ONE], tmp_path)
-    assert not (tmp_path / "one.pth").exists()
-    assert not (tmp_path / "one.pth.part").stat().st_size
+    assert not list(tmp_path.iterdir())  # no empty part either
 
 
 def test_a_file_that_is_told_too_short_is_refused(server: Server, tmp_path: Path) -> None:
@@ -274,9 +274,35 @@ def test_damage_is_found_without_a_network(server: Server, tmp_path: Path) -> No
     faults = [*verify(ONE, tmp_path), *verify(FOLDER, tmp_path)]
     assert [fault.split(": ")[1].split(",")[0] for fault in faults] == [
         "missing",
-        "no checksum was published",
         "damaged",
     ]
+
+
+def test_what_was_put_there_by_hand_is_held_against_its_format(tmp_path: Path) -> None:
+    config, tensors = (FOLDER.place(file, tmp_path) for file in FOLDER.files)
+    tensors.parent.mkdir(parents=True)
+    config.write_text("{}", "utf-8")
+    tensors.write_bytes(TENSORS)
+    assert verify(FOLDER, tmp_path) == []
+    config.write_text('{"half', "utf-8")
+    tensors.write_bytes(TENSORS[:-1])
+    faults = verify(FOLDER, tmp_path)
+    assert [fault.split(": ")[1].split(" (")[0] for fault in faults] == ["damaged", "damaged"]
+
+
+def test_a_file_that_no_network_needs_is_not_missed(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, tensors = FOLDER.files
+    item = replace(FOLDER, files=(config, replace(tensors, optional=True)))
+    config = item.place(config, tmp_path)
+    config.parent.mkdir()
+    config.write_text("{}", "utf-8")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert download([item], tmp_path) == []
+    assert verify(item, tmp_path) == []
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    assert len(download([item], tmp_path)) == 1
 
 
 def test_two_processes_do_not_write_one_file(server: Server, tmp_path: Path) -> None:
