@@ -23,6 +23,7 @@ from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.diffusion import Diffusion, Noised, fitted
 from refseg_ros.config.methods import DiffusionConfig, RefDiffConfig
 from refseg_ros.language import Direction, ReferringExpression, lemma
+from refseg_ros.language.lexicon import GENERIC_NOUNS
 from refseg_ros.language.tokens import plain
 from refseg_ros.methods.crops import region_images
 from refseg_ros.methods.global_local import GLOBAL, LOCAL, mix
@@ -223,6 +224,16 @@ def root_end(text: str, head: str) -> int:
     return len(text)
 
 
+def root_of(expression: ReferringExpression) -> str:
+    """The root word of a sentence: the head noun, or what stands for one ("the object there").
+
+    Args:
+        expression: The parsed sentence.
+    """
+    words = re.findall(r"[\w'-]+", expression.target.text or plain(expression.text))
+    return expression.head or next((word for word in words if word in GENERIC_NOUNS), "")
+
+
 @dataclass(frozen=True)
 class RefDiff(OnProposals):
     """The Ref-Diff scores under a configuration.
@@ -272,7 +283,7 @@ class RefDiff(OnProposals):
         text, pictured = plain(expression.text), cast(Pictured, features.kept)
         if not self.brings_candidates or not text:
             return proposals, features
-        cut = cut_proposals(pictured.attention(text, root_end(text, expression.head)))
+        cut = cut_proposals(pictured.attention(text, root_end(text, root_of(expression))))
         own = pictured.of(cut)
         none = ("",) * len(cut)
         found = replace(features, regions=own.crops(), captions=none, kept=own, names=NO_NAMES)
@@ -302,12 +313,12 @@ class RefDiff(OnProposals):
         if features.kept is None:
             raise ValueError("features: ref_diff needs those of a scene observed for it")
         text, pictured = plain(expression.text), cast(Pictured, features.kept)
-        attention = pictured.attention(text, root_end(text, expression.head))
+        attention = pictured.attention(text, root_end(text, root_of(expression)))
         generative = scale * inside_minus_outside(attention, pictured.masks)
         if config.alpha == 1:
             return ScoreTable({ATTENTION: generative}, generative, text=text)
         within, crops = pictured.regions(expression.directions)
-        pair = encoder.encode_texts([text, expression.head or text])
+        pair = encoder.encode_texts([text, root_of(expression) or text])
         parts = self._cosines(within, crops, pair)
         terms = {name: (scale * value).double().numpy() for name, value in parts.items()}
         looks = config.beta * terms[GLOBAL] + (1 - config.beta) * terms[LOCAL]

@@ -245,6 +245,7 @@ CATALOGUE: tuple[Published, ...] = (
         605_000_000,
         "ab5b8ef490e86faa07d3523926b842c765de1de5",
     ),
+    _clip("clip_vit_b_16_openai", "timm/vit_base_patch16_clip_224.openai", 149.6, 599_000_000),
     _clip("clip_rn50_openai", "timm/resnet50_clip.openai", 102.0, 408_000_000),
     _clip(
         "clip_vit_l_14_336_openai", "timm/vit_large_patch14_clip_336.openai", 427.9, 1_710_000_000

@@ -20,7 +20,7 @@ class Expression:
 
     Attributes:
         key: Unique in the data set: reference and sentence.
-        text: REFER's normalised sentence, ``sent``.
+        text: REFER's normalised sentence, ``sent``; or ``raw``, as it was typed.
         objects: Rows of :attr:`ReferImage.objects` that are meant; none for a no-target one.
     """
 
@@ -48,11 +48,12 @@ class ReferImage:
     expressions: tuple[Expression, ...]
 
 
-def read_split(place: SplitFiles) -> tuple[ReferImage, ...]:
+def read_split(place: SplitFiles, raw: bool = False) -> tuple[ReferImage, ...]:
     """Read the expressions of a split, grouped by image.
 
     Args:
         place: Files from :func:`refseg_lab.evaluation.refer.layout.locate`.
+        raw: Whether REFER's sentences are taken as they were typed, not normalised.
 
     Returns:
         Images in the order in which they first occur.
@@ -65,7 +66,7 @@ def read_split(place: SplitFiles) -> tuple[ReferImage, ...]:
     if place.instances is None:
         images = _phrasecut(place, references)
     else:
-        images = _coco(place, references, _json(place.instances))
+        images = _coco(place, references, _json(place.instances), raw)
     if not images:
         raise DatasetError(f"{place.references}: has no expressions of the split {place.split!r}")
     return images
@@ -92,7 +93,9 @@ class _Group:
         )
 
 
-def _coco(place: SplitFiles, references: list[Any], coco: Any) -> tuple[ReferImage, ...]:
+def _coco(
+    place: SplitFiles, references: list[Any], coco: Any, raw: bool
+) -> tuple[ReferImage, ...]:
     images = {_of(item, "id", int, "image"): item for item in _of(coco, "images", list, "file")}
     masks = {
         _of(item, "id", int, "annotation"): item for item in _of(coco, "annotations", list, "file")
@@ -114,7 +117,7 @@ def _coco(place: SplitFiles, references: list[Any], coco: Any) -> tuple[ReferIma
                 raise DatasetError(f"{what}: annotation {target} is not in {place.instances}")
             rows.append(group.row(target, masks[target].get("segmentation")))
         for sentence in _of(reference, "sentences", list, what):
-            text = _of(sentence, "sent", str, what)
+            text = _of(sentence, "raw" if raw and _get(sentence, "raw") else "sent", str, what)
             key = f"{_of(reference, 'ref_id', int, what)}:{_of(sentence, 'sent_id', int, what)}"
             group.expressions.append(Expression(key, text, tuple(rows)))
     return tuple(group.done() for group in groups.values())

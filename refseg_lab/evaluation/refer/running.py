@@ -90,7 +90,8 @@ def run_split(
         RefsegError: Files are missing or damaged, ``out`` belongs to another run, or a worker
             died. All images that were done are kept.
     """
-    images = read_split(asked.place)[: asked.limit]
+    # The released code of Global-Local CLIP reads what was typed.
+    images = read_split(asked.place, asked.method == "global_local")[: asked.limit]
     sample_of(images[0])  # what is wrong with the data as a whole shows before models are loaded
     if load is None:
         Networks.find(asked.config)

@@ -83,6 +83,8 @@ def test_a_split_is_read_by_image_with_normalised_sentences(tmp_path: Path) -> N
     assert [image.name for image in images] == ["1", "2"]
     texts = [item.text for item in images[0].expressions]
     assert texts == ["red one", "the red thing", "blue", "green boom"]
+    typed = read_split(locate("refcoco", "val", data=tmp_path), raw=True)
+    assert typed[0].expressions[1].text == "THE RED THING!"
     assert len({item.key for image in images for item in image.expressions}) == 8
     sample = sample_of(images[1])
     assert sample.objects.sum((1, 2)).tolist() == [100, 100, 64]

@@ -24,7 +24,7 @@ from refseg_ros.config.methods import DiffusionConfig, RefDiffConfig
 from refseg_ros.errors import ConfigError
 from refseg_ros.language import Direction, parse
 from refseg_ros.methods.catalogue import with_method
-from refseg_ros.methods.ref_diff import RefDiff, root_end
+from refseg_ros.methods.ref_diff import RefDiff, root_end, root_of
 from refseg_ros.methods.ref_diff_maps import (
     CUTS,
     attention_map,
@@ -195,7 +195,23 @@ def test_the_root_is_the_noun_of_the_thing_meant() -> None:
         ("pick up the mugs", "pick up the mugs"),
         ("the red one", "the red one"),
     ):
-        assert root_end(text, parse(text).head) == len(root), text
+        assert root_end(text, root_of(parse(text))) == len(root), text
+
+
+def test_what_stands_for_a_noun_is_the_root_where_there_is_no_other() -> None:
+    for text, root in (
+        ("the object on the left of the mug", "object"),
+        ("the red thing", "thing"),
+        ("pick up the item that is blue", "item"),
+        ("the mug next to the red thing", "mug"),
+        ("leftmost", ""),
+    ):
+        assert root_of(parse(text)) == root, text
+
+
+def test_the_preset_is_the_released_method_with_its_own_networks() -> None:
+    config = SegmenterConfig.from_preset("paper_ref_diff")
+    assert replace(with_method(config, "ref_diff_released"), name=config.name) == config
 
 
 # The method.

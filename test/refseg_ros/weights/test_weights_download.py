@@ -373,7 +373,7 @@ def test_the_sums_in_the_docs_are_those_of_the_catalogue() -> None:
 
     text = (DOCS / "reproduce.md").read_text(encoding="utf-8")
     told = re.findall(r"^\| `(\w+)`.*\| ([\d.]+) GB \| ([\d.]+) GB \|$", text, re.MULTILINE)
-    published = {"paper", "paper_rn50", "best", "fast", "edge", "gdino", "sam3"}
+    published = {"paper", "paper_rn50", "paper_ref_diff", "best", "fast", "edge", "gdino", "sam3"}
     assert {preset for preset, _, _ in told} == published
     for preset, size, memory in told:
         items = needed(SegmenterConfig.from_preset(preset))
