@@ -173,7 +173,7 @@ class Scene:
         check_inputs(self.size, depth, intrinsics, viewpoint)
         if self.base is not None:
             before = self.base.measured(depth, intrinsics, viewpoint)
-            return before.asked(tuple(self.proposals.asked))
+            return before.holding(self.proposals)
         watch = Stopwatch()
         with watch.stage("depth"):
             space = measure(self.proposals, depth, intrinsics, viewpoint)
@@ -233,13 +233,24 @@ class Scene:
             nouns: Such as "mug".
         """
         known = self.proposals.asked
-        new = tuple(dict.fromkeys(noun for noun in nouns if noun not in known))
+        # In one order, so that "the cup left of the book" and its converse share candidates.
+        new = sorted({noun for noun in nouns if noun not in known})
         if self.concepts is None or not new:
             return self
-        wanted = (*known, *new)
-        if self.base is not None:
-            return self.base.asked(wanted)
-        found = self._asked.recall(["\n".join(wanted)], lambda _: [self._with_nouns(wanted)])
+        return self._in_order((*known, *new))
+
+    def holding(self, candidates: Proposals | None) -> Scene:
+        """The scene whose candidates an answer about it chose from: those of the same nouns.
+
+        Args:
+            candidates: :attr:`Selection.proposals`, or those of another scene.
+        """
+        nouns = tuple(candidates.asked) if candidates else ()
+        return self._in_order(nouns) if nouns and self.concepts else self
+
+    def _in_order(self, nouns: tuple[str, ...]) -> Scene:
+        root = self.base or self
+        found = root._asked.recall(["\n".join(nouns)], lambda _: [root._with_nouns(nouns)])
         return next(iter(found.values()))
 
     @cached_property
@@ -255,10 +266,6 @@ class Scene:
             return scene
         sensed = (self.depth, self.space.intrinsics, self.space.viewpoint)
         return replace(scene, space=measure(scene.proposals, *sensed))
-
-    def holding(self, selection: Selection) -> Scene:
-        """The scene whose candidates an answer about this one chose from."""
-        return self if selection.proposals is None else self.asked(selection.proposals.asked)
 
     def begins_as(self, other: Scene) -> bool:
         """Whether the candidates of another scene are the first ones of this."""

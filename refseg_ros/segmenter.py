@@ -199,11 +199,11 @@ class Segmenter:
         self._check_given(proposals, size)
         watch = Stopwatch()
         with self._observing, torch.inference_mode(), self.device.precision():
+            concepts = None
+            if proposals is None and isinstance(self._proposer, ConceptProposer):
+                proposals, concepts = self._proposer.look(seen, watch)
             with watch.stage("proposals"):
-                concepts = None
-                if proposals is None and isinstance(self._proposer, ConceptProposer):
-                    proposals, concepts = self._proposer.look(seen)
-                elif proposals is None:
+                if proposals is None:
                     proposals = self._proposer.propose(seen)
             regions, kept = self.matcher.look(seen, proposals, self.clip, watch)
             complete = captions or not self.has_captions

@@ -92,7 +92,8 @@ def measure_answer(table: Table, runs: int) -> Iterator[BenchRow]:
         sentences = table.sentences(number + WARM_UP, 8)
         look = partial(segmenter.observe, table.picture(number + WARM_UP))
         looked, scene = timed(look, device)
-        first, *others = [timed(partial(scene.select, text), device)[0] for text in sentences]
+        answers = [timed(partial(scene.select, text), device) for text in sentences]
+        first, *others = [seconds for seconds, _ in answers]
         again, _ = timed(partial(scene.select, sentences[0]), device)
         if number < 0:
             continue
@@ -101,6 +102,9 @@ def measure_answer(table: Table, runs: int) -> Iterator[BenchRow]:
         for name, seconds in scene.seconds.items():
             if name != "total":
                 stages[f"observe: {name}"].append(seconds)
+        for name, seconds in answers[0][1].seconds.items():
+            if name != "total":
+                stages[f"select: {name}"].append(seconds)
         stages["select, the first of a picture"].append(first)
         stages["select, a new sentence"] += others
         stages["select, a sentence heard before"].append(again)

@@ -61,7 +61,7 @@ class Conversation:
         turn = None
         if before is not None:
             # What was found of the nouns before is to be found here.
-            shown = scene.asked((*before.scene.proposals.asked, *nouns))
+            shown = scene.holding(before.scene.proposals).asked(nouns)
             turn = FollowUp(before, shown, said).turn()
         if turn is None:
             turn = Turn(text, scene.asked(nouns), said, scene.resolve(said))
@@ -90,7 +90,7 @@ class Conversation:
         last, started = self._last, time.perf_counter()
         if last is None:
             return None
-        scene = scene.asked(last.scene.proposals.asked)
+        scene = scene.holding(last.scene.proposals)
         if not last.leans:
             turn = replace(last, scene=scene, selection=scene.select(last.text))
         elif not last.selection.status.has_target:
@@ -123,7 +123,7 @@ class Conversation:
         last = self._last
         if last is None or last.tied or len(last.selection.indices) != 1 or not mask.any():
             return
-        scene = scene.asked(last.scene.proposals.asked)
+        scene = scene.holding(last.scene.proposals)
         found = found_again(last.scene, last.selection.indices, scene, mask[None])
         if found is None or scene is last.scene:
             return

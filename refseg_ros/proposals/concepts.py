@@ -28,6 +28,7 @@ from refseg_ros.proposals.network import BoxNetwork, BoxPrompted, ConceptNetwork
 from refseg_ros.proposals.prune import intersections
 from refseg_ros.proposals.scaling import finished, shrink
 from refseg_ros.results import FloatArray, Proposals
+from refseg_ros.stopwatch import Stopwatch
 
 logger = logging.getLogger(__name__)
 
@@ -226,21 +227,25 @@ class ConceptProposer:
         """Candidate masks without any noun."""
         return self._masks.propose(image)
 
-    def look(self, image: NDArray[np.uint8]) -> tuple[Proposals, SeenConcepts]:
+    def look(self, image: NDArray[np.uint8], watch: Stopwatch) -> tuple[Proposals, SeenConcepts]:
         """Candidate masks without any noun, and what is kept for nouns.
 
         Args:
             image: (H, W, 3) uint8 RGB.
+            watch: Told how long the points took, and the look of the text-prompted network.
         """
         small, network = shrink(image, self._config.max_side), self._concepts
         with torch.inference_mode():
-            if isinstance(self._masks, GridProposer) and isinstance(network, BoxedConcepts):
-                found, encoded = self._masks.look(image)
-                with self._device.precision():
+            encoded = None
+            with watch.stage("points"):
+                if isinstance(self._masks, GridProposer):
+                    found, encoded = self._masks.look(image)
+                else:
+                    found = self._masks.propose(image)
+            with watch.stage("detector"), self._device.precision():
+                if isinstance(network, BoxedConcepts):
                     kept = network.see(small, encoded)
-            else:
-                found = self._masks.propose(image)
-                with self._device.precision():
+                else:
                     kept = network.see(small)
         size = (image.shape[0], image.shape[1])
         return found, SeenConcepts(network, kept, size, self._config, self._device)

@@ -53,7 +53,7 @@ def class_names(scene: Scene, proposals: Proposals) -> list[str]:
     """What each proposal is: its source's name, or the noun of its caption; "" if neither."""
     nouns = [""] * len(proposals)
     if proposals.asked:
-        scene = scene.asked(proposals.asked)
+        scene = scene.holding(proposals)
     if proposals is scene.proposals:  # those that were drawn for a sentence bring their names
         nouns = ["" if thing is None else thing.head for thing in scene.names]
     return [name or noun for name, noun in zip(proposals.names or nouns, nouns, strict=True)]

@@ -118,7 +118,7 @@ class Tracker:
                 f"{selection.reason}"
             )
         self._past: deque[_Past] = deque(maxlen=self._config.memory)
-        scene = scene.holding(selection)
+        scene = scene.holding(selection.proposals)
         self._known(scene, selection.index)
         mask = scene.proposals.masks[selection.index].copy()
         self._past.append(_Past(scene.image, grey(scene.image), mask, mask))
@@ -184,7 +184,7 @@ class Tracker:
         self._age = 0
         if ago >= len(self._past):
             return False  # too old to be brought to the present
-        then, scene = self._past[-1 - ago], scene.asked(before.proposals.asked)
+        then, scene = self._past[-1 - ago], scene.holding(before.proposals)
         index = self._recognised(before, then.mask, scene)
         if index is None:
             if self._state is State.UNSURE:

@@ -61,7 +61,7 @@ class LeftHalf:
             return scene
 
         scene.measured = measured
-        scene.asked = lambda nouns: scene
+        scene.asked = scene.holding = lambda nouns: scene
         return scene
 
     def select(self, proposals: Proposals, text: str) -> Selection:

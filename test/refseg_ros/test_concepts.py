@@ -105,6 +105,8 @@ def test_an_answer_carries_what_it_chose_from(scene: Scene) -> None:
     assert found.proposals.names == ("cup", "cup", "", "book")
     assert found.proposals.scores[[0, 1, 3]].tolist() == pytest.approx([0.9, 0.8, 0.8])
     assert found.proposals.asked == pytest.approx({"cup": 0.9, "book": 0.8})
+    converse = scene.select("the book right of the cup")
+    assert converse.proposals is found.proposals
     assert len(found.candidates) == 4
     assert found.index is not None
     np.testing.assert_array_equal(found.mask, found.proposals.masks[found.index])
@@ -225,7 +227,7 @@ def test_measured_in_space_are_all_of_them(blocks: Blocks, words: Words) -> None
 def test_rows_stay_when_more_nouns_are_asked(scene: Scene) -> None:
     book = scene.asked(["book"])
     more = book.asked(["cup", "book", "ball"])
-    assert list(more.proposals.asked) == ["book", "cup", "ball"]
+    assert list(more.proposals.asked) == ["book", "ball", "cup"]
     assert more.begins_as(book)
     assert not book.begins_as(more)
     np.testing.assert_array_equal(more.proposals.masks[:4], book.proposals.masks)
@@ -233,10 +235,28 @@ def test_rows_stay_when_more_nouns_are_asked(scene: Scene) -> None:
     assert book.asked(["cup", "ball"]) is more or book.asked(["cup", "ball"]).begins_as(more)
 
 
+def test_an_answer_in_a_conversation_is_followed_in_the_rows_that_it_has(
+    scene: Scene, words: Words
+) -> None:
+    talk = Conversation()
+    talk.ask(scene, "the book")
+    found = talk.ask(scene, "the ball left of it")
+    assert found.proposals is not None
+    assert list(found.proposals.asked) == ["book", "ball"]
+    held = scene.holding(found.proposals)
+    np.testing.assert_array_equal(held.proposals.masks, found.proposals.masks)
+    assert held.begins_as(scene.asked(["book"]))
+    started = Tracker().start(scene, found)
+    assert started.box.tolist() == list(GREEN)
+    depth = np.full((100, 200), 2.0, np.float32)
+    assert list(held.measured(depth).proposals.asked) == ["book", "ball"]
+    assert words.asked == ["book", "ball"]
+
+
 def test_one_thing_may_have_two_names(scene: Scene) -> None:
     both = scene.asked(["mug", "cup"])
-    assert both.proposals.names == ("mug", "cup", "", "cup")
-    assert both.proposals.scores[[0, 1, 3]].tolist() == pytest.approx([0.7, 0.8, 0.9])
+    assert both.proposals.names == ("cup", "cup", "", "mug")
+    assert both.proposals.scores[[0, 1, 3]].tolist() == pytest.approx([0.9, 0.8, 0.7])
     np.testing.assert_array_equal(both.features.regions[3], both.features.regions[0])
     assert both.layout.copies[0, 3]
     # As of several masks of one thing one is meant, not one of several things.

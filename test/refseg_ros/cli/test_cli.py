@@ -43,6 +43,9 @@ class TinyScene:
     def asked(self, nouns: object) -> TinyScene:
         return self
 
+    def holding(self, candidates: object) -> TinyScene:
+        return self
+
     def resolve(self, said: ReferringExpression) -> Selection:
         return self.select(said.text)
 
