@@ -154,6 +154,23 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert answer.stdout.strip() == "[]"
 
 
+def test_the_node_imports_little_and_nothing_of_the_lab() -> None:
+    pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+    code = (
+        "import sys, refseg_ros.ros.segmenter_node\n"
+        "for name, module in list(sys.modules.items()):\n"
+        "    if name.startswith('refseg_') and getattr(module, '__file__', None):\n"
+        "        print(module.__file__)"
+    )
+    answer = run(sys.executable, "-c", code)
+    assert answer.returncode == 0, answer.stderr
+    files = [Path(line) for line in answer.stdout.splitlines()]
+    assert not any(file.is_relative_to(LAB) for file in files)
+    ours = {file for file in files if file.is_relative_to(PACKAGE) and file.suffix == ".py"}
+    assert len(ours) > 80
+    assert sum(len(file.read_text(encoding="utf-8").splitlines()) for file in ours) <= 20_000
+
+
 def test_public_names_come_from_their_modules_on_demand() -> None:
     from refseg_ros.results import Candidate, Proposals, Selection, Status
 
