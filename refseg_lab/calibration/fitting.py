@@ -335,7 +335,7 @@ class Calibrated:
     uncovered: int
 
 
-def calibrate(
+def fit_decision(
     pictures: LabelledPictures,
     config: SegmenterConfig,
     most_accepts: float = 0.1,

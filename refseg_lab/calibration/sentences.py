@@ -91,7 +91,7 @@ def _box_ious(boxes: NDArray[np.float32], box: NDArray[np.float64]) -> NDArray[n
     return np.asarray(shared / union)
 
 
-def read_sentences(place: Path) -> tuple[LabelledSentence, ...]:
+def read_labelled_sentences(place: Path) -> tuple[LabelledSentence, ...]:
     """Read the labelled sentences of a folder.
 
     Args:

@@ -38,13 +38,13 @@ def calibrate(
     if output.suffix not in (".yaml", ".yml"):
         raise typer.BadParameter(f"--output: {output} must end in .yaml")
     with one_line_errors(), spinner("reading sentences") as status:
-        from refseg_lab.calibration.sentences import read_sentences
+        from refseg_lab.calibration.sentences import read_labelled_sentences
 
-        sentences = read_sentences(pictures)
+        sentences = read_labelled_sentences(pictures)
         if not output.parent.is_dir():
             raise RefsegError(f"--output: the folder {output.parent} does not exist")
 
-        from refseg_lab.calibration.fitting import ROUNDS, LabelledPictures, calibrate
+        from refseg_lab.calibration.fitting import ROUNDS, LabelledPictures, fit_decision
         from refseg_lab.calibration.report import as_tables, preset_text
         from refseg_lab.evaluation.tabletop_source import write_text
         from refseg_ros.segmenter import Segmenter
@@ -57,7 +57,7 @@ def calibrate(
             sentences,
             lambda done: status.update(f"looked at {done} of {count} pictures"),
         )
-        found = calibrate(
+        found = fit_decision(
             observed,
             segmenter.config,
             false_accepts,

@@ -94,7 +94,7 @@ def answered_at_all(answer: Answer) -> bool:
     return answer.phenomenon != PLURAL and not answer.refused
 
 
-def calibrate(
+def measured_calibration(
     results: Sequence[SceneResult], draws: Resampler, *, absent: bool = False
 ) -> Calibration | None:
     """Compare scores with which answers are right.

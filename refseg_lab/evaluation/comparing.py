@@ -13,7 +13,7 @@ from typing import Any
 
 from refseg_lab.evaluation.ablation import Ablation, AblationRow, plain
 from refseg_lab.evaluation.bootstrap import Figure, Resampler
-from refseg_lab.evaluation.calibration import calibrate
+from refseg_lab.evaluation.calibration import measured_calibration
 from refseg_lab.evaluation.grouping import (
     GROUPS,
     SPATIAL,
@@ -197,7 +197,7 @@ def _figures(
     row: AblationRow, results: Results, start: Results | None, draws: Resampler
 ) -> RowFigures:
     asked = sums(results, has_target)
-    calibration = calibrate(results, draws)
+    calibration = measured_calibration(results, draws)
     figures = {
         "pr50": draws.ratio(sums(results, has_target, is_right), asked),
         "miou": draws.ratio(sums(results, has_target, lambda answer: answer.iou or 0.0), asked),

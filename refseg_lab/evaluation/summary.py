@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from refseg_lab.evaluation.bootstrap import Figure, Resampler
-from refseg_lab.evaluation.calibration import Calibration, calibrate
+from refseg_lab.evaluation.calibration import Calibration, measured_calibration
 from refseg_lab.evaluation.grouping import Measure, among, has_target, is_absent, refusals, sums
 from refseg_lab.evaluation.metrics import THRESHOLDS
 from refseg_lab.evaluation.records import ABSENT, LIMITS, SceneResult
@@ -188,7 +188,10 @@ def _is_limit(limit: str) -> Measure:
 
 
 def _calibration(results: Sequence[SceneResult], draws: Resampler) -> dict[str, Calibration]:
-    kinds = {"present": calibrate(results, draws), "all": calibrate(results, draws, absent=True)}
+    kinds = {
+        "present": measured_calibration(results, draws),
+        "all": measured_calibration(results, draws, absent=True),
+    }
     return {name: item for name, item in kinds.items() if item is not None}
 
 

@@ -102,7 +102,7 @@ def random_view(
     covered = np.stack([_coverage(instances == n if n else None, size) for n in chosen])
     room = [(FRAME - side) // STRIDE + 1 for side in reversed(size)]
     scaled = np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
-    lit = relight(scaled, rng)
+    lit = relight_view(scaled, rng)
     middle = np.s_[SEED_STRIDE // 2 :: SEED_STRIDE, SEED_STRIDE // 2 :: SEED_STRIDE]
     seeds = np.stack([_coverage(instances > 0, size, SEED_STRIDE), shares[middle]])
     return View(
@@ -159,7 +159,7 @@ def touching(instances: Image) -> set[int]:
     return found
 
 
-def relight(image: Image, rng: np.random.Generator) -> Image:
+def relight_view(image: Image, rng: np.random.Generator) -> Image:
     """Another exposure, colour cast, sharpness and noise.
 
     Args:

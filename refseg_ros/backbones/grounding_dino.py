@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from refseg_ros.backbones.owl import corners, load_detector, told
+from refseg_ros.backbones.owl import box_corners, boxes_above, load_detector
 from refseg_ros.errors import ConfigError
 from refseg_ros.results import FloatArray
 
@@ -105,8 +105,8 @@ class DinoBoxes:
             )
         scores = answer.logits[0].float().sigmoid().amax(-1).cpu()
         height, width = seen.size
-        boxes = corners(answer.pred_boxes[0].float().cpu())
-        return told(boxes * torch.tensor([width, height, width, height]), scores, thresh)
+        boxes = box_corners(answer.pred_boxes[0].float().cpu())
+        return boxes_above(boxes * torch.tensor([width, height, width, height]), scores, thresh)
 
     def _words(self, phrase: str) -> Any:
         """Tokens as the processor makes them: small letters, and a full stop."""

@@ -71,7 +71,7 @@ class OwlBoxes:
             features = grid.flatten(1, 2)
             # It sees a square, in whose upper left the image lies.
             side = max(image.shape[:2])
-            boxes = corners(model.box_predictor(features, grid)[0].float().cpu()) * side
+            boxes = box_corners(model.box_predictor(features, grid)[0].float().cpu()) * side
         return features, boxes
 
     def concept_boxes(
@@ -82,7 +82,7 @@ class OwlBoxes:
         with torch.inference_mode():
             logits, _ = self._model.class_predictor(features, self._read(phrases)[None])
             scores = logits[0].float().sigmoid().cpu()
-        return tuple(told(boxes, column, thresh) for column in scores.unbind(1))
+        return tuple(boxes_above(boxes, column, thresh) for column in scores.unbind(1))
 
     def _read(self, phrases: Sequence[str]) -> torch.Tensor:
         """(M, D) unit features of phrases."""
@@ -92,13 +92,13 @@ class OwlBoxes:
         return functional.normalize(asked.pooler_output, dim=-1)
 
 
-def corners(boxes: torch.Tensor) -> torch.Tensor:
+def box_corners(boxes: torch.Tensor) -> torch.Tensor:
     """(N, 4) x0, y0, x1, y1 of boxes by their middle and extent."""
     middle, extent = boxes.split(2, -1)
     return torch.cat([middle - extent / 2, middle + extent / 2], -1)
 
 
-def told(
+def boxes_above(
     boxes: torch.Tensor, scores: torch.Tensor, thresh: float
 ) -> tuple[FloatArray, FloatArray]:
     """Those of K boxes of one phrase that score above a threshold, the best first.

@@ -15,11 +15,11 @@ from refseg_lab.calibration.fitting import (
     LEAST_MARGIN,
     Curves,
     Outcome,
-    calibrate,
+    fit_decision,
     without_thresholds,
 )
 from refseg_lab.calibration.report import as_preset, as_tables, preset_text
-from refseg_lab.calibration.sentences import LabelledSentence, read_sentences
+from refseg_lab.calibration.sentences import LabelledSentence, read_labelled_sentences
 from refseg_lab.training.confidence import best_line
 from refseg_lab.training.temperature import best_temperature
 from refseg_ros.config import SegmenterConfig, preset_names
@@ -45,7 +45,7 @@ def rows(present: int, absent: int, separator: str = ",") -> str:
 
 def test_points_boxes_and_absent_things_are_read(tmp_path: Path) -> None:
     text = HEAD + 'a.jpg,"the mug, the red one","1,2,30,40"\n' + rows(20, 20)
-    found = read_sentences(write(tmp_path, text))
+    found = read_labelled_sentences(write(tmp_path, text))
     assert found[0] == LabelledSentence(
         tmp_path / "a.jpg", "the mug, the red one", (1.0, 2.0, 30.0, 40.0)
     )
@@ -55,7 +55,7 @@ def test_points_boxes_and_absent_things_are_read(tmp_path: Path) -> None:
 
 def test_what_a_spreadsheet_writes_is_read(tmp_path: Path) -> None:
     text = "\ufeffimage;sentence;where;by\n" + rows(20, 20, ";")
-    assert len(read_sentences(write(tmp_path, text))) == 40
+    assert len(read_labelled_sentences(write(tmp_path, text))) == 40
 
 
 @pytest.mark.parametrize(
@@ -77,14 +77,14 @@ def test_what_a_spreadsheet_writes_is_read(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(RefsegError, match=told):
-        read_sentences(write(tmp_path, text))
+        read_labelled_sentences(write(tmp_path, text))
 
 
 def test_a_folder_without_a_listing_is_named(tmp_path: Path) -> None:
     with pytest.raises(RefsegError, match="expected one CSV file, found none"):
-        read_sentences(tmp_path)
+        read_labelled_sentences(tmp_path)
     with pytest.raises(RefsegError, match="no such folder"):
-        read_sentences(tmp_path / "nowhere")
+        read_labelled_sentences(tmp_path / "nowhere")
 
 
 def test_masks_show_what_a_point_or_a_box_means() -> None:
@@ -142,7 +142,7 @@ class Simulated:
 
 def test_a_threshold_from_thirty_of_each_holds_for_others() -> None:
     config = SegmenterConfig.from_preset("fast")
-    found = calibrate(Simulated(10), config)  # type: ignore[arg-type]
+    found = fit_decision(Simulated(10), config)  # type: ignore[arg-type]
     assert (found.present, found.absent, found.pictures) == (30, 30, 10)
     assert found.config.decision.fitted_with == config.networks
     assert found.min_match.low <= found.min_match.value <= found.min_match.high
@@ -156,14 +156,14 @@ def test_a_threshold_from_thirty_of_each_holds_for_others() -> None:
 def test_a_threshold_keeps_the_rate_that_was_chosen_where_looks_overlap() -> None:
     config = SegmenterConfig.from_preset("fast")
     for most in (0.05, 0.2):
-        found = calibrate(Simulated(100, spread=3.0), config, most)  # type: ignore[arg-type]
+        found = fit_decision(Simulated(100, spread=3.0), config, most)  # type: ignore[arg-type]
         accepts = found.figures["false accepts"]
         assert accepts.value == pytest.approx(most, abs=0.03)
 
 
 def test_a_lead_at_which_answers_are_mostly_wrong_is_asked_about() -> None:
     config = SegmenterConfig.from_preset("fast")
-    found = calibrate(Simulated(100), config)  # type: ignore[arg-type]
+    found = fit_decision(Simulated(100), config)  # type: ignore[arg-type]
     assert found.config.decision.min_margin == pytest.approx(0.4, abs=0.02)
     assert found.config.decision.score_slope > 1  # right above 0.4, wrong below
     score, right = (found.figures[name].value for name in ("mean score", "right of those scored"))
@@ -196,7 +196,7 @@ def test_a_preset_is_written_as_it_is(name: str, tmp_path: Path) -> None:
 
 
 def test_the_file_says_what_it_was_fitted_to(tmp_path: Path) -> None:
-    found = calibrate(Simulated(10), SegmenterConfig.from_preset("fast"))  # type: ignore[arg-type]
+    found = fit_decision(Simulated(10), SegmenterConfig.from_preset("fast"))  # type: ignore[arg-type]
     output = tmp_path / "kitchen.yaml"
     output.write_text(preset_text(found, tmp_path / "photos", output), encoding="utf-8")
     config = SegmenterConfig.from_yaml(output)

@@ -15,10 +15,10 @@ from refseg_lab.evaluation.bootstrap import Resampler
 from refseg_lab.evaluation.calibration import (
     BINS,
     bin_of,
-    calibrate,
     calibration_error,
     chance_error,
     equal_mass,
+    measured_calibration,
 )
 from refseg_lab.evaluation.records import FALSE_ACCEPT, REFUSED, WRONG_PROPOSAL
 from refseg_lab.evaluation.reliability import reliability_diagram
@@ -36,7 +36,7 @@ HAND = scenes(
 def test_the_error_of_a_hand_made_set() -> None:
     # Bins of 1/15: 0.9 and 0.95 lie alone, 0.3 and 0.31 together:
     # (|0.9 − 1| + |0.95 − 0| + |0.61 − 1|) / 4.
-    found = calibrate(HAND, Resampler(4))
+    found = measured_calibration(HAND, Resampler(4))
     assert found is not None
     assert found.n == 4
     assert found.ece.value == pytest.approx((0.1 + 0.95 + 0.39) / 4)
@@ -74,8 +74,8 @@ def test_only_answers_about_one_thing_that_is_there_count() -> None:
         [answer("colour", score=0.6), answer("plural", score=0.1)],
         [answer("size", REFUSED), answer("absent", FALSE_ACCEPT, score=0.4), answer("absent")],
     )
-    present = calibrate(results, Resampler(2))
-    everything = calibrate(results, Resampler(2), absent=True)
+    present = measured_calibration(results, Resampler(2))
+    everything = measured_calibration(results, Resampler(2), absent=True)
     assert present is not None
     assert everything is not None
     assert (present.n, everything.n) == (1, 2)
@@ -83,7 +83,7 @@ def test_only_answers_about_one_thing_that_is_there_count() -> None:
     # The false accept is wrong at 0.4.
     assert everything.ece.value == pytest.approx((0.4 + 0.4) / 2)
     assert everything.brier.value == pytest.approx((0.16 + 0.16) / 2)
-    assert calibrate(scenes([answer("size", REFUSED)]), Resampler(1)) is None
+    assert measured_calibration(scenes([answer("size", REFUSED)]), Resampler(1)) is None
 
 
 def test_the_error_of_true_probabilities_is_what_chance_makes() -> None:
@@ -105,7 +105,7 @@ def test_scores_that_promise_too_much_have_a_sure_error() -> None:
     sure = scenes(
         *([answer("colour", "" if n % 2 else WRONG_PROPOSAL, score=0.95)] for n in range(400))
     )
-    found = calibrate(sure, Resampler(400))
+    found = measured_calibration(sure, Resampler(400))
     assert found is not None
     assert found.ece.value == pytest.approx(0.45)
     assert found.ece.low == pytest.approx(0.45 - 1.96 * 0.5 / 20, abs=0.01)
@@ -128,7 +128,7 @@ def test_the_error_lies_between_the_distance_of_the_means_and_one(
 
 
 def test_the_diagram_has_a_bar_for_each_bin_that_holds_answers() -> None:
-    found = calibrate(HAND, Resampler(4))
+    found = measured_calibration(HAND, Resampler(4))
     assert found is not None
     root = ET.fromstring(reliability_diagram(found))
     bars = root.findall("rect[@class='share']")

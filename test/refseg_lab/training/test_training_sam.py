@@ -90,13 +90,13 @@ def test_seeds_are_deepest_in_the_middle(scenes: Scenes) -> None:
 def test_relighting_keeps_shape_and_range() -> None:
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
-    changed = [views.relight(image, rng) for _ in range(20)]
+    changed = [views.relight_view(image, rng) for _ in range(20)]
     assert all(item.shape == image.shape and item.dtype == np.uint8 for item in changed)
     assert len({item.tobytes() for item in changed}) == 20
     # Gains are within 0.78 * 0.93 and 1.22 * 1.07, the shift within 12, noise within 9.
     smooth = np.full((8, 8, 3), 100, np.uint8)
     for _ in range(50):
-        level = views.relight(smooth, rng)
+        level = views.relight_view(smooth, rng)
         assert level.min() >= 50
         assert level.max() <= 153
 
