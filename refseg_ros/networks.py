@@ -14,8 +14,8 @@ from refseg_ros.backbones.captioner import Captioner
 from refseg_ros.backbones.clip import ClipEncoder, NoClip
 from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.sam import load_sam
-from refseg_ros.backbones.sam3 import KINDS_OF_TEXT, load_concepts
 from refseg_ros.backbones.sam_family import (
+    KINDS_OF_TEXT,
     FamilyNetwork,
     load_family,
     read_json,
@@ -131,12 +131,9 @@ class Networks:
         points: Proposer = NoProposals()
         network = self._mask_network(plain) if config.checkpoint else None
         if network is not None and config.prompts != "none":
-            if config.prompts == "seeds":
-                raise ConfigError(
-                    "proposals.prompts: a network with seeds draws no masks in a detector's "
-                    "boxes; use 'grid' with another checkpoint"
-                )
-            points = make_proposer(network, replace(plain, generator="own"), self.device)
+            familiar = Familiarity.beside(resolve(config.checkpoint))
+            own = replace(plain, generator="own")
+            points = make_proposer(network, own, self.device, familiar=familiar)
         if config.detector == config.checkpoint and isinstance(network, FamilyNetwork):
             return ConceptProposer(
                 self._concept_network(config.checkpoint, network), points, config, self.device
@@ -161,6 +158,8 @@ class Networks:
 
     def _concept_network(self, checkpoint: str, points: FamilyNetwork) -> ConceptNetwork:
         if checkpoint not in self._concepts:
+            from refseg_ros.backbones.sam3 import load_concepts
+
             self._concepts[checkpoint] = load_concepts(resolve(checkpoint), points)
         return self._concepts[checkpoint]
 
@@ -237,6 +236,8 @@ def load_text_prompted(folder: Path, device: torch.device) -> BoxNetwork | Conce
 
         return DinoBoxes.load(folder, device, DINO[kind])
     if kind in KINDS_OF_TEXT:
+        from refseg_ros.backbones.sam3 import load_concepts
+
         return load_concepts(folder, device=device)
     raise WeightsError(
         f"{folder} holds a {kind!r} network; proposals.detector is one of "

@@ -83,7 +83,7 @@ class DinoBoxes:
         device = self._model.device
         # Half precision moves its boxes by pixels.
         with torch.inference_mode(), torch.autocast(device.type, enabled=False):
-            pixels = self._processor.image_processor(images=image, return_tensors="pt")
+            pixels = self._processor.image_processor(images=image.copy(), return_tensors="pt")
             values = pixels["pixel_values"].to(device)
             maps = self._backbone.network(values, pixels["pixel_mask"].to(device))
         return _Seen(maps, tuple(values.shape), (image.shape[0], image.shape[1]))

@@ -66,7 +66,7 @@ class OwlBoxes:
         """(1, K, D) features of the image's K places, and (K, 4) the box of each in pixels."""
         model = self._model
         with torch.inference_mode():
-            pixels = self._processor(images=image, return_tensors="pt")["pixel_values"]
+            pixels = self._processor(images=image.copy(), return_tensors="pt")["pixel_values"]
             grid, _ = model.image_embedder(pixels.to(model.device, model.dtype))
             features = grid.flatten(1, 2)
             # It sees a square, in whose upper left the image lies.

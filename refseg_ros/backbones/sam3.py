@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from refseg_ros.backbones.letterbox import Frame
 from refseg_ros.backbones.sam_family import (
     HALF,
+    KINDS_OF_TEXT,
     FamilyNetwork,
     Normalisation,
     load_model,
@@ -22,14 +23,6 @@ from refseg_ros.backbones.sam_family import (
 )
 from refseg_ros.errors import ConfigError, WeightsError
 from refseg_ros.results import Proposals
-
-KINDS_OF_TEXT: Mapping[str, tuple[str, str]] = {
-    "sam3_video": ("Sam3", "detector_config"),  # as published: detector and tracker in one folder
-    "sam3": ("Sam3", ""),
-    "sam3_lite_text": ("Sam3LiteText", ""),
-}
-"""By ``model_type``: the name, without ``Model``, of the transformers class that takes phrases,
-and the part of the configuration that it takes."""
 
 
 class Sam3Concepts:

@@ -79,6 +79,13 @@ KINDS: Mapping[str, FamilyKind] = {
     "sam3_video": FamilyKind("Sam3Tracker", False, HALF, "tracker_config"),
 }
 """By ``model_type``. Published SAM 2.1, EdgeTAM and SAM 3 are the video ones, which hold more."""
+KINDS_OF_TEXT: Mapping[str, tuple[str, str]] = {
+    "sam3_video": ("Sam3", "detector_config"),  # as published: detector and tracker in one folder
+    "sam3": ("Sam3", ""),
+    "sam3_lite_text": ("Sam3LiteText", ""),
+}
+"""By ``model_type``: the name, without ``Model``, of the transformers class that takes phrases,
+and the part of the configuration that it takes."""
 
 
 class FamilyNetwork:

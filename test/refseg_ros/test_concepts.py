@@ -13,6 +13,7 @@ from hand_made import Blocks, Words, asking
 from refseg_ros import Conversation, Proposals, Status
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import ConfigError
+from refseg_ros.explain.picture import draw_explanation
 from refseg_ros.language import parse
 from refseg_ros.language.vocabulary import nouns_of
 from refseg_ros.networks import NoProposals
@@ -113,6 +114,20 @@ def test_an_answer_carries_what_it_chose_from(scene: Scene) -> None:
     # The scene itself stays what it was.
     assert len(scene.proposals) == 3
     assert scene.proposals.names == ()
+
+
+def test_an_answer_is_explained_in_text_data_and_a_picture(scene: Scene) -> None:
+    found = scene.select("the cup left of the book")
+    assert found.proposals is not None
+    assert "book" in found.explain()
+    assert list(found.candidates[0].terms) == ["D"]
+    assert len(found.to_dict()["candidates"]) == 4
+    picture = draw_explanation(scene.image, found.proposals, found)
+    assert picture.ndim == 3
+    # A refusal shows what was there.
+    none = scene.select("the elephant left of the book")
+    assert none.proposals is not None
+    assert draw_explanation(scene.image, none.proposals, none).ndim == 3
 
 
 def test_no_answer_depends_on_what_was_asked_before(blocks: Blocks) -> None:

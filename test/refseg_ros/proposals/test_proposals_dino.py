@@ -14,6 +14,7 @@ import tiny_networks
 import torch
 from tiny_networks import photo, transformers
 
+from refseg_lab.simulation.bundle import bundled_scenes
 from refseg_ros.backbones import owl
 from refseg_ros.backbones.device import Device
 from refseg_ros.backbones.grounding_dino import DinoBoxes
@@ -23,7 +24,9 @@ from refseg_ros.errors import ConfigError, WeightsError
 from refseg_ros.networks import DINO, Networks, load_text_prompted
 from refseg_ros.proposals.concepts import ConceptProposer
 from refseg_ros.proposals.factory import box_prompted
+from refseg_ros.results import boxes_from_masks
 from refseg_ros.segmenter import Segmenter
+from refseg_ros.stopwatch import Stopwatch
 
 CPU = Device.from_name("cpu")
 DETECTORS = ("grounding-dino", "mm-grounding-dino")
@@ -231,6 +234,34 @@ def _counted(proposer: ConceptProposer) -> dict[str, list[int]]:
         looks[name] = list[int]()
         encoder.register_forward_hook(lambda *_, calls=looks[name]: calls.append(1))
     return looks
+
+
+def test_the_bundled_network_draws_boxes_beside_its_seeds(folders: dict[str, Path]) -> None:
+    tabletop = SegmenterConfig.from_preset("tabletop").proposals
+    config = dataclasses.replace(
+        tabletop, detector=str(folders["grounding-dino"]), phrase_thresh=0.0, absent_thresh=0.0
+    )
+    networks = Networks(CPU)
+    frame = bundled_scenes()[0].frame
+    numbers = [number for number in np.unique(frame.instances) if number > 0]
+    truths = np.stack([frame.instances == number for number in numbers])
+    truths = truths[truths.sum((1, 2)) > 150]
+    network = box_prompted(networks._mask_network(tabletop))
+    proposer = networks.proposer(config)
+    assert isinstance(proposer, ConceptProposer)
+    found, concepts = proposer.look(frame.rgb, Stopwatch())
+    expected = networks.proposer(tabletop).propose(frame.rgb)
+    np.testing.assert_array_equal(found.masks, expected.masks)
+    assert found.strangeness == expected.strangeness
+    ((asked, _),) = concepts.ask(["mug"], len)
+    assert set(asked.names) <= {"mug"}
+    with torch.inference_mode():
+        encoded = network.encode(frame.rgb)
+        boxes = torch.from_numpy(boxes_from_masks(truths)).reshape(-1, 2)
+        logits, _ = network.decode_boxes(encoded, encoded.frame.points(boxes).reshape(-1, 4))
+        masks = (encoded.frame.enlarged(logits) > 0).numpy()
+    ious = [(one & two).sum() / (one | two).sum() for one, two in zip(masks, truths, strict=True)]
+    assert np.median(ious) > 0.8
 
 
 # what cannot be
