@@ -6,7 +6,8 @@
 #
 #   source /opt/ros/jazzy/setup.bash && source ~/ws/.venv/bin/activate && scripts/check_on_ros.sh
 #
-# CMAKE_ARGS: more arguments for the build. KEEP=1: keep the folder with the logs.
+# INSTALL: the install folder of a workspace that is built, to check that one. CMAKE_ARGS: more
+# arguments for the build. KEEP=1: keep the folder with the logs.
 # shellcheck disable=SC2329  # functions are called by check
 set -u
 
@@ -44,9 +45,14 @@ check() {  # NAME COMMAND...: ok if the command ends with 0
 says() {  # PATTERN COMMAND...: ok if the output of the command holds the pattern
   local pattern=$1 output
   shift
-  output=$(timeout 90 "$@" 2>&1)
-  printf '%s\n' "$output"
-  grep -qE -- "$pattern" <<<"$output"
+  for _ in 1 2 3; do # a program that was just started may not be seen yet
+    output=$(timeout 90 "$@" 2>&1)
+    printf '%s\n' "$output"
+    grep -qE -- "$pattern" <<<"$output" && return 0
+    grep -qiE "not found|not available" <<<"$output" || return 1
+    sleep 3
+  done
+  return 1
 }
 
 await() {  # FILE PATTERN SECONDS
@@ -62,14 +68,16 @@ await() {  # FILE PATTERN SECONDS
 begin() {  # LOG COMMAND...: in the background, as the main process group
   local log=$work/$1
   shift
-  setsid "$@" >"$log" 2>&1 &
+  # Without job control, what runs in the background would ignore Ctrl-C.
+  setsid env --default-signal=INT "$@" >"$log" 2>&1 &
   group=$!
 }
 
 beside() {  # LOG COMMAND...: in the background besides
   local log=$work/$1
   shift
-  setsid "$@" >"$log" 2>&1 &
+  # Without job control, what runs in the background would ignore Ctrl-C.
+  setsid env --default-signal=INT "$@" >"$log" 2>&1 &
   others+=("$!")
 }
 
@@ -98,15 +106,19 @@ trap leave EXIT
 trap 'exit 130' INT TERM
 
 asked() {  # TOPIC TYPE PATTERN SENTENCE [OPTION]: what comes on a topic after a command
-  local file
+  local file echo pub verdict=1
   file=$(mktemp "$work/echo-XXXXXX")
   # shellcheck disable=SC2086  # an option may be absent
-  timeout 60 ros2 topic echo ${5:-} --once "$1" "$2" >"$file" 2>&1 &
-  local echo=$!
-  timeout 60 ros2 topic pub -t 6 -r 1 /command std_msgs/msg/String "{data: '$4'}" >/dev/null 2>&1
-  wait "$echo"
+  timeout 90 ros2 topic echo ${5:-} "$1" "$2" >"$file" 2>&1 &
+  echo=$!
+  # More than once: the echo may not listen yet, and of two commands the newer one counts.
+  timeout 90 ros2 topic pub -t 12 -r 0.5 /command std_msgs/msg/String "{data: '$4'}" >/dev/null 2>&1 &
+  pub=$!
+  await "$file" "$3" 80 && verdict=0
+  kill "$echo" "$pub" 2>/dev/null
+  wait "$echo" "$pub" 2>/dev/null
   head -n 40 "$file"
-  grep -qE -- "$3" "$file"
+  return "$verdict"
 }
 
 have() { python3 -c "import sys; from importlib.util import find_spec; sys.exit(find_spec('$1') is None)" 2>/dev/null; }
@@ -124,15 +136,20 @@ echo "ROS 2 ${ROS_DISTRO:-unknown}, $(python3 --version), domain $ROS_DOMAIN_ID"
 
 # ------------------------------------------------------------------------------------- build
 
-mkdir -p "$work/ws/src"
-ln -s "$here" "$work/ws/src/refseg_ros"
 # shellcheck disable=SC2086  # several arguments
 build() { (cd "$work/ws" && colcon build --packages-select refseg_ros --cmake-args -DBUILD_TESTING=OFF ${CMAKE_ARGS:-}); }
-check "colcon build" build
-[ -f "$work/ws/install/setup.bash" ] || { cat "$work"/colcon_build.log; exit 1; }
+if [ -n "${INSTALL:-}" ]; then
+  row "colcon build" "not tried" "INSTALL=$INSTALL"
+else
+  mkdir -p "$work/ws/src"
+  ln -s "$here" "$work/ws/src/refseg_ros"
+  check "colcon build" build
+  INSTALL=$work/ws/install
+fi
+[ -f "$INSTALL/setup.bash" ] || { echo "check_on_ros: no $INSTALL/setup.bash" >&2; exit 1; }
 set +u
 # shellcheck source=/dev/null
-source "$work/ws/install/setup.bash"
+source "$INSTALL/setup.bash"
 set -u
 
 check "ros2 pkg executables" says segmenter_node ros2 pkg executables refseg_ros

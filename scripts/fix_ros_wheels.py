@@ -15,17 +15,23 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import numpy
+
 _BUILD_INCLUDE = re.compile(r"/opt/python/cp\d+-cp\d+/include/python3\.\d+")
+_BUILD_NUMPY = re.compile(
+    r"/opt/python/cp\d+-cp\d+/lib/python3\.\d+/site-packages/numpy/_?core/include"
+)
 _BUILD_PACKAGES = re.compile(r"/opt/python/cp\d+-cp\d+/lib/python3\.\d+/site-packages")
 
 
-def fix(prefix: Path, include: str, packages: str) -> int:
+def fix(prefix: Path, include: str, packages: str, numpy_include: str) -> int:
     """Rewrite the build container's prefixes below ``prefix/share/*/cmake``.
 
     Args:
         prefix: Root of the environment.
         include: Folder that holds ``Python.h``.
         packages: The environment's ``site-packages``.
+        numpy_include: Folder of NumPy's headers, which NumPy 2 moved.
 
     Returns:
         The number of files changed.
@@ -34,6 +40,7 @@ def fix(prefix: Path, include: str, packages: str) -> int:
     for path in sorted(prefix.glob("share/*/cmake/*.cmake")):
         old = path.read_text(encoding="utf-8")
         new = _BUILD_INCLUDE.sub(lambda _: include, old)
+        new = _BUILD_NUMPY.sub(lambda _: numpy_include, new)
         new = _BUILD_PACKAGES.sub(lambda _: packages, new)
         if new != old:
             path.write_text(new, encoding="utf-8")
@@ -51,7 +58,7 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
-    changed = fix(Path(sys.prefix), paths["include"], paths["purelib"])
+    changed = fix(Path(sys.prefix), paths["include"], paths["purelib"], numpy.get_include())
     print(f"fix_ros_wheels: {changed} CMake files changed")
     return 0
 
