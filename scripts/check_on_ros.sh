@@ -257,14 +257,15 @@ listens() {  # NODE TOPIC...
   shift
   for topic in "$@"; do grep -qF "$topic:" <<<"$info" || { echo "not on $topic"; return 1; }; done
 }
-begin arguments.log ros2 launch refseg_ros refseg.launch.py preset:=tabletop method:=robust device:=cpu \
+printf '/**/refseg:\n  ros__parameters:\n    preset: edge\n    keyframe_change: 9.0\n' >"$work/own.yaml"
+begin arguments.log ros2 launch refseg_ros refseg.launch.py params_file:="$work/own.yaml" preset:=tabletop method:=robust device:=cpu \
   mode:=continuous track:=True anytime:=true reference_frame:=base target_frame:=base image:=/eye \
   image_transport:=raw image_reliability:=reliable command:=/say depth:=/far camera_info:=/lens \
   namespace:=robot autostart:=TRUE respawn:=false use_rviz:=False use_sim_time:=false log_level:=debug
 check "arguments: the node is there" await "$work/arguments.log" "ready:" 180
 check "arguments that are parameters" parameters /robot/refseg preset=tabletop method=robust device=cpu \
   mode=continuous track=true anytime=true reference_frame=base target_frame=base image_transport=raw \
-  image_reliability=reliable autostart=true use_sim_time=false
+  image_reliability=reliable autostart=true use_sim_time=false keyframe_change=9.0
 check "arguments that are topics" listens /robot/refseg /eye /say /far /lens
 end "all arguments"
 

@@ -123,6 +123,14 @@ def test_every_documented_argument_is_declared_with_a_description() -> None:
     assert all(text.endswith(".") and len(text) > 20 for text in declared.values())
 
 
+def test_the_check_of_an_installation_gives_every_argument() -> None:
+    script = (ROOT / "scripts" / "check_on_ros.sh").read_text(encoding="utf-8")
+    every = set().union(*ARGUMENTS_OF.values())
+    assert [name for name in sorted(every) if f" {name}:=" not in script] == []
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    assert "scripts/check_on_ros.sh" in workflow
+
+
 def test_every_argument_used_is_declared() -> None:
     for name in FILES:
         used = [call.args[0] for call in calls(LAUNCH / name, "LaunchConfiguration")]
