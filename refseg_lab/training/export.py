@@ -11,11 +11,13 @@ import argparse
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from refseg_lab.training import (
     latent,
@@ -123,6 +125,30 @@ def export_diffusion(run: Path, out: Path) -> None:
         path.chmod(0o644)
 
 
+def averaged(begun: Mapping[str, Tensor], trained: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Half of what a training began with and half of what it made (Wortsman et al., CVPR 2022).
+
+    What is trained further for other pictures forgets a little of those that it knew; the mean of
+    both weights knows both, as long as the second training was short.
+
+    Args:
+        begun: Tensors of the network before, by name.
+        trained: Those of the same network after.
+
+    Raises:
+        WeightsError: They are not of the same network.
+    """
+    shapes = [{name: value.shape for name, value in item.items()} for item in (begun, trained)]
+    if shapes[0] != shapes[1]:
+        raise WeightsError("average: it is of another network than the training")
+    return {
+        name: ((begun[name].float() + value.float()) / 2).to(value.dtype)
+        if value.is_floating_point()
+        else value
+        for name, value in trained.items()
+    }
+
+
 def export_vocabulary(out: Path) -> None:
     """Write the names of things and colours that the models were trained on, one a line."""
     out.mkdir(parents=True, exist_ok=True)
@@ -165,6 +191,13 @@ def _write_json(values: dict[str, Any], path: Path) -> None:
     path.write_text(json.dumps(values, indent=1), encoding="utf-8")
 
 
+def _tensors_in(folder: Path) -> dict[str, dict[str, Tensor]]:
+    paths = [path for path in folder.rglob("*.safetensors") if path.name != FAMILIAR]
+    if not paths:
+        raise WeightsError(f"average: {folder} holds no exported model")
+    return {str(path.relative_to(folder)): load_file(path) for path in paths}
+
+
 EXPORTS = {
     "sam": export_sam,
     "clip": export_clip,
@@ -185,11 +218,21 @@ def main(arguments: list[str] | None = None) -> None:
     )
     made.add_argument("--runs", type=Path, default=RUNS, help="folder that contains the trainings")
     made.add_argument("--out", type=Path, default=BUNDLED, help="folder to write to")
+    made.add_argument(
+        "--average",
+        type=Path,
+        help="folder of exported models with which the trainings began: write the mean of both",
+    )
     options = made.parse_args(arguments)
 
     def run() -> None:
         for name in options.models or EXPORTS:
+            begun = _tensors_in(options.average / name) if options.average else {}
             EXPORTS[name](options.runs / name, options.out / name)
+            for file, tensors in begun.items():
+                path = options.out / name / file
+                save_file(averaged(tensors, load_file(path)), path)
+                path.chmod(0o644)
         export_vocabulary(options.out)
         write_checksums(options.out)
 

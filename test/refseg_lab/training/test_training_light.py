@@ -14,7 +14,7 @@ from square_scenes import write_scenes
 from torch import nn
 
 from refseg_lab.simulation.catalogue import COLOURS
-from refseg_lab.training import augment, common, light, train_clip
+from refseg_lab.training import augment, common, export, light, train_clip
 from refseg_lab.training.vocabulary import Kind, Meaning
 from refseg_ros import weights
 from refseg_ros.errors import ConfigError, WeightsError
@@ -114,3 +114,30 @@ def test_the_share_in_other_light_is_a_share(tmp_path: Path) -> None:
     common.add_light(made)
     with pytest.raises(ConfigError, match=r"wide: 1\.5"):
         common.begin(made.parse_args(["--wide", "1.5", "--data", str(tmp_path)]))
+
+
+def test_the_mean_of_weights_lies_between_both(tmp_path: Path) -> None:
+    begun = {"w": torch.tensor([1.0, 2.0]).half(), "n": torch.tensor([7])}
+    trained = {"w": torch.tensor([3.0, 2.0]).half(), "n": torch.tensor([9])}
+    mean = export.averaged(begun, trained)
+    assert mean["w"].tolist() == [2.0, 2.0]
+    assert mean["w"].dtype == torch.float16
+    assert mean["n"].tolist() == [9]
+    with pytest.raises(WeightsError, match="another network"):
+        export.averaged({"w": torch.zeros(3)}, trained)
+
+
+def test_a_training_is_exported_with_what_it_began_with(tmp_path: Path) -> None:
+    begun, out = weights.resolve("bundled:"), tmp_path / "out"
+    train_clip.write_merges(tmp_path / "merges.gz")
+    model = train_clip.build_clip(train_clip.clip_tokenizer(tmp_path / "merges.gz").vocab_size)
+    (tmp_path / "clip").mkdir()
+    state = {"model": model.state_dict(), "step": 1, "used": 0.0}
+    torch.save(state, tmp_path / "clip" / common.CHECKPOINT)
+    export.main(["clip", "--runs", str(tmp_path), "--out", str(out), "--average", str(begun)])
+    name = "visual.conv1.weight"
+    before = load_file(begun / "clip" / train_clip.WEIGHTS)[name].float()
+    made = load_file(out / "clip" / train_clip.WEIGHTS)[name].float()
+    assert torch.allclose(made, (before + state["model"][name].half().float()) / 2, atol=1e-3)
+    with pytest.raises(SystemExit, match="holds no exported model"):
+        export.main(["clip", "--runs", str(tmp_path), "--average", str(tmp_path / "none")])
