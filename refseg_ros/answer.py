@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from refseg_ros.decision.choice import SURE, decide, rank
+from refseg_ros.decision.judging import judged
 from refseg_ros.decision.questions import with_question
 from refseg_ros.decision.refusal import (
     NOTHING_SEEN,
@@ -262,7 +263,7 @@ def _decide(
     watch: Stopwatch,
 ) -> Selection:
     """One, several, nearly two (and the question that would settle it), or none."""
-    decision = _thresholds(scene, table)
+    decision, models = _thresholds(scene, table), scene.models
     candidates = rank(table, placed, scene.proposals, scene.captions)
     selection = decide(
         reading.expression,
@@ -279,4 +280,7 @@ def _decide(
         return selection
     with watch.stage("question"):
         asked = with_question(selection, scene, reading.expression, placed, decision)
+    if models.judge is not None:
+        with watch.stage("judge"):
+            asked = judged(asked, scene, models.judge, models.config.judge, decision)
     return replace(asked, seconds=watch.total())

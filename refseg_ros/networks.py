@@ -22,7 +22,7 @@ from refseg_ros.backbones.sam_family import (
     read_settings,
 )
 from refseg_ros.config import CaptionConfig, ClipConfig, ProposalConfig, SegmenterConfig
-from refseg_ros.config.methods import DiffusionConfig
+from refseg_ros.config.methods import DiffusionConfig, JudgeConfig
 from refseg_ros.config.uses import uses_captions, uses_diffusion, uses_proposals
 from refseg_ros.errors import ConfigError, WeightsError
 from refseg_ros.proposals import Proposer
@@ -86,6 +86,8 @@ class Networks:
                 _check_folder(weights, config.proposals)
         if uses_diffusion(config):
             resolve(config.diffusion.model)
+        if config.judge.model:
+            resolve(config.judge.model)
         if config.clip.checkpoint:
             resolve(config.clip.checkpoint)
         if ":" in config.clip.model:
@@ -197,8 +199,25 @@ class Networks:
                 max_new_tokens=config.max_new_tokens,
                 num_beams=config.num_beams,
                 batch_size=config.batch_size,
+                dtype=self.device.dtype,
+                prompt=config.prompt,
             )
         return self._captioners[config]
+
+    def judge(self, config: JudgeConfig) -> Captioner:
+        """What decides close calls.
+
+        Raises:
+            WeightsError: The folder is missing or damaged.
+            ConfigError: It holds a network that answers no questions.
+        """
+        found = self.captioner(CaptionConfig(model=config.model, num_beams=1))
+        if not found.chats:
+            raise ConfigError(
+                f"judge.model: {config.model} answers no questions; name a network with a chat "
+                "template"
+            )
+        return found
 
     def diffusion(self, config: DiffusionConfig) -> Diffusion:
         """What ref_diff asks where it looks a word up.

@@ -27,6 +27,7 @@ from refseg_ros.spatial.viewpoint import Viewpoint
 from refseg_ros.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
+    from refseg_ros.backbones.captioner import Captioner
     from refseg_ros.backbones.clip import ClipEncoder
     from refseg_ros.backbones.device import Device
     from refseg_ros.config import SegmenterConfig
@@ -49,6 +50,7 @@ class Models(Protocol):
     device: Device
     clip: ClipEncoder
     language: LanguageTools
+    judge: Captioner | None
     matcher: Matcher
 
     @property

@@ -68,6 +68,7 @@ class Segmenter:
         captioner: Captioner | None,
         language: LanguageTools | None = None,
         diffusion: Diffusion | None = None,
+        judge: Captioner | None = None,
     ) -> None:
         """Put loaded parts together; most callers want :meth:`from_preset`.
 
@@ -79,6 +80,7 @@ class Segmenter:
             captioner: Describes crops; None when neither P nor N is weighed.
             language: Noun chunks, synonyms and the released rectifier's entities; ours if None.
             diffusion: What ref_diff asks where it looks a word up; None for other methods.
+            judge: Decides close calls by looking; None to leave them AMBIGUOUS.
         """
         decision = config.decision.beside(config.networks)
         if decision is not config.decision:
@@ -91,6 +93,7 @@ class Segmenter:
         self.device = device
         self.clip = clip
         self.language = language or LanguageTools()
+        self.judge = judge
         with device.precision():
             self._centre = Centre.of(clip) if config.score.centre else None
         self.matcher = make_matcher(config, self.language, diffusion)
@@ -146,6 +149,7 @@ class Segmenter:
                 networks.captioner(config.captions) if uses_captions(config) else None,
                 language,
                 networks.diffusion(config.diffusion) if uses_diffusion(config) else None,
+                networks.judge(config.judge) if config.judge.model else None,
             )
             seconds = time.perf_counter() - started
             logger.info("loaded %s in %.1f s", segmenter.description, seconds)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Captions through transformers: BLIP and BLIP-2, published and the bundled small one."""
+"""Captions through transformers: BLIP, BLIP-2, and networks that are asked in a chat."""
 
 from __future__ import annotations
 
@@ -17,8 +17,14 @@ from refseg_ros.backbones import torchvision_compat
 from refseg_ros.backbones.batches import Batches
 from refseg_ros.errors import WeightsError
 
+PROMPT = "What is in this picture?"
 KINDS = {"blip": "BlipForConditionalGeneration", "blip-2": "Blip2ForConditionalGeneration"}
-"""``model_type`` of a saved configuration to the class of transformers that loads it."""
+"""``model_type`` of a saved configuration to the class of transformers that loads it; others are
+left to ``AutoModelForImageTextToText`` and must have a chat template."""
+_TEMPLATES = (
+    *("chat_template.jinja", "chat_template.json"),
+    *("processor_config.json", "tokenizer_config.json"),
+)
 
 
 class Captioner:
@@ -33,6 +39,7 @@ class Captioner:
         max_new_tokens: int = 30,
         num_beams: int = 5,
         batch_size: int = 16,
+        prompt: str = "",
     ) -> None:
         """Put loaded parts together; most callers want :meth:`load`.
 
@@ -43,7 +50,10 @@ class Captioner:
             max_new_tokens: Longest caption in tokens.
             num_beams: Beams of the search; 1 is greedy.
             batch_size: Images described at a time.
+            prompt: What a network with a chat template is asked; "" for one without.
         """
+        self._prompt = prompt
+        self._dtype = next(iter(model.parameters())).dtype
         self._model = model
         self._processor = processor
         self._device = device
@@ -54,6 +64,11 @@ class Captioner:
         }
         self._crops = Batches(batch_size, "crops for the captioner")
 
+    @property
+    def chats(self) -> bool:
+        """Whether it answers questions: it has a chat template."""
+        return bool(self._prompt)
+
     @classmethod
     def load(
         cls,
@@ -63,6 +78,8 @@ class Captioner:
         max_new_tokens: int = 30,
         num_beams: int = 5,
         batch_size: int = 16,
+        dtype: torch.dtype = torch.float32,
+        prompt: str = PROMPT,
     ) -> Captioner:
         """Load what ``save_pretrained`` wrote; nothing is downloaded.
 
@@ -72,28 +89,39 @@ class Captioner:
             max_new_tokens: Longest caption in tokens.
             num_beams: Beams of the search; 1 is greedy.
             batch_size: Images described at a time.
+            dtype: Of the weights; the reference precision is float32. Autocast would cast float32
+                weights anew in each step of decoding, as inference mode keeps no copies.
+            prompt: What a network with a chat template is asked about each image.
 
         Raises:
             WeightsError: The folder is missing, incomplete, damaged or of another kind.
         """
         torchvision_compat.ensure()
         import transformers
+        from transformers.models.auto.modeling_auto import (
+            MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
+        )
 
         try:
             kind = json.loads((folder / "config.json").read_text("utf-8")).get("model_type")
         except (OSError, ValueError, AttributeError) as error:
             raise WeightsError(f"captioner: {folder} has no readable config.json") from error
-        if kind not in KINDS:
+        chats = kind not in KINDS and kind in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+        chats = chats and any(_has_template(folder / name) for name in _TEMPLATES)
+        if not chats and kind not in KINDS:
             raise WeightsError(
-                f"captioner: {folder} holds a {kind!r} model; supported are {', '.join(KINDS)}"
+                f"captioner: {folder} holds a {kind!r} model; supported are {', '.join(KINDS)}, "
+                "and image-text-to-text networks with a chat template"
             )
         transformers.utils.logging.disable_progress_bar()
         try:
-            model, report = getattr(transformers, KINDS[kind]).from_pretrained(
+            model, report = getattr(
+                transformers, KINDS.get(kind, "AutoModelForImageTextToText")
+            ).from_pretrained(
                 folder,
                 local_files_only=True,
                 use_safetensors=True,
-                dtype=torch.float32,
+                dtype=dtype,
                 output_loading_info=True,
             )
             processor = transformers.AutoProcessor.from_pretrained(
@@ -110,6 +138,7 @@ class Captioner:
             max_new_tokens=max_new_tokens,
             num_beams=num_beams,
             batch_size=batch_size,
+            prompt=prompt if chats else "",
         )
 
     def caption(self, images: Sequence[NDArray[np.uint8]]) -> list[str]:
@@ -126,11 +155,54 @@ class Captioner:
         return [caption for part in parts for caption in part]
 
     def _describe(self, images: Sequence[NDArray[np.uint8]]) -> list[str]:
+        if self._prompt:
+            return self.reply(images, self._prompt, **self._options)
         pictures = [Image.fromarray(image) for image in images]
         pixels = self._processor(images=pictures, return_tensors="pt")["pixel_values"]
-        tokens = self._model.generate(pixel_values=pixels.to(self._device), **self._options)
+        tokens = self._model.generate(
+            pixel_values=pixels.to(self._device, self._dtype), **self._options
+        )
         texts = self._processor.batch_decode(tokens, skip_special_tokens=True)
         return [text.strip() for text in texts]
+
+    def reply(self, images: Sequence[NDArray[np.uint8]], prompt: str, **options: Any) -> list[str]:
+        """What a network with a chat template says of each image.
+
+        Args:
+            images: N arrays (h, w, 3) uint8 RGB of any size.
+            prompt: What it is asked.
+            options: Of ``generate``, such as ``max_new_tokens`` and ``max_time`` in seconds.
+        """
+        turn = [{"type": "image"}, {"type": "text", "text": prompt}]
+        said = self._processor.apply_chat_template(
+            [{"role": "user", "content": turn}], add_generation_prompt=True, tokenize=False
+        )
+        self._processor.tokenizer.padding_side = "left"  # what is said next follows the last token
+        inputs = self._processor(
+            text=[said] * len(images),
+            images=[[Image.fromarray(image)] for image in images],
+            return_tensors="pt",
+            padding=True,
+        )
+        inputs = {
+            name: value.to(self._device, self._dtype if value.is_floating_point() else None)
+            for name, value in inputs.items()
+        }
+        with torch.inference_mode():
+            tokens = self._model.generate(**inputs, **options)
+        new = tokens[:, inputs["input_ids"].shape[1] :]
+        texts = self._processor.batch_decode(new, skip_special_tokens=True)
+        return [" ".join(text.split()) for text in texts]
+
+
+def _has_template(path: Path) -> bool:
+    """Whether a file of a folder is, or holds, a chat template."""
+    if path.suffix != ".json" or not path.is_file():
+        return path.is_file()
+    try:
+        return "chat_template" in json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def _check_complete(folder: Path, model: Any, missing: Collection[str], processor: Any) -> None:

@@ -49,7 +49,9 @@ class Device:
                 f"device: {name!r} is not there; torch sees {available} CUDA devices. "
                 "Use auto or cpu"
             )
-        dtype = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        # Of this card, and from compute capability 8 on: older ones have bfloat16 by emulation.
+        native = torch.cuda.get_device_capability(int(index)) >= (8, 0) or torch.version.hip
+        dtype = torch.bfloat16 if native else torch.float16
         return cls(torch.device("cuda", int(index)), dtype)
 
     def precision(self) -> contextlib.AbstractContextManager[object]:

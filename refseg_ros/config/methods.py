@@ -129,6 +129,21 @@ class CoherenceConfig:
 
 
 @dataclass(frozen=True)
+class JudgeConfig:
+    """A network that decides close calls by looking at the candidates, numbered."""
+
+    model: str = option(
+        "",
+        "save_pretrained folder of an image-text-to-text network with a chat template (SmolVLM, "
+        "Qwen3-VL, ...); empty asks nobody",
+    )
+    seconds: float = option(
+        5.0, "longest time for its answer; checked between tokens", low=0.1, high=600
+    )
+    most: int = option(5, "it is asked only between at most this many candidates", low=2, high=20)
+
+
+@dataclass(frozen=True)
 class DiffusionConfig:
     """A latent diffusion network that reads text, through diffusers."""
 

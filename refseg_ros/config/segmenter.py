@@ -21,6 +21,7 @@ from refseg_ros.config.methods import (
     CoherenceConfig,
     DiffusionConfig,
     GlobalLocalConfig,
+    JudgeConfig,
     RefDiffConfig,
     ScoreConfig,
 )
@@ -197,7 +198,15 @@ class ClipConfig:
 class CaptionConfig:
     """The captioner, through transformers."""
 
-    model: str = option("blip2-opt-2.7b", "save_pretrained folder or bundled:NAME")
+    model: str = option(
+        "blip2-opt-2.7b",
+        "save_pretrained folder (BLIP, BLIP-2, or any image-text-to-text network with a chat "
+        "template, such as SmolVLM or Qwen3-VL) or bundled:NAME",
+    )
+    prompt: str = option(
+        "Name the main thing in this picture in a few words, with its colour. Say only that.",
+        "what a network with a chat template is asked about each crop",
+    )
     num_beams: int = option(5, "beams of the search; 1 is greedy", low=1, high=32)
     max_new_tokens: int = option(30, "longest caption, in tokens", low=1, high=256)
     batch_size: int = option(16, "crops captioned per batch", low=1, high=1024)
@@ -336,6 +345,7 @@ class SegmenterConfig:
     language: LanguageConfig = field(default_factory=LanguageConfig)
     spatial: SpatialConfig = field(default_factory=SpatialConfig)
     decision: DecisionConfig = field(default_factory=DecisionConfig)
+    judge: JudgeConfig = field(default_factory=JudgeConfig)
 
     def __post_init__(self) -> None:
         """Refuse scores that ask a CLIP where there is none.

@@ -27,6 +27,8 @@ def names_of(config: SegmenterConfig) -> tuple[str, ...]:
         names.append(config.captions.model)
     if uses_diffusion(config):
         names.append(config.diffusion.model)
+    if config.judge.model:
+        names.append(config.judge.model)
     return tuple(names)
 
 

@@ -83,6 +83,7 @@ def scene(
         matcher=Tas(CONFIG.score),
         vocabulary=Vocabulary.of(bundled_vocabulary()),
         device=SimpleNamespace(precision=nullcontext),
+        judge=None,
         description="bench",
     )
     image = np.zeros((size, size, 3), np.uint8)

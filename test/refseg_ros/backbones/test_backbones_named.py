@@ -67,10 +67,11 @@ def test_auto_takes_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> 
     assert Device.from_name("auto").torch_device == CPU
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
+    # Of two cards in one machine each has its own: a Turing one has bfloat16 by emulation.
+    cards = {0: (7, 5), 1: (8, 6)}
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: cards[index])
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Test GPU")
     assert str(Device.from_name("auto")) == "cuda:0 Test GPU (float16)"
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
     assert Device.from_name("cuda:1") == Device(torch.device("cuda:1"), torch.bfloat16)
     with pytest.raises(ConfigError, match=r"'cuda:2' is not there; torch sees 2 CUDA devices"):
         Device.from_name("cuda:2")
