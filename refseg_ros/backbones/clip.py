@@ -21,6 +21,7 @@ from refseg_ros.backbones.batches import Batches
 from refseg_ros.backbones.clip_attending import attending_features, cell_size
 from refseg_ros.backbones.clip_dense import dense_features
 from refseg_ros.backbones.clip_masked import masked_features
+from refseg_ros.backbones.clip_timm import is_timm_vit
 from refseg_ros.backbones.remembered import Remembered
 from refseg_ros.backbones.torchscript import is_torchscript, read_torchscript
 from refseg_ros.errors import ConfigError, WeightsError
@@ -112,7 +113,13 @@ class ClipEncoder:
             )
         else:
             _need(checkpoint)
-            _check_activation(str(model), checkpoint, open_clip.get_model_config(str(model)))
+            told = open_clip.get_model_config(str(model)) or {}
+            _check_activation(str(model), checkpoint, told)
+            if told.get("text_cfg", {}).get("hf_tokenizer_name"):  # open_clip would download it
+                raise WeightsError(
+                    f"clip model {model}: its tokenizer is a file of its page; put the page into "
+                    "a folder and name that as clip.model"
+                )
             name, pretrained = str(model), str(checkpoint)
         try:
             archived = pretrained and is_torchscript(Path(pretrained))
@@ -241,6 +248,9 @@ class ClipEncoder:
 
     def _fitted_size(self, image: NDArray[np.uint8], side: int) -> tuple[int, int]:
         """Height and width in whole patches, of an image whose longer side is ``side``."""
+        if is_timm_vit(self._model.visual):  # its positions are of one size
+            own: tuple[int, int] = self._model.visual.image_size  # type: ignore[union-attr, assignment]
+            return own
         cell, longer = cell_size(self._model.visual), max(image.shape[:2])
         height, width = (
             max(1, round(item * (side or longer) / longer / cell)) * cell
@@ -353,7 +363,7 @@ class NoClip(ClipEncoder):
         """Nothing is remembered."""
 
 
-def _check_activation(model: str, checkpoint: Path, config: Any) -> None:
+def _check_activation(model: str, checkpoint: Path, config: dict[str, Any]) -> None:
     """Refuse an architecture with another activation than the one that weights were trained with.
 
     Both load without a word, and the wrong one gives worse features. OpenAI's are of QuickGELU:
@@ -368,7 +378,7 @@ def _check_activation(model: str, checkpoint: Path, config: Any) -> None:
         trained = bool(told.get("quick_gelu", "quickgelu" in model))
     else:
         return
-    if trained != bool((config or {}).get("quick_gelu", False)):
+    if trained != bool(config.get("quick_gelu", False)):
         plain = model.removesuffix("-quickgelu")
         raise WeightsError(
             f"clip model {model}: {checkpoint} was trained with {'Quick' if trained else ''}GELU; "

@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from refseg_ros.backbones import clip_timm
 from refseg_ros.backbones.clip_masked import fitted_positions, resized, resnet_map
+from refseg_ros.backbones.clip_timm import is_timm_vit
 from refseg_ros.errors import ConfigError
 
 
@@ -27,6 +29,8 @@ def cell_size(visual: Any) -> int:
     """
     if hasattr(visual, "attnpool"):
         return 32
+    if is_timm_vit(visual):
+        return int(visual.trunk.patch_embed.patch_size[0])
     if hasattr(visual, "class_embedding") and hasattr(visual, "patch_size"):
         return int(visual.patch_size[0])
     raise ConfigError(
@@ -51,6 +55,8 @@ def attending_features(visual: Any, image: Tensor, masks: Tensor) -> Tensor:
     inside = within_cells(masks, height, width)
     if hasattr(visual, "attnpool"):
         return _resnet(visual, image, inside)
+    if is_timm_vit(visual):
+        return clip_timm.attending_features(visual, image, inside)
     return _vit(visual, image, inside, (height, width))
 
 

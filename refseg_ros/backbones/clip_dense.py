@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from refseg_ros.backbones import clip_timm
 from refseg_ros.backbones.clip_masked import fitted_positions, resnet_map
+from refseg_ros.backbones.clip_timm import is_timm_vit
 
 
 def dense_features(visual: Any, image: Tensor, cell: int) -> Tensor:
@@ -30,6 +32,9 @@ def dense_features(visual: Any, image: Tensor, cell: int) -> Tensor:
         (h / cell, w / cell, D) L2-normalised.
     """
     grid = (image.shape[2] // cell, image.shape[3] // cell)
+    if is_timm_vit(visual):
+        found = clip_timm.dense_features(visual, image)
+        return functional.normalize(found, dim=-1).reshape(*grid, -1)
     found = _resnet(visual, image) if hasattr(visual, "attnpool") else _vit(visual, image, grid)
     return functional.normalize(found, dim=-1).reshape(*grid, -1)
 

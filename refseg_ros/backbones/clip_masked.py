@@ -16,18 +16,20 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from refseg_ros.backbones.clip_timm import grid_of, is_timm_vit
 from refseg_ros.errors import ConfigError
 
 
 def masked_features(
-    visual: torch.nn.Module, image: torch.Tensor, masks: torch.Tensor, blocks: int
+    visual: Any, image: torch.Tensor, masks: torch.Tensor, blocks: int
 ) -> torch.Tensor:
     """Features of one image, once for each mask.
 
     The layers before the first masking are run once, whatever the number of masks.
 
     Args:
-        visual: open_clip's ``VisionTransformer`` or ``ModifiedResNet``, in evaluation mode.
+        visual: open_clip's ``VisionTransformer`` or ``ModifiedResNet``, or a ViT of timm, in
+            evaluation mode.
         image: (1, 3, h, w) as the model takes it. A ResNet takes any size; its positions are
             interpolated.
         masks: (N, H, W) float in [0, 1] of the whole image; N ≥ 1.
@@ -41,15 +43,26 @@ def masked_features(
     """
     if hasattr(visual, "attnpool"):
         return _resnet(visual, image, masks)
-    layers = getattr(getattr(visual, "transformer", None), "resblocks", None)
-    if layers is None or not hasattr(visual, "grid_size"):
+    timm = is_timm_vit(visual)
+    layers = visual.trunk.blocks if timm else _blocks(visual)
+    if layers is None:
         raise ConfigError(
             "clip.model: global_local needs an open_clip ViT or ResNet, not "
             f"{type(visual).__name__}"
         )
     if not 1 <= blocks <= len(layers):
         raise ConfigError(f"global_local.blocks: {blocks} is not one of 1 to {len(layers)}")
-    return _vit(visual, layers[len(layers) - blocks :], image, masks)
+    seeing = list(layers[len(layers) - blocks :])
+    if timm and getattr(visual.trunk, "attn_pool", None) is not None:
+        seeing.append(visual.trunk.attn_pool)
+    return _vit(visual, seeing, image, masks, grid_of(visual) if timm else visual.grid_size)
+
+
+def _blocks(visual: Any) -> Any:
+    """The blocks of open_clip's own ViT; None of another network."""
+    if not hasattr(visual, "grid_size"):
+        return None
+    return getattr(getattr(visual, "transformer", None), "resblocks", None)
 
 
 def resized(masks: torch.Tensor, height: int, width: int) -> torch.Tensor:
@@ -63,10 +76,13 @@ def resized(masks: torch.Tensor, height: int, width: int) -> torch.Tensor:
 
 
 def _vit(
-    visual: Any, layers: Sequence[torch.nn.Module], image: torch.Tensor, masks: torch.Tensor
+    visual: Any,
+    layers: Sequence[torch.nn.Module],
+    image: torch.Tensor,
+    masks: torch.Tensor,
+    grid: tuple[int, int],
 ) -> torch.Tensor:
-    height, width = visual.grid_size
-    kept = resized(masks, height, width).flatten(1)
+    kept = resized(masks, *grid).flatten(1)
     # The class token, and whatever stands before the patches, stays.
     with _before_each(layers, lambda tokens: _without(tokens, kept)):
         found: torch.Tensor = visual(image)
