@@ -21,7 +21,7 @@ from torch.nn import functional
 from refseg_lab.training.common import Scenes, Training, begin, command, parser
 from refseg_lab.training.vocabulary import CATEGORIES, NAMES
 from refseg_ros.backbones import torchvision_compat
-from refseg_ros.backbones.owl import PROMPT, OwlBoxes, corners
+from refseg_ros.backbones.owl import PROMPT, OwlBoxes, box_corners
 
 SIDE, PATCH = 384, 16
 TOKENS = 48
@@ -147,7 +147,7 @@ def loss_of(model: Any, batch: Batch, words: Mapping[str, Tensor]) -> Tensor:
     )
     missed = torch.where(true > 0, 1 - logits.sigmoid(), logits.sigmoid())
     weight = torch.where(true > 0, _POSITIVE, 1 - _POSITIVE) * missed**_SHARPNESS
-    found = corners(model.box_predictor(features, grid)[things])
+    found = box_corners(model.box_predictor(features, grid)[things])
     wanted = batch.boxes[things]
     apart = (found - wanted).abs().sum() / count
     return (
