@@ -54,7 +54,7 @@ def build_owl() -> Any:
     return transformers.Owlv2ForObjectDetection(config)
 
 
-def build_processor() -> Any:
+def owl_processor() -> Any:
     """What prepares its pictures, and a tokenizer that spells."""
     torchvision_compat.ensure()
     import transformers
@@ -75,7 +75,7 @@ def _letters() -> dict[str, int]:
     }
 
 
-class Batch(NamedTuple):
+class SceneBatch(NamedTuple):
     """Scenes as the network is to see them.
 
     Attributes:
@@ -89,7 +89,9 @@ class Batch(NamedTuple):
     boxes: Tensor
 
 
-def random_batch(scenes: Scenes, processor: Any, rng: np.random.Generator, count: int) -> Batch:
+def random_scenes(
+    scenes: Scenes, processor: Any, rng: np.random.Generator, count: int
+) -> SceneBatch:
     """Random scenes, every other one mirrored."""
     rows = rng.integers(len(scenes), size=count)
     images, kinds, boxes = [], [], []
@@ -102,7 +104,7 @@ def random_batch(scenes: Scenes, processor: Any, rng: np.random.Generator, count
         kinds.append(kind)
         boxes.append(box)
     pixels = processor.image_processor(images=images, return_tensors="pt")["pixel_values"]
-    return Batch(pixels, torch.from_numpy(np.stack(kinds)), torch.from_numpy(np.stack(boxes)))
+    return SceneBatch(pixels, torch.from_numpy(np.stack(kinds)), torch.from_numpy(np.stack(boxes)))
 
 
 def _targets(
@@ -126,7 +128,7 @@ def _targets(
     return kinds, boxes
 
 
-def loss_of(model: Any, batch: Batch, words: Mapping[str, Tensor]) -> Tensor:
+def loss_of(model: Any, batch: SceneBatch, words: Mapping[str, Tensor]) -> Tensor:
     """Focal loss of the nouns of all places, and L1 and GIoU of the boxes of those with a thing.
 
     Args:
@@ -197,7 +199,7 @@ def train_concepts(options: argparse.Namespace) -> None:
     """Train, or continue to train; and write the folder if that is asked for."""
     scenes, held_out = begin(options)
     torch.manual_seed(options.seed)
-    model, processor = build_owl(), build_processor()
+    model, processor = build_owl(), owl_processor()
     training = Training(
         {"model": model},
         options,
@@ -210,7 +212,7 @@ def train_concepts(options: argparse.Namespace) -> None:
         nouns = [str(rng.choice(NAMES[kind])) for kind in CATEGORIES]
         prompts = [[PROMPT.replace("{}", noun) for noun in nouns]]
         words = processor(text=prompts, return_tensors="pt")
-        batch = random_batch(scenes, processor, rng, options.batch)
+        batch = random_scenes(scenes, processor, rng, options.batch)
         with torch.autocast("cpu", torch.bfloat16, enabled=options.half):
             loss = loss_of(model, batch, words)
         training.descend(loss.float())

@@ -19,8 +19,8 @@ from refseg_ros.backbones.owl import OwlBoxes
 
 def test_a_place_answers_for_what_its_middle_shows(tmp_path: Path) -> None:
     scenes = Scenes.open(write_scenes(tmp_path / "train"))
-    batch = train_concepts.random_batch(
-        scenes, train_concepts.build_processor(), np.random.default_rng(0), 4
+    batch = train_concepts.random_scenes(
+        scenes, train_concepts.owl_processor(), np.random.default_rng(0), 4
     )
     side = train_concepts.SIDE
     grid = side // train_concepts.PATCH
