@@ -267,7 +267,7 @@ def figures(counts: Sequence[Counts]) -> dict[str, Figure]:
     }
 
 
-def table(
+def answered(
     scenes: Iterable[TabletopScene], rows: Sequence[Row], segmenters: Mapping[str, Segmenter]
 ) -> dict[str, dict[str, list[Counts]]]:
     """Counts by row and segmenter, scene by scene."""
@@ -281,6 +281,20 @@ def table(
         print(f"\r{number} scenes", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     return found
+
+
+def shown_table(found: Mapping[str, Mapping[str, Sequence[Counts]]]) -> str:
+    """What :func:`answered` counted, as a table in Markdown."""
+    lines = [
+        "| pictures | models | n | Pr@50 | absent refused | lies |",
+        "|---|---|---:|---|---|---|",
+    ]
+    for row, results in found.items():
+        for name, counts in results.items():
+            asked = f"{sum(item.present for item in counts)} + {sum(c.absent for c in counts)}"
+            cells = " | ".join(shown(figure) for figure in figures(counts).values())
+            lines.append(f"| {row} | {name} | {asked} | {cells} |")
+    return "\n".join(lines)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -301,13 +315,8 @@ def main(arguments: list[str] | None = None) -> None:
         make_split(options.split, folder, options.scenes)
         split = open_split(folder)
     segmenters = {name: segmenter_with(name) for name in options.weights}
-    found = table(split[: options.scenes], rows, segmenters)
-    print("| pictures | models | n | Pr@50 | absent refused | lies |\n|---|---|---:|---|---|---|")
-    for row, results in found.items():
-        for name, counts in results.items():
-            asked = f"{sum(item.present for item in counts)} + {sum(c.absent for c in counts)}"
-            cells = " | ".join(shown(figure) for figure in figures(counts).values())
-            print(f"| {row} | {name} | {asked} | {cells} |")
+    found = answered(split[: options.scenes], rows, segmenters)
+    print(shown_table(found))
     if options.json:
         plain = {
             row: {name: [vars(item) for item in counts] for name, counts in results.items()}
