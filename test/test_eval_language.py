@@ -58,6 +58,18 @@ def test_each_kind_of_sentence_is_asked_beside_its_baselines(tmp_path: Path) -> 
     assert answers[3].unrelated is False
 
 
+def test_parts_of_things_are_found_where_they_are_seen_else_the_thing_with_a_doubt(
+    tmp_path: Path,
+) -> None:
+    asked = (("the mug left of the spine of the book", 1), ("the spine of the book", 2))
+    sentences = read_sentences(write(tmp_path, *asked))
+    for preset in ("tabletop", "fast"):
+        answers = list(ask_all(sentences, SegmenterConfig.from_preset(preset)))
+        assert [item.right for item in answers] == [True, True]
+        assert answers[1].status == "AMBIGUOUS"
+        assert "shows the 'spine' of the 'book' by itself" in answers[1].reason
+
+
 def test_names_fit_by_head_synonym_and_person() -> None:
     names = (("person",), ("sofa",), ("red mug",), ())
     assert fits_names("old man", names).tolist() == [1, 0, 0, 0]

@@ -252,7 +252,13 @@ def _checks(
     least = min(item.score for item in chosen) if len(chosen) > 1 else 1.0
     seen = match(chosen[0].terms)
     return (
-        Check("min_match", seen, config.min_match, has_look(expression.target)),
+        # What stands for a part of it need not look like the part.
+        Check(
+            "min_match",
+            seen,
+            config.min_match,
+            has_look(expression.target) and not placed.by_whole,
+        ),
         Check("min_truth", placed.truth, config.min_truth),
         Check("min_margin", margin, config.min_margin * least, not expression.target.is_any),
     )

@@ -33,7 +33,7 @@ class RelationKind(str, enum.Enum):
     and ``ON``: "the bowl with the ball in it", "the book with the ball on it". ``WITH`` names a
     part, an outfit or a companion ("with the handle", "with the ball"); of a person also what is
     held. ``HELD_BY`` is said of what somebody holds, wears, carries or rides, and ``PART_OF`` of
-    a part named by its place ("the front of the car").
+    a part named by its place ("the front of the car") or by a noun ("the lid of the jar").
     """
 
     LEFT_OF = "left_of"

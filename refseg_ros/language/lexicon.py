@@ -210,6 +210,16 @@ MEASURES: Final = word_set(
 PARTS: Final = word_set("edge side corner end rim border")
 """Nouns that do so where a thing is near them: "near the edge of the tray"."""
 
+CONTAINERS: Final = word_set(
+    "cup mug glass bottle bowl box bag jar can tin pot pan plate dish basket bucket carton crate "
+    "tray jug"
+)
+"""Nouns before "of" that tell what holds a thing: "the bowl of the soup"."""
+DEPICTIONS: Final = word_set(
+    "painting drawing statue figure sculpture portrait reflection shadow model sign map poster"
+)
+"""Nouns before "of" that show a thing, and are no part of it."""
+
 # --- attributes ----------------------------------------------------------------------------------
 
 PURE_COLOURS: Final = word_set(

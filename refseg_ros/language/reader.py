@@ -35,6 +35,7 @@ from refseg_ros.language.nouns import (
     pronoun,
     unique,
 )
+from refseg_ros.language.parts import named_whole
 from refseg_ros.language.uses import read_use
 from refseg_ros.language.verb_forms import is_present
 from refseg_ros.language.wearing import is_colour, is_worn, relation_to
@@ -143,7 +144,17 @@ class Reader(Cursor):
                 self._unread += self._items[self._index : stop]
         else:
             owner.phrase = merge(said, phrase)
+            start, self._index = self._index, stop
+            self._relate_to_whole(owner, start, phrase)
         self._index = stop
+
+    def _relate_to_whole(self, part: Draft, start: int, phrase: NounPhrase) -> None:
+        """Read "the lid of the jar", which began at item ``start``: the lid is part of a jar."""
+        whole = named_whole(self._items, start, self._index, phrase)
+        if whole is not None and part.depth < MAX_DEPTH:
+            last = self._last  # what "and" goes on about
+            self._relate(part, RelationKind.PART_OF, Draft(whole))
+            self._last = last
 
     def _is_renamed(self, said: NounPhrase, phrase: NounPhrase) -> bool:
         """Whether "is" and an article stand before another noun for the same thing."""
@@ -297,6 +308,7 @@ class Reader(Cursor):
                 beside = lexicon.RELATION_BESIDE[direction]
                 owner.relations.append(DraftRelation(beside, [Draft(landmark)]))
             self._relate(owner, kind, draft, item.utmost)
+            self._relate_to_whole(draft, start, landmark)
             if item.word == "whose":
                 self._near, self._relative = draft, True  # "whose hair is red"
 

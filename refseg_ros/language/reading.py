@@ -18,6 +18,7 @@ from refseg_ros.language.usable import (
     usable,
     usable_exclusion,
     usable_relations,
+    whole_of,
 )
 
 
@@ -35,6 +36,7 @@ class Unused:
         strange: Nouns that are none of the names of things, for which a likely one is taken.
         colours: Colours and materials that nothing which is seen tells.
         unknown: Words of a phrase that the models do not know, each with the phrase.
+        parts: Parts of things that nothing shows by itself, each with the thing that is answered.
     """
 
     words: tuple[str, ...] = ()
@@ -45,12 +47,13 @@ class Unused:
     strange: tuple[str, ...] = ()
     colours: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
     @property
     def matters(self) -> bool:
         """Whether what was found may well not be what was asked for."""
         told = self.negated or self.plural or self.things or self.before
-        return bool(told or self.strange or self.colours or self.unknown)
+        return bool(told or self.strange or self.colours or self.unknown or self.parts)
 
     def __str__(self) -> str:
         parts = [f"{word} is not known to these models" for word in self.unknown]
@@ -61,6 +64,7 @@ class Unused:
         )
         parts += [f"{self.before}, but nothing was meant before"] if self.before else []
         parts += [f"no thing is named '{noun}'" for noun in self.strange]
+        parts += [f"no candidate shows the {part} by itself" for part in self.parts]
         parts += [f"names alone do not show what is '{word}'" for word in self.colours]
         return "; ".join(parts)
 
@@ -216,9 +220,15 @@ def read(
         colours: Whether anything tells colours and materials.
         unknown: What :meth:`Vocabulary.known_part` left out of it.
     """
-    aside = NOTHING_ASIDE
+    aside, parts = NOTHING_ASIDE, list[tuple[str, str]]()
+    if vocabulary is not None and phrases:
+        expression = replace(expression, target=_shown(expression.target, vocabulary, parts))
     if phrases:
         aside = unused(expression, vocabulary, sets=sets, unknown=unknown)
+    gone = {noun for noun, _ in parts}
+    words = tuple(word for word in aside.words if word not in gone)
+    told = unique(f"'{noun}' of the '{whole}'" for noun, whole in parts)
+    aside = replace(aside, words=words, parts=told)
     looks = tuple(looks_of(expression.target, vocabulary))
     said = (expression.target, *(phrase for phrase, _ in looks))
     if guessing and vocabulary is not None:
@@ -236,3 +246,22 @@ def read(
         named=named,
         guessing=guessing,
     )
+
+
+def _shown(
+    phrase: NounPhrase, known: Container[str], parts: list[tuple[str, str]], depth: int = 0
+) -> NounPhrase:
+    """The phrase, and those within it, with the whole for a part that nothing is called."""
+    whole = whole_of(phrase) if phrase.head not in known and not phrase.names else None
+    if whole is not None and phrase.head and whole.head in known:
+        parts.append((phrase.head, whole.text))
+        phrase = whole
+    if depth > MAX_DEPTH:
+        return phrase
+    relations = tuple(
+        replace(
+            item, landmarks=tuple(_shown(mark, known, parts, depth + 1) for mark in item.landmarks)
+        )
+        for item in phrase.relations
+    )
+    return replace(phrase, relations=relations)

@@ -69,6 +69,31 @@ def usable(relation: Relation, vocabulary: Container[str] | None = None) -> bool
     )
 
 
+def part_relation(phrase: NounPhrase) -> Relation | None:
+    """What a phrase is said to be part of; None if of nothing that can be told."""
+    parts = (item for item in phrase.relations if item.kind is RelationKind.PART_OF)
+    part = next(parts, None)
+    return part if part is not None and usable(part) else None
+
+
+def whole_of(phrase: NounPhrase) -> NounPhrase | None:
+    """The thing of which a phrase names a part; None if it names none.
+
+    "The left half of the sandwich on the tray" is of the sandwich on the tray. A place that is
+    said of a part with a noun, "the lid of the jar on the left", is that of the whole too.
+    """
+    part = part_relation(phrase)
+    if part is None:
+        return None
+    (whole, *_), rest = part.landmarks, tuple(r for r in phrase.relations if r is not part)
+    whole = replace(whole, relations=whole.relations + rest, excluded=phrase.excluded)
+    if not has_look(phrase):
+        return whole
+    ways = tuple(item for item in phrase.directions if item not in whole.directions)
+    extremes = whole.extremes + tuple(item for item in phrase.extremes if item in ways)
+    return replace(whole, directions=whole.directions + ways, extremes=extremes)
+
+
 def usable_exclusion(
     excluded: NounPhrase, phrase: NounPhrase, vocabulary: Container[str] | None = None
 ) -> bool:

@@ -18,6 +18,7 @@ from refseg_ros.language.expression import NounPhrase, ReferringExpression
 from refseg_ros.language.kinship import KIND_OF, kinship, noun_of, phrases_in
 from refseg_ros.language.nouns import unique
 from refseg_ros.language.tokens import lemma
+from refseg_ros.language.usable import part_relation
 from refseg_ros.language.uses import USES
 
 _NO_LOOK: Final = (
@@ -135,10 +136,13 @@ class Vocabulary:
     def _unknown(self, phrase: NounPhrase) -> tuple[str, ...]:
         """Words beside the head by which a phrase's look was not learnt."""
         said = (*phrase.text.split(), *phrase.colours, *phrase.materials, *phrase.qualities)
+        part = part_relation(phrase)
+        whole = part.phrase.split() if part is not None and phrase.head else ()
         return unique(
             word
             for word in said
             if lemma(word) != phrase.head
+            and word not in whole
             and word not in self.looks | _NO_LOOK
             and (word, phrase.head) not in self.compounds
             and not word.isdigit()

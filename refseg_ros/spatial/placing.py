@@ -14,12 +14,13 @@ from refseg_ros.config import CLOSENESS
 from refseg_ros.language import ReferringExpression
 from refseg_ros.language.expression import NounPhrase
 from refseg_ros.language.tas.entities import Entity
+from refseg_ros.language.usable import has_look, whole_of
 from refseg_ros.results.explanation import Condition, ConditionKind, Weighing
 from refseg_ros.spatial.layout import Layout
 from refseg_ros.spatial.likeness import Likeness, share_out
 from refseg_ros.spatial.rectifier import Rectification, rectify, rectify_released
 from refseg_ros.spatial.weighed import Weighed
-from refseg_ros.spatial.weighing import Weigher, looked_for_whole
+from refseg_ros.spatial.weighing import Weigher
 
 Weights = NDArray[np.float64]
 
@@ -42,6 +43,7 @@ class Placing:
         missing: Landmarks, in words, that no candidate looks like.
         open: Why the answer is not certain, in words; "" if nothing speaks against it.
         copies: Further masks of the chosen things, which are no rivals of theirs.
+        by_whole: Whether the chosen is what the thing meant is a part of, as nothing shows that.
         weighing: How it came about, for an explanation.
     """
 
@@ -53,6 +55,7 @@ class Placing:
     missing: tuple[str, ...] = ()
     open: str = ""
     copies: tuple[int, ...] = ()
+    by_whole: bool = False
     weighing: Weighing = field(default_factory=Weighing)
 
     @property
@@ -130,7 +133,7 @@ def place(
         weighing = _rectified(weighing, choice, expression)
         return Placing(found.weights, choice.eligible, (choice.index,), reason, weighing=weighing)
     truth = float(found.held[list(found.chosen)].min())
-    if best_copy and looked_for_whole(phrase) is None:
+    if best_copy and not found.by_whole and (has_look(phrase) or whole_of(phrase) is None):
         found = _with_best_copies(found, look, layout)
         weighing = replace(weighing, ruled_out=found.ruled_out)
     chosen = list(found.chosen)
@@ -143,6 +146,7 @@ def place(
         found.missing,
         found.open,
         tuple(np.flatnonzero(layout.copies[chosen].any(0)).tolist()),
+        found.by_whole,
         weighing,
     )
 

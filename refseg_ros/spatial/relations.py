@@ -66,6 +66,16 @@ ASIDE_SCALE: Final = 0.05
 WITHIN: Final = 0.13
 """How far from either end of that line "between" still holds, in its length."""
 WITHIN_SCALE: Final = 0.03
+PART_INSIDE: Final = 0.7
+"""Share of a thing's box in another's from which it may be a part of that."""
+PART_SIZE: Final = 0.6
+"""Share of the area of a whole above which nothing is a part of it."""
+PART_SCALE: Final = 0.05
+ATTACHED: Final = 0.6
+"""Truth that what only touches a thing is a part of it, as a lid is."""
+TOUCHING: Final = 0.01
+"""Distance between boxes, in longer sides of the picture, up to which things touch."""
+TOUCHING_SCALE: Final = 0.002
 BETWEEN_LANDMARKS: Final = 32
 """Landmark candidates, best first, that enter "between", whose cost grows with their square."""
 LEANING: Final = 0.2
@@ -377,6 +387,15 @@ def _with(layout: Layout) -> Matrix:
     return np.maximum(_seated(layout).T, 0.5 * _beside(layout))
 
 
+def _part(layout: Layout) -> Matrix:
+    """(N, N): much smaller than it, and within its sides or else at them."""
+    areas = layout.proposals.areas.astype(np.float64)
+    smaller = logistic((PART_SIZE - areas[:, None] / np.maximum(areas[None], 1.0)) / PART_SCALE)
+    inside = logistic((layout.overlapped - PART_INSIDE) / PART_SCALE)
+    at_it = logistic((TOUCHING - layout.apart) / TOUCHING_SCALE)
+    return smaller * np.maximum(inside, ATTACHED * at_it)
+
+
 def _leaning_along(kind: RelationKind) -> Callable[[Layout], Matrix]:
     """(N, N): that way at all; less, the further aside of the other's sides."""
     name, axis, way = _AXES[kind]
@@ -424,14 +443,14 @@ _PAIRWISE: Final[dict[RelationKind, Callable[[Layout], Matrix]]] = {
     RelationKind.CARRYING: lambda layout: _seated(layout).T,
     RelationKind.WITH: _with,
     RelationKind.HELD_BY: lambda layout: _with(layout).T,
-    RelationKind.PART_OF: _seated,
+    RelationKind.PART_OF: _part,
 }
 _LEANING: Final[dict[RelationKind, Callable[[Layout], Matrix]]] = {
     **{kind: _leaning_along(kind) for kind in _AXES},
     RelationKind.NEXT_TO: _near,
     RelationKind.WITH: _near,
     RelationKind.HELD_BY: _near,
-    RelationKind.PART_OF: _overlapped,
+    RelationKind.PART_OF: _near,
     RelationKind.UNDER: lambda layout: _overlapped(layout).T,
     RelationKind.FAR_FROM: lambda layout: np.minimum(layout.apart, 1.0),
     RelationKind.IN: _overlapped,
@@ -447,6 +466,7 @@ _LOOSE: Final = frozenset(
         RelationKind.FAR_FROM,
         RelationKind.WITH,
         RelationKind.HELD_BY,
+        RelationKind.PART_OF,
     )
 )
 """Relations that people use loosely; the others hold or do not."""

@@ -43,6 +43,7 @@ class Weighed:
         notes: What was done, in words.
         missing: Landmarks, in words, that no candidate looks like.
         open: Why the answer is not certain, in words; "" if nothing speaks against it.
+        by_whole: Whether the chosen is what the thing meant is a part of, as nothing shows that.
         conditions: What was weighed and what chose, with how far each holds.
         ruled_out: (N,) why each is not eligible; "" if it is.
     """
@@ -55,6 +56,7 @@ class Weighed:
     notes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     open: str = ""
+    by_whole: bool = False
     conditions: tuple[Condition, ...] = ()
     ruled_out: tuple[str, ...] = ()
 

@@ -33,7 +33,9 @@ from refseg_ros.language.usable import (
     in_words,
     is_anything,
     is_told,
+    part_relation,
     usable,
+    whole_of,
 )
 from refseg_ros.results.explanation import Condition, ConditionKind, Landmark
 from refseg_ros.spatial.layout import Layout, Vector
@@ -41,6 +43,8 @@ from refseg_ros.spatial.likeness import LEAST, Likeness, share_out
 from refseg_ros.spatial.orders import Order, by_direction, by_measure
 from refseg_ros.spatial.position import PRIOR_SCALE, position_prior, size_prior
 from refseg_ros.spatial.relations import (
+    ATTACHED,
+    UNTOLD,
     distance_kept,
     distances,
     on_the_table,
@@ -61,7 +65,7 @@ PERHAPS_A_PART: Final = 0.4
 """Truth that a thing has what it is said to be with, where that may be a part, as a handle."""
 ADJACENT: Final = SIDED | {RelationKind.NEXT_TO}
 """Relations of which, where they hold for several, the nearest is meant."""
-SHOWN_TOGETHER: Final = HOLDING | {RelationKind.WITH, RelationKind.HELD_BY, RelationKind.PART_OF}
+SHOWN_TOGETHER: Final = HOLDING | {RelationKind.WITH, RelationKind.HELD_BY}
 """Relations of things that one mask may show both of."""
 SHARED: Final = 0.6
 """Truth of such a relation for what looks like the thing and like the landmark."""
@@ -71,20 +75,6 @@ WHOLE: Final = 0.1
 """Power of the area of a mask of any look, so that a whole counts before its parts."""
 LEVELLING: Final = 0.05
 """Power of a share among candidates that look alike."""
-
-
-def looked_for_whole(phrase: NounPhrase) -> NounPhrase | None:
-    """The thing of which a phrase names a part without a noun of its own; None if it does not.
-
-    "The left half of the sandwich on the tray" is of the sandwich on the tray.
-    """
-    if has_look(phrase):
-        return None
-    parts = [item for item in phrase.relations if item.kind is RelationKind.PART_OF]
-    if not parts or not usable(parts[0]):
-        return None
-    (whole, *_), rest = parts[0].landmarks, [r for r in phrase.relations if r is not parts[0]]
-    return replace(whole, relations=(*whole.relations, *rest), excluded=phrase.excluded)
 
 
 @dataclass(frozen=True)
@@ -127,11 +117,17 @@ class Weigher:
             depth: Depth of nesting.
             part: Where in the thing the part of it lies that is meant; () for the whole.
         """
-        if (whole := looked_for_whole(phrase)) is not None:
-            found = self.weigh(whole, None, depth, phrase.directions)
-            unseen = (whole.text,) if self._look(whole).fits.max() < SEEN else ()
-            return replace(found, missing=(*unseen, *found.missing))
-        look = look or self._look(phrase)
+        whole = whole_of(phrase)
+        if whole is not None and not has_look(phrase):
+            return self._whole(whole, depth, phrase.directions)
+        look, doubt = look or self._look(phrase), ""
+        if whole is not None and self.relations and depth <= MAX_DEPTH:
+            shown, doubt = self._shown_parts(phrase, look, depth)
+            doubt = doubt and f"{doubt} the '{phrase.head}' of the '{whole.text}' by itself"
+            if shown is None:
+                found = self._whole(whole, depth)
+                return replace(found, open=found.open or doubt, by_whole=True)
+            look = replace(look, shares=shown)
         conditions: list[Condition] = []
         missing: list[str] = []
         ratios = look.shares / look.shares.max()
@@ -174,8 +170,42 @@ class Weigher:
             notes=(*notes, *found.notes),
             missing=tuple(missing),
             conditions=(*conditions, *found.conditions),
+            open=found.open or doubt,
             ruled_out=reasons,
         )
+
+    def _whole(self, whole: NounPhrase, depth: int, part: tuple[Direction, ...] = ()) -> Weighed:
+        """The thing of which a part is meant, or the place in it."""
+        found = self.weigh(whole, None, depth, part)
+        unseen = (whole.text,) if self._look(whole).fits.max() < SEEN else ()
+        return replace(found, missing=(*unseen, *found.missing))
+
+    def _shown_parts(
+        self, phrase: NounPhrase, look: Likeness, depth: int
+    ) -> tuple[Vector | None, str]:
+        """Shares in the look of a part among what may show it, None if nothing does; and a doubt.
+
+        Where looks tell what is none, that is what looks like it: in the whole or at it, else
+        anywhere. Where they only rank, it is what lies in the whole, in doubt unless it leads:
+        the whole, which shows the part too, often looks more like it than the part by itself.
+        """
+        relation = part_relation(phrase)
+        assert relation is not None
+        unseen: list[str] = []
+        likely = self._landmarks(relation, [], unseen, depth)[0]
+        fits = look.fits >= HOLDS
+        if unseen and fits.any():
+            return look.shares, ""
+        held = relation_support(relation.kind, likely, self.layout)
+        told, others = look.matched and not fits.all(), look.shares[held < HOLDS]
+        leads = told | (HOLDS * look.shares >= others.max(initial=0.0))
+        shares = look.shares * ((held > ATTACHED) | ((held >= HOLDS) & leads)) * fits
+        if shares.max() >= self.closeness**2 * look.shares.max():
+            doubt = "" if leads[np.argmax(shares)] else "others look more like"
+            return share_out(shares), doubt
+        apart = fits & (likely < UNTOLD * likely.max())
+        elsewhere = told and apart.any()
+        return (look.shares, "") if elsewhere else (None, "no candidate shows")
 
     def _usable(self, relation: Relation) -> bool:
         if relation.on_support:
@@ -274,6 +304,8 @@ class Weigher:
         likely = self._landmarks(relation, landmarks, unseen, depth)
         if unseen and relation.head in CROWDS:
             return self._everything  # "in the row of cups": no candidate shows a row
+        if unseen and relation.kind is RelationKind.PART_OF:
+            return self._everything  # the part is seen, if not of what
         second = likely[1] if len(likely) > 1 else None
         asked = relation.kind, likely[0], self.layout
         holds = relation_support(*asked, second_landmark_weights=second)
@@ -309,7 +341,8 @@ class Weigher:
         for landmark in relation.landmarks:
             look = self._look(landmark)
             weighed = self.weigh(landmark, depth=depth + 1)
-            missing += [landmark.text] if look.fits.max() < SEEN else []
+            unseen = look.fits.max() < SEEN and not weighed.by_whole
+            missing += [landmark.text] if unseen else []
             missing += weighed.missing
             landmarks.append(taken(landmark.text, look.fits, weighed))
             if is_anything(landmark, relation.kind):

@@ -241,6 +241,8 @@ def test_what_somebody_at_a_thing_has_on_is_no_part_of_the_thing() -> None:
     (relation,) = parse("the dog next to the man in a green coat").relations
     assert relation.landmarks[0].relations[0].head == "coat"
     (relation,) = parse("the woman behind the arm of the man in a green coat").relations
-    assert relation.landmarks[0].relations[0].head == "coat"
+    (part,) = relation.landmarks[0].relations
+    assert (part.kind, part.head) == (RelationKind.PART_OF, "man")
+    assert part.landmarks[0].relations[0].head == "coat"
     assert parse("park parallel to that van").head == "van"
     assert parse("the van parallel to the fence").relations[0].kind is RelationKind.NEXT_TO

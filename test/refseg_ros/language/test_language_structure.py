@@ -320,6 +320,51 @@ def test_a_place_after_a_part_is_that_of_the_whole() -> None:
         assert found.relations[0].landmarks[0].directions == (Direction.LEFT,)
 
 
+@pytest.mark.parametrize(
+    ("text", "part", "whole"),
+    [
+        ("the handle of the red jug", "handle", "red jug"),
+        ("the green cap of my bottle on the left", "cap", "bottle"),
+        ("wheel of a cart", "wheel", "cart"),
+        ("the two legs of that stool", "leg", "stool"),
+        ("the tail of the cat that is asleep", "tail", "cat"),
+    ],
+)
+def test_a_part_is_part_of_a_thing(text: str, part: str, whole: str) -> None:
+    found = parse(text)
+    (relation,) = found.relations
+    assert (found.head, relation.kind, relation.phrase) == (part, RelationKind.PART_OF, whole)
+    assert found.unread == ()
+    nested = parse(f"the spoon next to {text}").relations[0]
+    assert (nested.kind, nested.head) == (RelationKind.NEXT_TO, part)
+    assert nested.landmarks[0].relations[0].phrase == whole
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a jug of milk",
+        "the bowl of the soup",
+        "two slices of the bread",
+        "a pair of boots",
+        "the group of the children",
+        "a drawing of a cat",
+        "the colour of the jug",
+        "the rider of the pony",
+        "all of the jugs",
+        "leg of lamb",
+    ],
+)
+def test_what_holds_shows_or_counts_a_thing_is_no_part_of_it(text: str) -> None:
+    assert not any(item.kind is RelationKind.PART_OF for item in parse(text).relations)
+
+
+def test_and_after_a_part_goes_on_about_the_thing_meant() -> None:
+    found = parse("the spoon between the lid of the jug and the bowl").relations[0]
+    assert [item.head for item in found.landmarks] == ["lid", "bowl"]
+    assert parse("the lid of the jug and the bowl").unread == ("bowl",)
+
+
 def test_closest_left_of_is_no_utmost() -> None:
     assert not parse("the jar closest to the left of the stove").relations[0].extreme
     assert parse("the jar furthest left of the stove").relations[0].extreme

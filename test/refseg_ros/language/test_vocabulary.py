@@ -173,3 +173,21 @@ def test_a_use_is_said_of_the_thing_right_before_it() -> None:
 )
 def test_the_language_of_a_sentence(text: str, language: str) -> None:
     assert parse(text).language == language
+
+
+def test_a_part_that_is_not_known_stands_for_the_thing_and_is_told() -> None:
+    expression, unknown = FEW.known_part(parse("the handle of the red mug next to the bowl"))
+    assert unknown == ()
+    for text in ("the ball left of the spout of the mug", "the foot of the mug on the left"):
+        found = read(parse(text), {"ball", "mug"})
+        target = found.expression.target
+        whole = target.relations[0].landmarks[0] if target.head == "ball" else target
+        assert (whole.text, whole.head) == ("mug", "mug")
+        assert found.unused.words == ()
+        assert found.unused.matters
+        assert "by itself" in str(found.unused)
+    found = read(expression, FEW)
+    assert (found.expression.head, found.unused.parts) == ("mug", ("'handle' of the 'red mug'",))
+    assert found.expression.relations[0].head == "bowl"
+    assert read(parse("the lid of the mug"), {"lid", "mug"}).expression.head == "lid"
+    assert read(parse("the lid of the mug"), {"lid"}).unused.parts == ()

@@ -312,6 +312,53 @@ def test_the_part_of_a_thing_is_the_thing_or_what_shows_the_part() -> None:
     assert choose("the bottom half of the bowl", ["red bowl"] * 2, halves).chosen == (0,)
 
 
+# 0: a pot with 1: its lid at the top of it, 2: a pot by itself, 3: a cube.
+POTS = ["red pot", "red lid", "blue pot", "red cube"]
+POT_SCENE = layout((10, 40, 50, 90), (15, 32, 45, 40), (60, 40, 95, 90), (4, 4, 12, 12))
+
+
+def test_what_shows_a_part_of_a_thing_is_meant_else_the_thing_with_a_doubt() -> None:
+    lid = choose("the lid of the red pot", POTS, POT_SCENE)
+    assert (lid.chosen, lid.open, lid.by_whole) == ((1,), "", False)
+    assert lid.truth >= 0.5
+    whole = choose("the spout of the blue pot", POTS, POT_SCENE)
+    assert (whole.chosen, whole.by_whole) == ((2,), True)
+    assert "no candidate shows the 'spout' of the 'blue pot' by itself" in whole.open
+    # What is said of the part's place is said of the whole's.
+    assert choose("the spout of the pot on the right", POTS, POT_SCENE).chosen == (2,)
+    assert choose("the cube left of the spout of the blue pot", POTS, POT_SCENE).chosen == (3,)
+
+
+def test_a_part_that_lies_elsewhere_is_taken_with_little_truth() -> None:
+    where = layout((10, 40, 50, 90), (60, 60, 80, 70))
+    found = choose("the lid of the pot", POTS[:2], where)
+    assert (found.chosen, found.by_whole) == ((1,), False)
+    assert found.truth < 0.25
+
+
+def test_the_part_is_seen_even_where_the_whole_is_not() -> None:
+    found = choose("the lid of the kettle", POTS, POT_SCENE)
+    assert (found.chosen, found.missing) == ((1,), ())
+
+
+def test_looks_that_tell_nothing_leave_the_part_to_what_lies_in_the_whole() -> None:
+    masks = np.zeros((3, 100, 100), np.bool_)
+    masks[0, 20:80, 20:80] = masks[1, 35:60, 65:80] = masks[2, 85:95, 5:15] = True
+    where = Layout(Proposals(masks, np.ones(3, np.float32)))
+    expression = parse("the handle of the mug")
+    whole = Likeness(np.array([0.98, 0.01, 0.01]), np.ones(3))
+    doubts = {
+        (0.2, 0.7, 0.1): "",
+        (0.6, 0.3, 0.1): "others look more like the 'handle' of the 'mug' by itself",
+        (0.97, 0.005, 0.025): "no candidate shows the 'handle' of the 'mug' by itself",
+    }
+    for shares, doubt in doubts.items():
+        look = Likeness(np.array(shares), np.ones(3))
+        found = place(look, expression, {"mug": whole}, where, "extreme", parts=True)
+        shown = shares[1] > 0.01
+        assert (found.chosen, found.by_whole, found.open) == ((int(shown),), not shown, doubt)
+
+
 # 0: a basket with 1: a ball in it, 2: a basket by itself, 3: a cube far from both.
 BASKETS = layout(around(20, 50, 30), around(20, 48, 10), around(60, 50, 30), around(92, 8))
 
