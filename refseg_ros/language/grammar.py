@@ -50,6 +50,7 @@ class Item:
         pronoun: The landmark of a ``RELATION`` that is said within it ("to its left").
         rank: For an ``ORDINAL``, 1 for first, -1 for last; for a ``NUMBER``, the number.
         row: Whether a ``DIRECTION`` is that of a row or column, in which a rank may count.
+        within: Where in the landmark a thing is, beside a ``RELATION`` ("on the front of it").
         part: Where in the landmark, if a ``RELATION`` names a part of it ("front of the car").
     """
 
@@ -66,6 +67,7 @@ class Item:
     pronoun: str = ""
     rank: int = 0
     row: bool = False
+    within: tuple[Direction, ...] = ()
     part: tuple[Direction, ...] = ()
 
 
@@ -373,6 +375,11 @@ def _direction_of(
     utmost = extreme and any(word in lexicon.FARTHEST_WORDS for word in tokens[start:index])
     if found == (Direction.MIDDLE,) and "and" in tokens[after:]:
         relation = RelationKind.BETWEEN
+    held = _HOLDS.get(tokens[start]) if tokens[start + 1] in lexicon.ARTICLES else None
+    if held and _DEPTHS.issuperset(found):
+        return Item(
+            Kind.RELATION, start, index + 1, tokens[start], relation=held, within=found[-1:]
+        )
     ends = _SIDES.isdisjoint(found) or side
     part = found if bare and ends and relation is not RelationKind.BETWEEN else ()
     # "to the top left of the bowl" says two things of one landmark.
@@ -389,3 +396,6 @@ def _direction_of(
 
 
 _SIDES: Final = frozenset((Direction.LEFT, Direction.RIGHT))
+_DEPTHS: Final = frozenset((Direction.FRONT, Direction.BACK))
+_HOLDS: Final = {"on": RelationKind.ON, "in": RelationKind.IN}
+"""Prepositions by which "the front of the tray" is a place of the tray, not one before it."""

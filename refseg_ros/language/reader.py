@@ -301,6 +301,8 @@ class Reader(Cursor):
             draft = Draft(landmark)
             if kind is RelationKind.ON and landmark.head in lexicon.SUPPORTS:
                 owner = owner if self._relative or not owner.depth else self._base
+            for direction in item.within:
+                self._place(owner, direction)
             for direction in item.directions:
                 if direction is Direction.MIDDLE:
                     self._place(owner, direction)  # "in the middle left of the bowl"

@@ -365,6 +365,29 @@ def test_and_after_a_part_goes_on_about_the_thing_meant() -> None:
     assert parse("the lid of the jug and the bowl").unread == ("bowl",)
 
 
+@pytest.mark.parametrize(
+    ("text", "relation", "place"),
+    [
+        ("the jug on the front of the tray", RelationKind.ON, Direction.FRONT),
+        ("the jug on the back of that shelf", RelationKind.ON, Direction.BACK),
+        ("the jug in the back of the van", RelationKind.IN, Direction.BACK),
+    ],
+)
+def test_a_place_on_or_in_a_thing_is_not_before_or_behind_it(
+    text: str, relation: RelationKind, place: Direction
+) -> None:
+    found = parse(text).target
+    assert [item.kind for item in found.relations] == [relation]
+    assert (found.head, found.directions) == ("jug", (place,))
+
+
+def test_what_is_in_front_is_not_on_the_front() -> None:
+    for text in ("the jug in front of the tray", "the jug at the front of the tray"):
+        found = parse(text).target
+        assert [item.kind for item in found.relations] == [RelationKind.IN_FRONT_OF]
+        assert found.directions == ()
+
+
 def test_closest_left_of_is_no_utmost() -> None:
     assert not parse("the jar closest to the left of the stove").relations[0].extreme
     assert parse("the jar furthest left of the stove").relations[0].extreme

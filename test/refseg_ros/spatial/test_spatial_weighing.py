@@ -312,6 +312,14 @@ def test_the_part_of_a_thing_is_the_thing_or_what_shows_the_part() -> None:
     assert choose("the bottom half of the bowl", ["red bowl"] * 2, halves).chosen == (0,)
 
 
+def test_on_the_front_of_a_thing_is_on_it() -> None:
+    # Two balls on a tray, one far before it.
+    where = layout((10, 30, 90, 70), around(30, 40), around(50, 62), around(50, 90))
+    names = ["red tray", "red ball", "red ball", "red ball"]
+    assert choose("the ball on the front of the tray", names, where).chosen == (2,)
+    assert choose("the ball on the back of the tray", names, where).chosen == (1,)
+
+
 # 0: a pot with 1: its lid at the top of it, 2: a pot by itself, 3: a cube.
 POTS = ["red pot", "red lid", "blue pot", "red cube"]
 POT_SCENE = layout((10, 40, 50, 90), (15, 32, 45, 40), (60, 40, 95, 90), (4, 4, 12, 12))
