@@ -95,4 +95,24 @@ class Draft:
         return phrase
 
 
+def share_noun(owner: Draft) -> None:
+    """Of "neither the red nor the blue mug" both are mugs, and so is the thing meant."""
+    heads = {item.phrase.head: item.phrase for item in owner.excluded if item.phrase.head}
+    bare = [item for item in owner.excluded if _lacks_noun(item.phrase)]
+    if len(heads) != 1 or not bare:
+        return
+    ((head, named),) = heads.items()
+    for item in bare:
+        words = " ".join((*item.phrase.colours, *item.phrase.materials, head))
+        item.phrase = replace(item.phrase, text=words, head=head, anaphora=None)
+    if not (owner.phrase.head or owner.phrase.text):
+        owner.phrase = replace(owner.phrase, text=head, head=head, is_plural=named.is_plural)
+
+
+def _lacks_noun(phrase: NounPhrase) -> bool:
+    """Whether an adjective or "one" stands in the place of a noun."""
+    said = phrase.colours or phrase.materials or phrase.anaphora is Anaphora.ONE
+    return bool(said) and not phrase.head
+
+
 _POINTING: Final = lexicon.DEMONSTRATIVES | lexicon.ONES | {""}

@@ -167,7 +167,8 @@ NEGATIONS: Final = _by_word(
         "rather than, instead of, excluding, non, neither, nor, with no, not with, not have, not "
         "having, has not got, has not, have not, have not got, has no, have no, having no, not "
         "contain, not hold, not carry, not touch, that has no, which has no, who has no, that "
-        "have no"
+        "have no, with neither, has neither, have neither, having neither, that has neither, "
+        "which has neither, who has neither, that have neither"
     ),
     0,
 )
@@ -175,7 +176,9 @@ WITHOUT: Final = {
     **dict.fromkeys(
         ("without", "with no", "not with", "not have", "not having", "has no", "have no",
          "having no", "no", "has not got", "has not", "have not", "have not got", "that has no",
-         "which has no", "who has no", "that have no"),
+         "which has no", "who has no", "that have no", "with neither", "has neither",
+         "have neither", "having neither", "that has neither", "which has neither",
+         "who has neither", "that have neither"),
         R.WITH,
     ),
     "not contain": R.CONTAINING, "not hold": R.CONTAINING, "not carry": R.CARRYING,

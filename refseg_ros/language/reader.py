@@ -20,7 +20,7 @@ from typing import Final
 
 from refseg_ros.language import lexicon
 from refseg_ros.language.cursor import Cursor
-from refseg_ros.language.drafts import Draft, DraftRelation
+from refseg_ros.language.drafts import Draft, DraftRelation, share_noun
 from refseg_ros.language.expression import (
     Direction,
     NounPhrase,
@@ -457,9 +457,19 @@ class Reader(Cursor):
         if draft == Draft():
             self._unread.append(item)
             return
-        owner.excluded.append(draft)
+        owner.excluded += self._each(draft, start) if item.word == "neither" else [draft]
         self._note_negated(start)
         self._read_alternatives(owner)
+        if item.word == "nor":
+            share_noun(owner)
+
+    def _each(self, draft: Draft, start: int) -> list[Draft]:
+        """Of "neither red, blue nor green" what is red and what is blue."""
+        listed = any(item.kind is Kind.COMMA for item in self._items[start : self._index])
+        said = draft.phrase
+        if not listed or said.head or said.text.split() != list(said.colours):
+            return [draft]
+        return [Draft(NounPhrase(colour, colours=(colour,))) for colour in said.colours]
 
     def _read_excluded_noun(self, draft: Draft) -> None:
         """The phrase after "not"; what follows a noun in it is said of what is excluded."""

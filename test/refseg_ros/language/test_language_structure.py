@@ -388,6 +388,29 @@ def test_what_is_in_front_is_not_on_the_front() -> None:
         assert found.directions == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "head", "excluded"),
+    [
+        ("neither the red one nor the blue one", "", ["red", "blue"]),
+        ("neither the red nor the blue jug", "jug", ["red_jug", "blue_jug"]),
+        ("a neither red nor blue jug", "jug", ["red_jug", "blue_jug"]),
+        ("neither the red jug nor the blue one", "jug", ["red_jug", "blue_jug"]),
+        ("neither the jug on the left nor the one on the right", "jug", ["jug@left", "jug@right"]),
+        ("neither a jug nor a stool", "", ["jug", "stool"]),
+        ("the jug that is neither red, green nor blue", "jug", ["red", "green", "blue"]),
+        ("the jug that is neither red and white nor blue", "jug", ["red_white", "blue"]),
+        ("the jug with neither a lid nor a spout", "jug", ["[with(lid)]", "[with(spout)]"]),
+        ("the jug that has neither a lid nor a spout", "jug", ["[with(lid)]", "[with(spout)]"]),
+        ("the jug neither on the tray nor by the box", "jug", ["[on(tray)]", "[next_to(box)]"]),
+        ("the jug that is neither red nor on the tray", "jug", ["red", "[on(tray)]"]),
+    ],
+)
+def test_neither_and_nor_exclude_both(text: str, head: str, excluded: list[str]) -> None:
+    found = parse(text)
+    assert (found.head, found.unread) == (head, ())
+    assert reading(found)["excluded"] == excluded
+
+
 def test_closest_left_of_is_no_utmost() -> None:
     assert not parse("the jar closest to the left of the stove").relations[0].extreme
     assert parse("the jar furthest left of the stove").relations[0].extreme

@@ -320,6 +320,15 @@ def test_on_the_front_of_a_thing_is_on_it() -> None:
     assert choose("the ball on the back of the tray", names, where).chosen == (1,)
 
 
+@pytest.mark.parametrize(
+    "text", ["neither the red nor the blue mug", "neither the red mug nor the blue one"]
+)
+def test_neither_of_two_is_a_third_of_the_kind(text: str) -> None:
+    names = ["red mug", "green book", "green mug", "blue mug"]
+    where = layout(*(around(20 * k + 15, 50) for k in range(4)))
+    assert choose(text, names, where).chosen == (2,)
+
+
 # 0: a pot with 1: its lid at the top of it, 2: a pot by itself, 3: a cube.
 POTS = ["red pot", "red lid", "blue pot", "red cube"]
 POT_SCENE = layout((10, 40, 50, 90), (15, 32, 45, 40), (60, 40, 95, 90), (4, 4, 12, 12))
