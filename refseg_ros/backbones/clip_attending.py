@@ -56,7 +56,7 @@ def attending_features(visual: Any, image: Tensor, masks: Tensor) -> Tensor:
     if hasattr(visual, "attnpool"):
         return _resnet(visual, image, inside)
     if is_timm_vit(visual):
-        return clip_timm.attending_features(visual, image, inside)
+        return clip_timm.pooled_masks(visual, image, inside)
     return _vit(visual, image, inside, (height, width))
 
 

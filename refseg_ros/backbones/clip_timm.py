@@ -28,7 +28,7 @@ def grid_of(visual: Any) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def attending_features(visual: Any, image: Tensor, inside: Tensor) -> Tensor:
+def pooled_masks(visual: Any, image: Tensor, inside: Tensor) -> Tensor:
     """Features of one image, pooled over the patches of each mask.
 
     Args:
@@ -46,8 +46,8 @@ def attending_features(visual: Any, image: Tensor, inside: Tensor) -> Tensor:
     return torch.cat([_pooled(visual, patches[:, row]) for row in inside])
 
 
-def dense_features(visual: Any, image: Tensor) -> Tensor:
-    """(patches, D) features of each patch, pooled alone; see :func:`attending_features`."""
+def pooled_patches(visual: Any, image: Tensor) -> Tensor:
+    """(patches, D) features of each patch, pooled alone; see :func:`pooled_masks`."""
     return _pooled(visual, _patches(visual, image)[0][:, None])
 
 
