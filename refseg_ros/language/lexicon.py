@@ -380,6 +380,17 @@ FRAME_WORDS: Final = word_set(
 """What positions are positions of: "the left side of the table" is a direction, no relation."""
 FURNITURE: Final = word_set("table desk counter")
 """What a thing may be in front of, beside being what everything is seen on."""
+HAVING_PARTS: Final = (
+    CONTAINERS
+    | FURNITURE
+    | word_set(
+        "teapot kettle chair stool sofa couch bench bed shelf lamp car truck lorry bus van "
+        "bicycle bike motorcycle scooter train boat plane house building"
+    )
+)
+"""What colour and noun after it are a part of ("jar red lid"); no names of shades ("sky blue")."""
+SHADES: Final = frozenset((("bottle", "green"),))
+"""Those of them that name a shade all the same."""
 CROWDS: Final = word_set("group crowd herd flock pack bunch line row queue")
 """Words for many: "in the back of the group" is a place among them."""
 YONDER: Final = frozenset(

@@ -360,7 +360,10 @@ class _Marker:
         return index + 1
 
     def _juxtaposed(self, index: int) -> bool:
-        """Whether what a thing has on begins here, without a word between: "man red shirt"."""
+        """Whether what a thing has begins here, without a word between.
+
+        "Man red shirt", "jar red lid"; in "sky blue jar" a noun tells the shade.
+        """
         last = self.done[-1] if self.done else None
         if last is None or last.kind is not Kind.WORD or not self._after_noun():
             return False
@@ -371,8 +374,14 @@ class _Marker:
         named = self._kind(stop) is Kind.WORD and self._word(stop) not in lexicon.ADJECTIVES
         single = not last.word.endswith("s")  # "girls hat" lacks an apostrophe
         worn = coloured or (single and self._word(stop) in lexicon.GARMENTS)
-        acts = lexicon.is_animate(last.word) and last.word not in self.owners
-        return named and worn and acts
+        if last.word in self.owners or not named:
+            return False
+        words = [self._word(i) for i in range(index, stop)]
+        shade = (last.word, words[0] if words else "") in lexicon.SHADES
+        part = not (shade or lexicon.PURE_COLOURS.isdisjoint(words))
+        part = part and self._word(stop) not in lexicon.HAVING_PARTS
+        has_part = last.word in lexicon.HAVING_PARTS and part
+        return (worn and lexicon.is_animate(last.word)) or has_part
 
 
 _LEFT_SO: Final = lexicon.word_set("open out on alone unattended ajar closed empty over up")

@@ -246,3 +246,39 @@ def test_what_somebody_at_a_thing_has_on_is_no_part_of_the_thing() -> None:
     assert part.landmarks[0].relations[0].head == "coat"
     assert parse("park parallel to that van").head == "van"
     assert parse("the van parallel to the fence").relations[0].kind is RelationKind.NEXT_TO
+
+
+@pytest.mark.parametrize(
+    ("text", "head", "part"),
+    [
+        ("jar red lid", "jar", "red lid"),
+        ("the tall jar dark green lid", "jar", "dark green lid"),
+        ("the blue chair yellow cushion on the left", "chair", "yellow cushion"),
+        ("spoon left of kettle black handle", "kettle", "black handle"),
+    ],
+)
+def test_a_colour_and_a_noun_after_a_thing_are_what_it_has(
+    text: str, head: str, part: str
+) -> None:
+    found = parse(text).target
+    thing = found if found.head == head else found.relations[0].landmarks[0]
+    assert thing.head == head
+    assert [(item.kind, item.phrase) for item in thing.relations] == [(RelationKind.WITH, part)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sky blue jar",
+        "bottle green lid",
+        "apple green kettle",
+        "dark red mug",
+        "coffee mug",
+        "jar lid",
+        "kitchen chair",
+        "car red truck",
+    ],
+)
+def test_a_noun_before_a_colour_may_be_its_shade(text: str) -> None:
+    found = parse(text).target
+    assert (found.head, found.relations) == (text.split()[-1], ())
