@@ -185,10 +185,10 @@ def test_two_parts_of_a_whole_are_not_counted_as_two_things(text: str, chosen: i
     # How well they are outlined tells little of which is the whole.
     found = of(text, [0.2, 0.202, 0.208, 0.2, 0.19], HALVES)
     assert found.chosen == (chosen,), found.reason
-    assert "of 3 candidates" in found.reason
+    assert "of 3 similar candidates" in found.reason
 
 
 def test_two_things_in_one_bad_mask_are_counted_as_two() -> None:
     found = of("the second closest thing", [0.1, 0.2, 0.2, 0.2, 0.2], HALVES)
     assert found.chosen == (1,)
-    assert "of 4 candidates" in found.reason
+    assert "of 4 similar candidates" in found.reason
