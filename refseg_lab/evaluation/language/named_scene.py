@@ -82,6 +82,7 @@ class NameModels:
     device: Device = field(default_factory=lambda: Device.from_name("cpu"))
     language: LanguageTools = field(default_factory=LanguageTools)
     vocabulary: None = None
+    judge: None = None
 
     @cached_property
     def matcher(self) -> Tas:
