@@ -232,7 +232,7 @@ def mended(
     whole = np.empty_like(masks)
     intact = np.empty(len(masks), np.float32)
     for index, mask in enumerate(masks):
-        whole[index], changed = whole_of(mask, area)
+        whole[index], changed = without_flecks(mask, area)
         intact[index] = not changed
     kept = torchvision_compat.nms(
         torch.from_numpy(boxes_from_masks(whole)), torch.from_numpy(intact), box_iou
@@ -240,7 +240,7 @@ def mended(
     return whole[kept], quality[kept]
 
 
-def whole_of(mask: NDArray[np.bool_], area: int) -> tuple[NDArray[np.bool_], bool]:
+def without_flecks(mask: NDArray[np.bool_], area: int) -> tuple[NDArray[np.bool_], bool]:
     """A mask without small holes and islands, as segment-anything mends it.
 
     Args:

@@ -407,6 +407,9 @@ FOLDERS: dict[str, Callable[[], Any]] = {
 }
 """By ``model_type``."""
 
+TEXT_PROMPTED = ("sam3", "sam3_lite_text", "grounding-dino", "mm-grounding-dino")
+"""Those that find what a text names, and nothing without one."""
+
 
 FILES = ("json", "vit_b", "mobile_sam")
 """Networks that are one file each."""

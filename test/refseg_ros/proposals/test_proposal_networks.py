@@ -44,7 +44,7 @@ ALL = ProposalConfig(
 )
 """Whatever an untrained network answers is kept."""
 
-FOLDERS = tuple(tiny_networks.FOLDERS)
+FOLDERS = tuple(name for name in tiny_networks.FOLDERS if name not in tiny_networks.TEXT_PROMPTED)
 NETWORKS = (*tiny_networks.FILES, *FOLDERS)
 PROPOSERS = (*NETWORKS, "seeds", "phrases")
 OTHERS: dict[str, dict[str, Any]] = {

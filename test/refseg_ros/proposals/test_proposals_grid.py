@@ -24,7 +24,7 @@ from refseg_ros.proposals.grid import (
     mended,
     stability,
     trusted,
-    whole_of,
+    without_flecks,
 )
 
 CPU = Device.from_name("cpu")
@@ -275,6 +275,6 @@ def test_masks_are_mended_as_by_segment_anything(
     mask = np.pad(small, (margins[:2], margins[2:]))
     filled, holes = remove_small_regions(mask, area, mode="holes")
     expected, islands = remove_small_regions(filled, area, mode="islands")
-    whole, changed = whole_of(mask, area)
+    whole, changed = without_flecks(mask, area)
     assert np.array_equal(whole, expected)
     assert changed == (holes or islands)

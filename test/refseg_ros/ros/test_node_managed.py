@@ -148,7 +148,7 @@ def test_models_that_are_missing_can_be_put_there(managed: Peer, files: Files) -
     files.missing = True
     assert change(managed, Transition.TRANSITION_CONFIGURE)
     change(managed, Transition.TRANSITION_ACTIVATE)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while state(managed) != State.PRIMARY_STATE_UNCONFIGURED:
         assert time.monotonic() < deadline
     figures = managed.figures()
