@@ -32,6 +32,8 @@ PICTURES = {"train": 300, "val": 60}
 """Scenes of each split: those that are known, and those by which the limit is chosen."""
 SHRUNK = 0.3
 """Share of the diagonal in the covariance."""
+DARKER = 0.8
+"""Limit of darkness, as a share of the darkest picture's: what was learnt from stays as it is."""
 ABOVE = 1.2
 """The limit, as a multiple of the distance that 1 % of the other split's pictures exceed."""
 
@@ -42,10 +44,10 @@ def mean_features(proposer: SeedProposer, split: TabletopSplit) -> NDArray[np.fl
 
 
 def usual_levels(pictures: Iterable[NDArray[np.uint8]]) -> LevelsConfig:
-    """Limits that 1 % of the pictures are darker and none is hazier than, and their medians."""
+    """Limits well beyond the darkest of the pictures and at the haziest, and their medians."""
     dark, bright = np.array([levels(picture) for picture in pictures]).T
     return LevelsConfig(
-        least_bright=round(float(np.quantile(bright, 0.01)), 2),
+        least_bright=round(DARKER * float(bright.min()), 2),
         bright=round(float(np.median(bright)), 2),
         most_dark=round(float(dark.max()), 2),
         dark=round(float(np.median(dark)), 2),

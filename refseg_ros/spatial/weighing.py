@@ -13,6 +13,7 @@ What a phrase says is weighed in one order, for the thing meant and for every la
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -69,6 +70,8 @@ SHOWN_TOGETHER: Final = HOLDING | {RelationKind.WITH, RelationKind.HELD_BY}
 """Relations of things that one mask may show both of."""
 SHARED: Final = 0.6
 """Truth of such a relation for what looks like the thing and like the landmark."""
+GROUND: Final = 0.2
+"""Share of the picture above which what several things lie in is the ground, and no tray."""
 STRICTNESS: Final = 3
 """Power of an exclusion: "the duck that is not red" is no red duck, however good a duck it is."""
 WHOLE: Final = 0.1
@@ -260,9 +263,7 @@ class Weigher:
         for relation in phrase.relations if self.relations else ():
             if not relation.extreme and self._usable(relation):
                 landmarks: list[Landmark] = []
-                holds = self._related(
-                    relation, landmarks, missing, depth, plausible, has_look(phrase)
-                )
+                holds = self._related(relation, landmarks, missing, depth, plausible, phrase)
                 seen = self.layout.seen_by if relation.kind in SIDED else ""
                 words = f"{relation.kind.words} '{relation.phrase}'{seen}"
                 condition = weighed_by(ConditionKind.RELATION, words, holds, landmarks)
@@ -296,7 +297,7 @@ class Weigher:
         missing: list[str],
         depth: int,
         plausible: NDArray[np.bool_] | None,
-        named: bool,
+        phrase: NounPhrase,
     ) -> Vector:
         if relation.on_support:
             return np.maximum(on_the_table(self.layout), ON_TABLE_TOO)
@@ -309,7 +310,9 @@ class Weigher:
         second = likely[1] if len(likely) > 1 else None
         asked = relation.kind, likely[0], self.layout
         holds = relation_support(*asked, second_landmark_weights=second)
-        if plausible is not None and named and relation.kind in SHOWN_TOGETHER:
+        # "The plate on the plate" and "the thing on the plate" are no plate itself.
+        of_two_kinds = phrase.head and all(it.head != phrase.head for it in relation.landmarks)
+        if plausible is not None and of_two_kinds and relation.kind in SHOWN_TOGETHER:
             holds = np.maximum(holds, SHARED * self._shown_together(relation, plausible))
         if self.parts and relation.kind is RelationKind.WITH and plausible is not None:
             return np.maximum(holds * (not unseen), PERHAPS_A_PART)
@@ -317,7 +320,7 @@ class Weigher:
         if plausible is None:
             return holds
         if holds[plausible].max() < NEARLY:
-            both = plausible if named else None
+            both = plausible if has_look(phrase) else None
             return relation_leaning(*asked, second_landmark_weights=second, called_both=both)
         if (plausible & (holds >= HOLDS)).sum() > 1 and relation.kind in ADJACENT:
             return holds * distance_kept(likely[0], self.layout)
@@ -419,10 +422,11 @@ class Weigher:
         return np.sort(members[best])
 
     def _series(self, members: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Those that may be counted where no noun says what: not what several others lie in."""
+        """Those that may be counted where no noun says what: not the ground of several others."""
         inside = self.layout.overlapped[np.ix_(members, members)] > HOLDS
         np.fill_diagonal(inside, False)
-        kept = members[inside.sum(0) < 2]
+        large = self.layout.proposals.areas[members] > GROUND * math.prod(self.layout.size)
+        kept = members[~large | (inside.sum(0) < 2)]
         return kept if len(kept) else members
 
     def _orders(self, phrase: NounPhrase, members: NDArray[np.intp], depth: int) -> list[Order]:

@@ -438,6 +438,21 @@ def test_where_no_noun_is_said_what_others_lie_in_is_not_counted() -> None:
     assert choose("the second cube from the right", names, where).chosen == (2,)
 
 
+def test_a_tray_is_counted_though_others_lie_in_it() -> None:
+    where = layout((60, 40, 95, 70), around(85, 50), around(70, 50), around(20, 50))
+    names = ["blue tray", "red cube", "red cube", "red cube"]
+    assert choose("second thing from the right", names, where).chosen == (0,)
+    assert choose("third thing from the right", names, where).chosen == (2,)
+
+
+@pytest.mark.parametrize("text", ["the plate on the red plate", "the thing on the red plate"])
+def test_what_is_on_a_thing_of_its_kind_is_not_that_thing(text: str) -> None:
+    where = layout((10, 30, 60, 90), (22, 45, 48, 75), (70, 50, 95, 80))
+    found = choose(text, ["red plate", "blue plate", "white plate"], where)
+    assert found.chosen == (1,)
+    assert found.weights[0] < 0.1 * found.weights[1]
+
+
 def test_several_to_the_utmost_are_those_before_the_widest_gap() -> None:
     where = layout(*(around(column, 50) for column in (10, 20, 60, 72, 84)))
     names = ["red mug"] * 5
