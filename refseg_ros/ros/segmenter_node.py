@@ -43,7 +43,7 @@ from refseg_ros.ros.frames import (
     Transforms,
 )
 from refseg_ros.ros.graph import name_problems
-from refseg_ros.ros.health import Health
+from refseg_ros.ros.health import Health, shown
 from refseg_ros.ros.inputs import Inputs
 from refseg_ros.ros.managed import (
     reported,
@@ -302,8 +302,9 @@ class SegmenterNode(LifecycleNode):
             if inbox.stopped:
                 return
             text = str(error) if isinstance(error, RefsegError) else traceback.format_exc()
+            # First of all: an activation that comes meanwhile clears what failed before it.
+            self._load_failure = shown(f"the models cannot be loaded: {text}")
             self._fail(f"the models cannot be loaded: {text}")
-            self._load_failure = self._health.failure
 
     # -------------------------------------------------------------------- messages
 

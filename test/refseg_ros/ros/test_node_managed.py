@@ -148,7 +148,7 @@ def test_models_that_are_missing_can_be_put_there(managed: Peer, files: Files) -
     files.missing = True
     assert change(managed, Transition.TRANSITION_CONFIGURE)
     change(managed, Transition.TRANSITION_ACTIVATE)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 10
     while state(managed) != State.PRIMARY_STATE_UNCONFIGURED:
         assert time.monotonic() < deadline
     figures = managed.figures()
@@ -159,6 +159,26 @@ def test_models_that_are_missing_can_be_put_there(managed: Peer, files: Files) -
     show(managed, managed.image(GREY))
     assert managed.ask("the box")[0].status == Status.SELECTED
     assert managed.figures()["level"] == 0
+
+
+def test_an_activation_while_loading_fails_hides_no_failure(ros: None, files: Files) -> None:
+    files.missing = True
+    bench = Bench(files.load, autostart=False)
+    health = bench.node._health
+    failed = health.failed
+
+    def activated_meanwhile(text: str) -> None:
+        failed(text)
+        health.failure = ""  # as an activation does at that moment
+
+    health.failed = activated_meanwhile
+    try:
+        peer = bench.peer
+        assert change(peer, Transition.TRANSITION_CONFIGURE)
+        peer.wait(lambda: "sam: no such file" in peer.figures()["message"], "the failure", 20)
+        assert state(peer) == State.PRIMARY_STATE_UNCONFIGURED
+    finally:
+        bench.close()
 
 
 def test_cleaned_up_it_loads_anew(managed: Peer, files: Files) -> None:
