@@ -213,8 +213,8 @@ class Segmenter:
             complete = captions or not self.has_captions
             with watch.stage("captions"):
                 none = proposals.names or ("",) * len(proposals)
-                named = self.region_captions(image, proposals) if complete else none
-                caption = self._caption(image) if self.matcher.reads_picture else ""
+                named = self._region_captions(seen, proposals) if complete else none
+                caption = self._caption(seen) if self.matcher.reads_picture else ""
             with watch.stage("texts"):
                 scale = self.clip.logit_scale
                 features = SceneFeatures(
@@ -277,11 +277,15 @@ class Segmenter:
             image: (H, W, 3) uint8 RGB.
             proposals: N proposals of that image.
         """
+        return self._region_captions(self._levelled(image), proposals)
+
+    def _region_captions(self, seen: Image, proposals: Proposals) -> tuple[str, ...]:
+        """Those of an image that is levelled already."""
         said = list(proposals.names or ("",) * len(proposals))
         nameless = [row for row, name in enumerate(said) if not name]
         if self._captioner is None or not nameless:
             return tuple(said)
-        score, seen = self.config.score, self._levelled(image)
+        score = self.config.score
         crops = region_images(seen, proposals.keep(nameless), score.blur_kernel, score.crop)
         for row, caption in zip(nameless, self._captioner.caption(list(crops)), strict=True):
             said[row] = caption
@@ -334,10 +338,10 @@ class Segmenter:
             image: (H, W, 3) uint8 RGB.
         """
         with self._observing, torch.inference_mode(), self.device.precision():
-            return self._caption(image)
+            return self._caption(self._levelled(image))
 
-    def _caption(self, image: Image) -> str:
-        return self._captioner.caption([self._levelled(image)])[0] if self._captioner else ""
+    def _caption(self, seen: Image) -> str:
+        return self._captioner.caption([seen])[0] if self._captioner else ""
 
 
 @lru_cache(maxsize=1)
