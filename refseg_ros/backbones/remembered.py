@@ -32,6 +32,11 @@ class Remembered(Generic[Value]):
         with self._lock:
             self._values.clear()
 
+    def forget(self, key: str) -> None:
+        """Forget the value of one string, if there is one."""
+        with self._lock:
+            self._values.pop(key, None)
+
     def recall(
         self, keys: Sequence[str], make: Callable[[Sequence[str]], Sequence[Value]]
     ) -> dict[str, Value]:

@@ -57,7 +57,7 @@ class Conversation:
         # Candidates that each sentence makes anew are none to come back to.
         before = None if scene.is_redrawn else self._before
         said = parse(text)
-        nouns = () if scene.concepts is None or read_reply(text) else nouns_of(said)
+        nouns = () if read_reply(text) else nouns_of(said)
         turn = None
         if before is not None:
             # What was found of the nouns before is to be found here.

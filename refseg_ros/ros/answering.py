@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from std_msgs.msg import Header
 
 from refseg_ros.answer import STRANGE_PICTURE
+from refseg_ros.backbones.remembered import Remembered
 from refseg_ros.errors import ImageError
 from refseg_ros.language import parse
 from refseg_ros.language.tokens import MAX_CHARS
@@ -95,7 +96,7 @@ class Answering:
         self.select_seconds = 0.0
         self.depth_problem = ""
         self._answered: Observation | None = None
-        self._conversations: dict[str, Conversation] = {}
+        self._conversations: Remembered[Conversation] = Remembered(_CONVERSATIONS)
         self._asked = False  # whether the conversation heard the command in force
         self._taken = False  # whether the command of the work in hand left the inbox
 
@@ -322,15 +323,12 @@ class Answering:
         name, expression = call.request.conversation, call.request.expression
         if not name:
             return scene.select(expression)
-        said = self._conversations.pop(name, None) or Conversation()
-        self._conversations[name] = said
-        for oldest in list(self._conversations)[:-_CONVERSATIONS]:
-            del self._conversations[oldest]
-        return said.ask(scene, expression)
+        said = self._conversations.recall([name], lambda _: [Conversation()])
+        return said[name].ask(scene, expression)
 
     def _serve_blank(self, call: Call) -> None:
         """End the conversation; answer that nothing is asked, with the size of an image."""
-        self._conversations.pop(call.request.conversation, None)
+        self._conversations.forget(call.request.conversation)
         image = call.request.image
         frame = image if image.width or image.height else self._inbox.newest
         if frame is not None:
