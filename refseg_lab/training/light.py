@@ -5,10 +5,13 @@ The renderer lights each scene with white lamps and shows it with a straight ton
 cameras and rooms do neither. So most crops are lit and developed anew: a ramp of light across
 the crop, with a tint; exposure and white balance; saturation; gamma and a filmic shoulder; a
 veil of stray light. Where that makes a colour look like another one of the ten, the colour of
-the crop counts as unknown, so that the borders between colour names stay where they are.
+the crop counts as unknown, so that the borders between colour names stay where they are. What the
+white balance does to it is not counted: white stays white in a warm room.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -22,7 +25,7 @@ WIDE = 0.75
 """Share of the crops that the recipe lights anew; the others keep the renderer's light."""
 EXPOSURE = (0.0, 0.45)
 """Mean and deviation of the logarithm of the exposure."""
-BALANCE = 0.13
+BALANCE = 0.16
 """Deviation of the logarithm of the white balance, a channel."""
 RAMP, TINT = 0.5, 0.35
 """Deviations of the logarithm of light from one side of a crop to the other, and of its colour."""
@@ -53,7 +56,8 @@ def relight(
         share: How many of them, in [0, 1].
 
     Returns:
-        (N, s, s, 3), and (N,) whether the middle of each still looks of the same colour.
+        (N, s, s, 3), and (N,) whether the middle of each would still look of the same colour if
+        the light were white.
     """
     shown: NDArray[np.bool_] = np.any(crops, axis=3, keepdims=True)
     chosen = np.flatnonzero(rng.random(len(crops)) < share)
@@ -61,11 +65,13 @@ def relight(
     if not len(chosen):
         return made, kept
     plain = crops[chosen].astype(np.float32) / np.float32(255)
-    developed = _developed(plain * _ramps(len(chosen), crops.shape[1], rng), rng)
-    lit = np.clip(np.rint(developed * 255), 1, 255) * shown[chosen]
+    ramps = _ramps(len(chosen), crops.shape[1], rng)
+    development = _Development.of_chance(len(chosen), rng)
+    lit = np.clip(np.rint(development.of(plain * ramps) * 255), 1, 255) * shown[chosen]
     made[chosen] = lit.astype(np.uint8)
-    after = _middle(made[chosen].astype(np.float32) / np.float32(255))
-    kept[chosen] = looks_like(_middle(plain)) == looks_like(after)
+    middles = _middle(plain)
+    after = development.in_white_light().of(middles[:, None, None])[:, 0, 0]
+    kept[chosen] = looks_like(middles) == looks_like(after)
     return made, kept
 
 
@@ -106,19 +112,40 @@ def _ramps(count: int, side: int, rng: np.random.Generator) -> Floats:
     return np.exp(place[..., None] * slopes[:, None, None].astype(np.float32))
 
 
-def _developed(light: Floats, rng: np.random.Generator) -> Floats:
-    count = len(light)
+class _Development(NamedTuple):
+    """What light, camera and film make of N crops; each (N, 1, 1, 1) or (N, 1, 1, 3) float32."""
 
-    def each(values: NDArray[np.float64]) -> Floats:
-        return values.reshape(count, 1, 1, -1).astype(np.float32)
+    exposure: Floats
+    balance: Floats
+    saturation: Floats
+    film: Floats
+    gamma: Floats
+    veil: Floats
 
-    light = light * each(
-        np.exp(rng.normal(*EXPOSURE, (count, 1)) + rng.normal(0, BALANCE, (count, 3)))
-    )
-    grey = (light @ _LUMINANCE)[..., None]
-    light = np.maximum(grey + (light - grey) * each(rng.uniform(*SATURATION, count)), 0)
-    share = each(rng.uniform(0, 1, count) * (rng.random(count) < 0.6))
-    light = (1 - share) * np.clip(light, 0, 1) + share * filmic(light)
-    light = light ** each(np.exp(rng.normal(0, GAMMA, count)))
-    veil = each(np.abs(rng.normal(0, VEIL, (count, 1))) * rng.uniform(0.8, 1.2, (count, 3)))
-    return np.asarray(veil + (1 - veil) * light, np.float32)
+    @classmethod
+    def of_chance(cls, count: int, rng: np.random.Generator) -> _Development:
+        film = rng.uniform(0, 1, count) * (rng.random(count) < 0.6)
+        veil = np.abs(rng.normal(0, VEIL, (count, 1))) * rng.uniform(0.8, 1.2, (count, 3))
+        drawn = (
+            np.exp(rng.normal(*EXPOSURE, count)),
+            np.exp(rng.normal(0, BALANCE, (count, 3))),
+            rng.uniform(*SATURATION, count),
+            film,
+            np.exp(rng.normal(0, GAMMA, count)),
+            veil,
+        )
+        return cls(*(item.reshape(count, 1, 1, -1).astype(np.float32) for item in drawn))
+
+    def in_white_light(self) -> _Development:
+        """The same without a cast."""
+        grey = (self.balance @ _LUMINANCE)[..., None]
+        return self._replace(balance=grey, veil=self.veil.mean(3, keepdims=True))
+
+    def of(self, light: Floats) -> Floats:
+        """(N, h, w, 3) light to the picture's values, in 0 to 1."""
+        light = light * (self.exposure * self.balance)
+        grey = (light @ _LUMINANCE)[..., None]
+        light = np.maximum(grey + (light - grey) * self.saturation, 0)
+        light = (1 - self.film) * np.clip(light, 0, 1) + self.film * filmic(light)
+        light = light**self.gamma
+        return np.asarray(self.veil + (1 - self.veil) * light, np.float32)

@@ -13,12 +13,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from refseg_lab.training.common import Scenes, Training, begin, command, parser
+from refseg_lab.training.common import Scenes, Training, add_light, begin, command, parser
+from refseg_lab.training.light import WIDE, relight
 from refseg_lab.training.vocabulary import CATEGORIES, NAMES
 from refseg_ros.backbones import torchvision_compat
 from refseg_ros.backbones.owl import PROMPT, OwlBoxes, box_corners
@@ -93,9 +96,17 @@ class SceneBatch(NamedTuple):
 
 
 def random_scenes(
-    scenes: Scenes, processor: Any, rng: np.random.Generator, count: int
+    scenes: Scenes, processor: Any, rng: np.random.Generator, count: int, wide: float = WIDE
 ) -> SceneBatch:
-    """Random scenes, every other one mirrored."""
+    """Random scenes, every other one mirrored, most in other light.
+
+    Args:
+        scenes: Where they come from.
+        processor: What tells the mean and the deviation of pixels.
+        rng: Source of chance.
+        count: How many.
+        wide: Share of them in other light, see :mod:`.light`.
+    """
     rows = rng.integers(len(scenes), size=count)
     images, kinds, boxes = [], [], []
     for row in rows.tolist():
@@ -103,11 +114,24 @@ def random_scenes(
         image, instances = (part[row][:, ::step] for part in (scenes.images, scenes.instances))
         numbers = {item.instance: CATEGORIES.index(item.category) for item in scenes.things[row]}
         kind, box = _targets(np.asarray(instances), numbers)
-        images.append(np.array(image))
+        images.append(_in_square(np.ascontiguousarray(image)))
         kinds.append(kind)
         boxes.append(box)
-    pixels = processor.image_processor(images=images, return_tensors="pt")["pixel_values"]
+    squares, _ = relight(np.stack(images), rng, wide)
+    mean, deviation = processor.image_processor.image_mean, processor.image_processor.image_std
+    pixels = torch.from_numpy(squares).permute(0, 3, 1, 2).float() / 255
+    pixels = (pixels - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(deviation).view(3, 1, 1)
     return SceneBatch(pixels, torch.from_numpy(np.stack(kinds)), torch.from_numpy(np.stack(boxes)))
+
+
+def _in_square(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(S, S, 3): what the processor makes of a picture, in a hundredth of its time."""
+    height, width = image.shape[:2]
+    scale = SIDE / max(height, width)
+    size = (round(width * scale), round(height * scale))
+    square = np.zeros((SIDE, SIDE, 3), np.uint8)
+    square[: size[1], : size[0]] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return square
 
 
 def _targets(
@@ -124,9 +148,10 @@ def _targets(
     for number, kind in numbers.items():
         places = shown.ravel() == number
         if places.any():
-            ys, xs = np.nonzero(instances == number)
+            mask = instances == number
+            xs, ys = (np.flatnonzero(mask.any(axis)) for axis in (0, 1))
             kinds[places] = kind
-            ends = np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1], np.float32)
+            ends = np.array([xs[0], ys[0], xs[-1] + 1, ys[-1] + 1], np.float32)
             boxes[places] = ends / side
     return kinds, boxes
 
@@ -203,19 +228,21 @@ def train_concepts(options: argparse.Namespace) -> None:
     scenes, held_out = begin(options)
     torch.manual_seed(options.seed)
     model, processor = build_owl(), owl_processor()
+    model.set_attn_implementation("eager")  # half the time of a step: the fused one is slow here
     training = Training(
         {"model": model},
         options,
         lambda: figures_of(model, processor, held_out),
         weight_decay=0.05,
         warm_up=200,
+        muon=True,
     )
     model.train()
     for rng in training:
         nouns = [str(rng.choice(NAMES[kind])) for kind in CATEGORIES]
         prompts = [[PROMPT.replace("{}", noun) for noun in nouns]]
         words = processor(text=prompts, return_tensors="pt")
-        batch = random_scenes(scenes, processor, rng, options.batch)
+        batch = random_scenes(scenes, processor, rng, options.batch, options.wide)
         with torch.autocast("cpu", torch.bfloat16, enabled=options.half):
             loss = loss_of(model, batch, words)
         training.descend(loss.float())
@@ -232,6 +259,7 @@ def write(model: Any, processor: Any, folder: Path) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """The command ``python -m refseg_lab.training.train_concepts``."""
     made = parser(__doc__ or "", "concepts", steps=20_000, batch=8, lr=5e-4)
+    add_light(made)
     made.add_argument("--half", action="store_true", help="bfloat16, where a CPU has it")
     made.add_argument("--write", type=Path, default=None, help="folder for network and processor")
     options = made.parse_args(arguments)

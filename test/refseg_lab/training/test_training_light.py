@@ -53,7 +53,11 @@ def test_the_ten_colours_look_like_themselves_in_plain_light() -> None:
 
 
 @pytest.mark.parametrize("colour", ["orange", "green"])
-def test_a_colour_is_told_as_long_as_it_looks_like_it(colour: str) -> None:
+def test_a_colour_is_told_as_long_as_it_looks_like_it(
+    colour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(light, "BALANCE", 0.0)
+    monkeypatch.setattr(light, "VEIL", 0.0)
     made, kept = light.relight(flat(colour, 300), np.random.default_rng(1), 1.0)
     inside = made[:, 4:-4, 4:-4].reshape(300, -1, 3).mean(1) / 255
     seen = np.array([colorsys.rgb_to_hsv(*pixel) for pixel in inside])
@@ -67,6 +71,15 @@ def test_a_colour_is_told_as_long_as_it_looks_like_it(colour: str) -> None:
     assert kept[inner].all()
     assert not kept[outer].any()
     assert 0.4 < kept.mean() < 1
+
+
+def test_white_stays_white_in_a_warm_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(light, "BALANCE", 0.3)
+    made, kept = light.relight(flat("white", 300), np.random.default_rng(2), 1.0)
+    middles = (made[:, 4:-4, 4:-4].reshape(300, -1, 3).mean(1) / 255).astype(np.float32)
+    coloured = light.looks_like(middles) != list(COLOURS).index("white")
+    assert coloured.mean() > 0.05
+    assert kept[coloured].mean() > 0.9
 
 
 def test_where_light_changes_a_colour_it_is_unknown() -> None:
