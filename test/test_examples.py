@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,29 @@ EXAMPLES = ROOT / "examples"
 LONGEST = 40
 
 
-def run(name: str, *arguments: str, cwd: Path, env: dict[str, str] | None = None) -> str:
-    """What an example prints; it must end well."""
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """Runs an example as Python would, in this process: most of its time would be imports."""
+    monkeypatch.chdir(tmp_path)
+
+    def ran(name: str, *arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", [name, *arguments])
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return capsys.readouterr().out
+
+    return ran
+
+
+def run_apart(name: str, *arguments: str, cwd: Path, env: Mapping[str, str]) -> str:
+    """What an example prints in a process of its own; it must end well."""
     command = [sys.executable, str(EXAMPLES / name), *arguments]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    found = {**(env or os.environ), "PYTHONPATH": path}
+    found = {**env, "PYTHONPATH": path}
     done = subprocess.run(
         command, cwd=cwd, env=found, capture_output=True, text=True, timeout=120, check=False
     )
@@ -38,16 +57,16 @@ def test_they_are_short() -> None:
         assert len(script.read_text(encoding="utf-8").splitlines()) < LONGEST, script.name
 
 
-def test_one_sentence(tmp_path: Path) -> None:
-    assert "SELECTED" in run("one_sentence.py", cwd=tmp_path)
+def test_one_sentence(run: Run, tmp_path: Path) -> None:
+    assert "SELECTED" in run("one_sentence.py")
     assert (tmp_path / "answer.png").stat().st_size > 10_000
-    said = run("one_sentence.py", "the elephant", "b.png", "answer.png", cwd=tmp_path)
+    said = run("one_sentence.py", "the elephant", "b.png", "answer.png")
     assert "NOT_FOUND" in said
     assert (tmp_path / "b.png").exists()
 
 
-def test_ask_back(tmp_path: Path) -> None:
-    lines = run("ask_back.py", cwd=tmp_path).splitlines()
+def test_ask_back(run: Run) -> None:
+    lines = run("ask_back.py").splitlines()
     assert lines[0] == "the teapot: AMBIGUOUS"
     assert "asks: Two teapots" in lines[1]
     assert all("SELECTED" in line for line in lines[2:])
@@ -55,13 +74,14 @@ def test_ask_back(tmp_path: Path) -> None:
     assert len(set(boxes)) == 2
 
 
-def test_depth_to_pose(tmp_path: Path) -> None:
-    said = run("depth_to_pose.py", cwd=tmp_path)
+def test_depth_to_pose(run: Run) -> None:
+    said = run("depth_to_pose.py")
     assert "SELECTED" in said
     assert "centre [" in said
 
 
-def test_own_detector(tmp_path: Path) -> None:
+def test_own_detector(run: Run, tmp_path: Path) -> None:
+    # Where torchvision does not fit torch, whoever imports it first must mend that.
     from refseg_ros.backbones import torchvision_compat
 
     torchvision_compat.ensure()
@@ -85,22 +105,11 @@ def test_own_detector(tmp_path: Path) -> None:
     model.bbox_predictor.layers[-1].weight.data *= 20
     model.save_pretrained(tmp_path)
     YolosImageProcessor(size={"height": 64, "width": 64}).save_pretrained(tmp_path)
-    assert "SELECTED" in own_detector("the leftmost cup", tmp_path)
-    assert "nothing in view is named 'elephant'" in own_detector("the elephant", tmp_path)
-
-
-def own_detector(sentence: str, model: Path) -> str:
-    """What the example prints, also where torchvision does not fit torch."""
-    photo = ROOT / "refseg_lab" / "simulation" / "slice" / "rgb" / "000005.jpg"
-    script = model / "mended.py"
-    script.write_text(
-        "from refseg_ros.backbones import torchvision_compat\n"
-        "torchvision_compat.ensure()\n"
-        "import runpy\n"
-        f"runpy.run_path({str(EXAMPLES / 'own_detector.py')!r}, run_name='__main__')\n",
-        encoding="utf-8",
-    )
-    return run(str(script), str(photo), sentence, str(model), cwd=model)
+    photo = str(ROOT / "refseg_lab" / "simulation" / "slice" / "rgb" / "000005.jpg")
+    folder = str(tmp_path)
+    assert "SELECTED" in run("own_detector.py", photo, "the leftmost cup", folder)
+    said = run("own_detector.py", photo, "the elephant", folder)
+    assert "nothing in view is named 'elephant'" in said
 
 
 def test_the_notebook() -> None:
@@ -140,6 +149,6 @@ def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
 def test_the_clients(segmenter: dict[str, str], tmp_path: Path, name: str, words: str) -> None:
     from ros_peer import NAMESPACE
 
-    said = run(name, "--ros-args", "-r", f"__ns:={NAMESPACE}", cwd=tmp_path, env=segmenter)
+    said = run_apart(name, "--ros-args", "-r", f"__ns:={NAMESPACE}", cwd=tmp_path, env=segmenter)
     assert "success True" in said
     assert words in said
