@@ -15,10 +15,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from refseg_lab.simulation.catalogue import SIZES, footprint, height
+from refseg_lab.simulation.catalogue import SIZES
 from refseg_lab.simulation.placement import footprint_corners
 from refseg_lab.simulation.renderer import Frame
 from refseg_lab.simulation.scene import ObjectSpec, SceneSpec
+from refseg_lab.simulation.shaping import extent
 
 #: Truth values of three-valued logic; `min` is "and", `max` is "or", `2 - x` is "not".
 NO: Final = 0
@@ -118,14 +119,13 @@ def _measure(item: ObjectSpec, index: int, frame: Frame) -> Thing:
     ahead, aside = _ground_axes(frame.camera_pose)
     middle = corners.mean(axis=0)
     along = corners @ ahead
-    tall, scale = height(item.category) * SIZES[item.size], SIZES[item.size]
+    sides = extent(item)
+    tall = sides[2]
     centre = np.array([*middle, item.height + tall / 2.0])
-    x0, y0, x1, y1 = (value * scale for value in footprint(item.category))
-    sides = (x1 - x0, y1 - y0, tall)
     return Thing(
         category=item.category,
         colour=item.colour,
-        scale=scale,
+        scale=SIZES[item.size],
         shown=YES if clear else MAYBE if area else NO,
         whole=area >= MIN_SHOWN_FOR_SIZE * full and not cut,
         x=_r(x / width),

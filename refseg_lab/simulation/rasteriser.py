@@ -16,8 +16,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from refseg_lab.simulation.catalogue import SIZES, parts
 from refseg_lab.simulation.scene import ObjectSpec, SceneSpec
+from refseg_lab.simulation.shaping import shaped_parts
 
 #: Steps per pixel to which corners are snapped.
 SUBPIXELS = 256
@@ -42,10 +42,12 @@ class Visibility:
     Attributes:
         instances: (H, W) uint8; 0 is background, k is `spec.objects[k - 1]`.
         full_areas: pixels of each object inside the picture if nothing hid it.
+        steps: (H, W) int64 inverse depth of the object in 1/m times `DEPTH_STEPS`.
     """
 
     instances: NDArray[np.uint8]
     full_areas: tuple[int, ...]
+    steps: NDArray[np.int64]
 
 
 def rasterise(spec: SceneSpec, width: int, height: int) -> Visibility:
@@ -75,7 +77,9 @@ def rasterise(spec: SceneSpec, width: int, height: int) -> Visibility:
             np.maximum.at(nearest, pixels, inverse_depth * _IDS + (_IDS - 1 - index))
         full_areas.append(int(np.count_nonzero(covered)))
     shown = np.where(nearest > 0, _IDS - nearest % _IDS, 0)
-    return Visibility(shown.astype(np.uint8).reshape(height, width), tuple(full_areas))
+    size = height, width
+    steps = (nearest // _IDS).reshape(size)
+    return Visibility(shown.astype(np.uint8).reshape(size), tuple(full_areas), steps)
 
 
 def triangles(item: ObjectSpec, camera_pose: _Floats) -> _Floats:
@@ -90,9 +94,9 @@ def triangles(item: ObjectSpec, camera_pose: _Floats) -> _Floats:
     """
     to_camera = np.linalg.inv(camera_pose) @ item.pose()
     faces = []
-    for mesh in parts(item.category):
+    for mesh in shaped_parts(item):
         if mesh is not None:
-            points = (mesh.vertices * SIZES[item.size]) @ to_camera[:3, :3].T + to_camera[:3, 3]
+            points = mesh.vertices @ to_camera[:3, :3].T + to_camera[:3, 3]
             faces.append(points[mesh.faces])
     return np.concatenate(faces)
 

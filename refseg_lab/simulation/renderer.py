@@ -18,16 +18,28 @@ from numpy.typing import NDArray
 
 from refseg_lab.simulation.canvas import Canvas
 from refseg_lab.simulation.catalogue import CATEGORIES, SIZES
+from refseg_lab.simulation.coating import coated
+from refseg_lab.simulation.lighting import lit
 from refseg_lab.simulation.opengl import RendererUnavailable, import_mujoco
-from refseg_lab.simulation.rasteriser import rasterise
+from refseg_lab.simulation.rasteriser import Visibility, rasterise
+from refseg_lab.simulation.reshaping import MeshStore
 from refseg_lab.simulation.room import (
     KINDS,
+    MAT_METRES,
+    MATS,
     SURFACES,
     compile_room,
     mesh_name,
 )
-from refseg_lab.simulation.scene import FINISHES, MAX_OBJECTS, SceneSpec, SurfaceSpec
+from refseg_lab.simulation.scene import (
+    FINISHES,
+    MAX_OBJECTS,
+    MatSpec,
+    SceneSpec,
+    SurfaceSpec,
+)
 from refseg_lab.simulation.sensor import decode_jpeg, encode_jpeg, expose
+from refseg_lab.simulation.shaping import shaped_parts
 from refseg_lab.simulation.textures import paint
 
 __all__ = ["Frame", "RendererUnavailable", "TabletopRenderer"]
@@ -117,7 +129,16 @@ class TabletopRenderer:
         self._canvas.look(self._data, spec.camera, spec.light)
         rgb = self._canvas.colours()
         depth = self._canvas.depth() if self._with_depth else np.zeros(rgb.shape[:2], np.float32)
-        return as_sensed(spec, rgb, depth)
+        visibility = rasterise(spec, self.width, self.height)
+        if any(item.coat for item in spec.objects):
+            for slot, item in enumerate(spec.objects):
+                if item.coat:
+                    self._model.geom_rgba[self._geom[f"main{slot}"], :3] = item.coat.rgb
+            self._canvas.look(self._data, spec.camera, spec.light)
+            rgb = coated(spec, visibility, rgb, self._canvas.colours())
+        if spec.ambience:
+            rgb = lit(spec, spec.ambience, visibility, rgb)
+        return as_sensed(spec, rgb, depth, visibility)
 
     def _build(self) -> None:
         """Compiles the model and creates the drawing context."""
@@ -126,6 +147,7 @@ class TabletopRenderer:
         self._data = mj.MjData(self._model)
         mj.mj_forward(self._model, self._data)
         self._canvas = Canvas(mj, self._model, self.width, self.height, most=200)
+        self._meshes = MeshStore(mj, self._model, self._canvas.context)
         self._index()
 
     def _index(self) -> None:
@@ -136,9 +158,9 @@ class TabletopRenderer:
             return {name: int(self._mj.mj_name2id(model, int(kind), name)) for name in names}
 
         slots = [f"{kind}{slot}" for kind in KINDS for slot in range(MAX_OBJECTS)]
-        self._geom = numbers(obj.mjOBJ_GEOM, (*SURFACES, *slots))
-        self._material = numbers(obj.mjOBJ_MATERIAL, (*SURFACES, *FINISHES))
-        self._texture = numbers(obj.mjOBJ_TEXTURE, SURFACES)
+        self._geom = numbers(obj.mjOBJ_GEOM, (*SURFACES, *MATS, *slots))
+        self._material = numbers(obj.mjOBJ_MATERIAL, (*SURFACES, *MATS, *FINISHES))
+        self._texture = numbers(obj.mjOBJ_TEXTURE, (*SURFACES, *MATS))
         meshes = [mesh_name(*key) for key in product(CATEGORIES, SIZES, KINDS)]
         self._mesh = numbers(obj.mjOBJ_MESH, meshes)
 
@@ -147,6 +169,8 @@ class TabletopRenderer:
         for name in SURFACES:
             self._apply_surface(name, getattr(spec, name))
         self._model.geom_size[self._geom["table"], :2] = spec.table_size
+        for level, name in enumerate(MATS):
+            self._apply_mat(name, level, spec.mats[level] if level < len(spec.mats) else None)
         for slot in range(MAX_OBJECTS):
             self._apply_object(spec, slot)
 
@@ -161,40 +185,61 @@ class TabletopRenderer:
         model.mat_texrepeat[self._material[name]] = surface.repeat
         self._painted[name] = surface
 
+    def _apply_mat(self, name: str, level: int, mat: MatSpec | None) -> None:
+        """Shows a mat on the table, each a little above the one before, or nothing."""
+        model, data, geom = self._model, self._data, self._geom[name]
+        model.geom_rgba[geom, 3] = 0.0 if mat is None else 1.0
+        if mat is None:
+            return
+        self._apply_surface(name, mat.surface)
+        kinds, thick = self._mj.mjtGeom, MAT_METRES * (level + 1)
+        model.geom_type[geom] = int(kinds.mjGEOM_ELLIPSOID if mat.round else kinds.mjGEOM_BOX)
+        # Half of an ellipsoid lies below the table top.
+        model.geom_size[geom] = (*mat.half, thick if mat.round else thick / 2)
+        data.geom_xpos[geom] = (*mat.position, 0.0 if mat.round else thick / 2)
+        cos, sin = np.cos(mat.yaw), np.sin(mat.yaw)
+        data.geom_xmat[geom] = (cos, -sin, 0, sin, cos, 0, 0, 0, 1)
+
     def _apply_object(self, spec: SceneSpec, slot: int) -> None:
         """Shows one object in a slot, or nothing."""
         model, data = self._model, self._data
         item = spec.objects[slot] if slot < len(spec.objects) else None
-        for kind in KINDS:
+        shapes = (None, None) if item is None or item.shape is None else shaped_parts(item)
+        for kind, shaped in zip(KINDS, shapes, strict=True):
             geom = self._geom[f"{kind}{slot}"]
             mesh = -1 if item is None else self._mesh[mesh_name(item.category, item.size, kind)]
             if item is None or mesh < 0:
                 model.geom_rgba[geom, 3] = 0.0
                 continue
-            pose = item.pose()
-            local = np.empty(9)
-            self._mj.mju_quat2Mat(local, model.mesh_quat[mesh])
+            pose, local = item.pose(), self._meshes.turn(mesh)
+            self._meshes.show(mesh, item.shape, shaped)
             model.geom_dataid[geom] = mesh
             data.geom_xpos[geom] = pose[:3, :3] @ model.mesh_pos[mesh] + pose[:3, 3]
-            data.geom_xmat[geom] = (pose[:3, :3] @ local.reshape(3, 3)).ravel()
+            data.geom_xmat[geom] = (pose[:3, :3] @ local).ravel()
             accent = CATEGORIES[item.category].accent
             rgb = item.rgb if kind == "main" or accent is None else accent
             model.geom_rgba[geom] = (*rgb, 1.0)
             model.geom_matid[geom] = self._material[item.finish]
 
 
-def as_sensed(spec: SceneSpec, rgb: NDArray[np.uint8], depth: NDArray[np.float32]) -> Frame:
+def as_sensed(
+    spec: SceneSpec,
+    rgb: NDArray[np.uint8],
+    depth: NDArray[np.float32],
+    visibility: Visibility | None = None,
+) -> Frame:
     """The frame that a scene's sensor makes of an ideal picture.
 
     Args:
         spec: The scene; its instances are those of the frame.
         rgb: (H, W, 3) uint8.
         depth: (H, W) float32 metres.
+        visibility: what `rasterise` makes of the scene, where it is known.
     """
     height, width = depth.shape
     rgb = expose(rgb, spec.sensor)
     jpeg = encode_jpeg(rgb, spec.sensor.jpeg) if spec.sensor.jpeg > 0 else b""
-    visibility = rasterise(spec, width, height)
+    visibility = visibility or rasterise(spec, width, height)
     return Frame(
         rgb=decode_jpeg(jpeg) if jpeg else rgb,
         depth=depth,

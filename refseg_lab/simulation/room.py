@@ -10,20 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refseg_lab.simulation.catalogue import CATEGORIES, SIZES, parts
-from refseg_lab.simulation.scene import FINISHES, MAX_OBJECTS, LightSpec
+from refseg_lab.simulation.scene import FINISHES, MAX_MATS, MAX_OBJECTS, LightSpec
 from refseg_lab.simulation.textures import TEXTURE_SIZE
 
 #: Clipping distances in metres.
 NEAR_METRES, FAR_METRES = 0.05, 12.0
 #: What the surfaces of a scene spec are called in the model.
 SURFACES = ("table", "floor", "wall")
+#: What the mats of a scene spec are called in the model, the lowest first.
+MATS = tuple(f"mat{number}" for number in range(MAX_MATS))
+#: Height of each mat above the one below it in metres.
+MAT_METRES = 0.0004
 #: The two meshes of an object.
 KINDS = ("main", "accent")
 #: Lights among which a soft key light is shared; the fill light follows them.
 KEY_LIGHTS = 3
+#: Height of the floor and y of the wall behind in metres.
+FLOOR_Z, WALL_DISTANCE = -0.72, 1.6
 
-_FLOOR_Z = -0.72
-_WALL_DISTANCE = 1.6
 _TABLE_THICKNESS = 0.03
 _SHADOW_MAP = 1536
 _SAMPLES = 4
@@ -47,6 +51,17 @@ def compile_room(mujoco: Any, width: int, height: int) -> Any:
     """
     spec = empty_room(mujoco, width, height)
     _add_slots(mujoco, spec, _add_meshes(mujoco, spec))
+    for name in MATS:
+        _add_surface(mujoco, spec, name, uniform=False)
+        spec.worldbody.add_geom(
+            name=name,
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            size=[1, 1, 1],
+            rgba=[1, 1, 1, 0],
+            material=name,
+            contype=0,
+            conaffinity=0,
+        )
     return spec.compile()
 
 
@@ -79,20 +94,25 @@ def mesh_name(category: str, size: str, kind: str) -> str:
     return f"{category}-{size}-{kind}"
 
 
+def _add_surface(mujoco: Any, spec: Any, name: str, uniform: bool) -> None:
+    """Adds a texture and a material of one name."""
+    spec.add_texture(
+        name=name,
+        type=mujoco.mjtTexture.mjTEXTURE_2D,
+        width=TEXTURE_SIZE,
+        height=TEXTURE_SIZE,
+        nchannel=3,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_FLAT,
+    )
+    material = spec.add_material(name=name, texuniform=uniform, specular=0.1, shininess=0.2)
+    textures = list(material.textures)
+    textures[int(mujoco.mjtTextureRole.mjTEXROLE_RGB)] = name
+    material.textures = textures
+
+
 def _add_materials(mujoco: Any, spec: Any) -> None:
     for name in SURFACES:
-        spec.add_texture(
-            name=name,
-            type=mujoco.mjtTexture.mjTEXTURE_2D,
-            width=TEXTURE_SIZE,
-            height=TEXTURE_SIZE,
-            nchannel=3,
-            builtin=mujoco.mjtBuiltin.mjBUILTIN_FLAT,
-        )
-        material = spec.add_material(name=name, texuniform=True, specular=0.1, shininess=0.2)
-        textures = list(material.textures)
-        textures[int(mujoco.mjtTextureRole.mjTEXROLE_RGB)] = name
-        material.textures = textures
+        _add_surface(mujoco, spec, name, uniform=True)
     for name in FINISHES:
         specular, shininess = _FINISH_LOOK[name]
         spec.add_material(name=name, specular=specular, shininess=shininess)
@@ -112,13 +132,13 @@ def _add_room(mujoco: Any, spec: Any) -> None:
         **still,
     )
     world.add_geom(
-        name="floor", type=plane, size=[6, 6, 1], pos=[0, 0, _FLOOR_Z], material="floor", **still
+        name="floor", type=plane, size=[6, 6, 1], pos=[0, 0, FLOOR_Z], material="floor", **still
     )
     world.add_geom(
         name="wall",
         type=plane,
         size=[6, 3, 1],
-        pos=[0, _WALL_DISTANCE, 0],
+        pos=[0, WALL_DISTANCE, 0],
         quat=[0.70710678, 0.70710678, 0, 0],
         material="wall",
         **still,

@@ -18,12 +18,14 @@ from refseg_lab.simulation.scene import (
     MAX_OBJECTS,
     PATTERNS,
     SHIFT_PATTERNS,
+    WILD_PATTERNS,
     CameraSpec,
     LightSpec,
     SceneSpec,
     SensorSpec,
     SurfaceSpec,
 )
+from refseg_lab.simulation.varying import varied
 
 _WOODS: tuple[Rgb, ...] = (
     (0.72, 0.54, 0.36),
@@ -50,6 +52,10 @@ class Profile:
         warmth: highest warmth of the light.
         forced: what is put into each scene: "" nothing, "pairs" colours that their category never
             has in training, "held_out" categories never seen in training.
+        repeat: tiles of the table's pattern per metre.
+        two_coloured: share of the surfaces whose second colour has nothing to do with the first.
+        varied: whether things are bent and coated, mats lie about and lamps add their light; see
+            `refseg_lab.simulation.varying`.
     """
 
     patterns: tuple[str, ...] = PATTERNS
@@ -61,10 +67,13 @@ class Profile:
     ambient: tuple[float, float] = (0.30, 0.48)
     warmth: float = 0.07
     forced: str = ""
+    repeat: tuple[float, float] = (0.8, 2.2)
+    two_coloured: float = 0.0
+    varied: bool = False
 
 
-#: Kinds of scenes: as in training, with unseen pairs of colour and category, and with unseen
-#: tables, light, camera heights and categories.
+#: Kinds of scenes: as in training, with unseen pairs of colour and category, with unseen tables,
+#: light, camera heights and categories, and for training that is to hold elsewhere.
 PROFILES = {
     "train": Profile(),
     "compose": Profile(forced="pairs"),
@@ -78,6 +87,17 @@ PROFILES = {
         ambient=(0.22, 0.3),
         warmth=0.15,
         forced="held_out",
+    ),
+    "wild": Profile(
+        patterns=(*PATTERNS, *WILD_PATTERNS),
+        saturation=0.6,
+        tilt=(8, 50),
+        key=(0.25, 0.66),
+        ambient=(0.32, 0.56),
+        warmth=0.12,
+        repeat=(0.8, 6.0),
+        two_coloured=0.35,
+        varied=True,
     ),
 }
 
@@ -103,17 +123,20 @@ def sample_scene(seed: int, profile: str = "train") -> SceneSpec:
         objects = place_objects(chance, camera, count, kind.forced)
         if len(objects) >= _LEAST_OBJECTS:
             break
-    return SceneSpec(
+    spec = SceneSpec(
         seed=seed,
         objects=objects,
         camera=camera,
         light=_sample_light(chance, kind),
-        table=_sample_surface(chance, kind, (0.8, 2.2)),
+        table=_sample_surface(chance, kind, kind.repeat),
         floor=_sample_surface(chance, kind, (0.4, 1.2)),
         wall=_sample_surface(chance, kind, (0.4, 1.2)),
         table_size=(chance.uniform(0.6, 1.1), chance.uniform(0.5, 0.9)),
         sensor=_sample_sensor(chance),
     )
+    if not kind.varied:
+        return spec
+    return varied(chance, spec, lambda repeat: _sample_surface(chance, kind, repeat))
 
 
 def _sample_camera(chance: Chance, kind: Profile) -> CameraSpec:
@@ -169,6 +192,14 @@ def _sample_surface(chance: Chance, kind: Profile, repeat: tuple[float, float]) 
         first = list(colorsys.hsv_to_rgb(hue, saturation, chance.uniform(0.3, 0.92)))
         contrast = chance.uniform(0.1, 0.32) * (1.0 if sum(first) < 1.65 else -1.0)
         second = [part + contrast for part in first]
+        if kind.two_coloured and chance.happens(kind.two_coloured):
+            second = list(
+                colorsys.hsv_to_rgb(
+                    chance.uniform(0, 1),
+                    chance.uniform(0, kind.saturation),
+                    chance.uniform(0.1, 1),
+                )
+            )
     return SurfaceSpec(
         pattern=pattern,
         first=_muted(first),

@@ -12,19 +12,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refseg_lab.simulation.catalogue import CATEGORIES, COLOURS, SIZES, Rgb
-
-Vector = tuple[float, float, float]
+from refseg_lab.simulation.variety import (
+    AmbienceSpec,
+    CoatSpec,
+    ShapeSpec,
+    Vector,
+    ambience_of,
+    tuples,
+)
 
 #: Table-top, floor and wall patterns that `refseg_lab.simulation.textures` can paint.
 PATTERNS = ("plain", "wood", "marble", "check", "stripes", "speckle", "tiles", "cloth")
 #: Patterns that only the shifted test scenes have.
 SHIFT_PATTERNS = ("gingham", "terrazzo")
+#: Patterns that only the wild training scenes have.
+WILD_PATTERNS = ("spots", "chevron", "diamonds", "markers", "waves", "grid", "blotches")
+_ALL_PATTERNS = (*PATTERNS, *SHIFT_PATTERNS, *WILD_PATTERNS)
 #: Surface finishes of objects, from dull to shiny.
 FINISHES = ("matte", "satin", "glossy", "metallic")
 #: What may carry the camera: an arm's wrist close to the table, or a mast.
 MOUNTS = ("wrist", "mast")
 #: Most objects a scene may hold.
 MAX_OBJECTS = 12
+#: Most mats a scene may have.
+MAX_MATS = 4
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,8 @@ class ObjectSpec:
         height: height of its base above the table top in metres.
         support: index in `SceneSpec.objects` of what carries it; -1 for the table.
         contained: whether it lies in its support (a bowl, a tray) rather than on it.
+        shape: how it differs from the mesh of its category; None where it does not.
+        coat: a second colour on it; None where there is none.
     """
 
     category: str
@@ -54,6 +67,8 @@ class ObjectSpec:
     height: float = 0.0
     support: int = -1
     contained: bool = False
+    shape: ShapeSpec | None = None
+    coat: CoatSpec | None = None
 
     def __post_init__(self) -> None:
         for name, value, allowed in (
@@ -191,7 +206,7 @@ class SurfaceSpec:
     """A patterned surface.
 
     Attributes:
-        pattern: one of `PATTERNS` or `SHIFT_PATTERNS`.
+        pattern: one of `PATTERNS`, `SHIFT_PATTERNS` or `WILD_PATTERNS`.
         first: RGB of the ground, 0..1.
         second: RGB of the figure, 0..1.
         seed: seed of the random pattern.
@@ -205,9 +220,32 @@ class SurfaceSpec:
     repeat: float
 
     def __post_init__(self) -> None:
-        if self.pattern not in (*PATTERNS, *SHIFT_PATTERNS):
-            allowed = ", ".join((*PATTERNS, *SHIFT_PATTERNS))
+        if self.pattern not in _ALL_PATTERNS:
+            allowed = ", ".join(_ALL_PATTERNS)
             raise ValueError(f"pattern must be one of {allowed}, got {self.pattern!r}")
+
+
+@dataclass(frozen=True)
+class MatSpec:
+    """Something flat without a name on the table: a placemat, a board, a sheet, a coaster.
+
+    Attributes:
+        surface: its look; one tile of the pattern fills it `surface.repeat` times each way.
+        position: (x, y) of its middle on the table in metres.
+        yaw: turn about the vertical in radians.
+        half: half of its length and of its width in metres.
+        round: whether it is an ellipse rather than a rectangle.
+    """
+
+    surface: SurfaceSpec
+    position: tuple[float, float]
+    yaw: float
+    half: tuple[float, float]
+    round: bool = False
+
+    def __post_init__(self) -> None:
+        if not all(length > 0.0 for length in self.half):
+            raise ValueError(f"half must be positive metres, got {self.half}")
 
 
 @dataclass(frozen=True)
@@ -253,6 +291,8 @@ class SceneSpec:
         wall: look of the wall behind.
         table_size: half extents of the table top in x and y, metres.
         sensor: what the camera does to the picture.
+        mats: what lies flat on the table, the lowest first.
+        ambience: light added to `light`; None where there is none.
     """
 
     seed: int
@@ -264,8 +304,12 @@ class SceneSpec:
     wall: SurfaceSpec
     table_size: tuple[float, float]
     sensor: SensorSpec = SensorSpec()
+    mats: tuple[MatSpec, ...] = ()
+    ambience: AmbienceSpec | None = None
 
     def __post_init__(self) -> None:
+        if len(self.mats) > MAX_MATS:
+            raise ValueError(f"mats must hold at most {MAX_MATS} entries, got {len(self.mats)}")
         if len(self.objects) > MAX_OBJECTS:
             raise ValueError(
                 f"objects must hold at most {MAX_OBJECTS} entries, got {len(self.objects)}"
@@ -276,6 +320,13 @@ class SceneSpec:
                     f"support must be -1 or the index of an earlier object, got {item.support} "
                     f"for object {index}"
                 )
+        shapes: dict[tuple[str, str], ShapeSpec | None] = {}
+        for item in self.objects:
+            if shapes.setdefault((item.category, item.size), item.shape) != item.shape:
+                raise ValueError(
+                    f"objects of one category and size must share their shape, got two of "
+                    f"{item.size} {item.category}"
+                )
 
     def with_camera(self, camera: CameraSpec) -> SceneSpec:
         """The same scene seen by another camera."""
@@ -283,7 +334,16 @@ class SceneSpec:
 
     def to_json(self) -> str:
         """One line of JSON that `from_json` reads back to an equal spec."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        data = asdict(self)
+        for entry, optional in (
+            (data, ("mats", "ambience")),
+            *((o, ("shape", "coat")) for o in data["objects"]),
+        ):
+            for name in optional:
+                # What a plain scene lacks is not written, so that its text stays what it was.
+                if not entry[name]:
+                    del entry[name]
+        return json.dumps(data, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> SceneSpec:
@@ -300,21 +360,26 @@ class SceneSpec:
                 raise ValueError(f"{unknown[0]!r} is no field of a SceneSpec")
             return cls(
                 seed=int(data["seed"]),
-                objects=tuple(ObjectSpec(**_tuples(entry)) for entry in data["objects"]),
-                camera=CameraSpec(**_tuples(data["camera"])),
-                light=LightSpec(**_tuples(data["light"])),
-                table=SurfaceSpec(**_tuples(data["table"])),
-                floor=SurfaceSpec(**_tuples(data["floor"])),
-                wall=SurfaceSpec(**_tuples(data["wall"])),
+                objects=tuple(_object(entry) for entry in data["objects"]),
+                camera=CameraSpec(**tuples(data["camera"])),
+                light=LightSpec(**tuples(data["light"])),
+                table=SurfaceSpec(**tuples(data["table"])),
+                floor=SurfaceSpec(**tuples(data["floor"])),
+                wall=SurfaceSpec(**tuples(data["wall"])),
                 table_size=(float(data["table_size"][0]), float(data["table_size"][1])),
                 sensor=SensorSpec(**data["sensor"]),
+                mats=tuple(_mat(entry) for entry in data.get("mats", ())),
+                ambience=ambience_of(data["ambience"]) if data.get("ambience") else None,
             )
         except (KeyError, TypeError, IndexError, AttributeError) as error:
             raise ValueError(f"text is not the JSON of a SceneSpec: {error}") from error
 
 
-def _tuples(entry: dict[str, Any]) -> dict[str, Any]:
-    """JSON lists as the tuples that frozen specs hold."""
-    return {
-        key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
-    }
+def _object(entry: dict[str, Any]) -> ObjectSpec:
+    kinds = {"shape": ShapeSpec, "coat": CoatSpec}
+    made = {key: kind(**tuples(entry[key])) for key, kind in kinds.items() if entry.get(key)}
+    return ObjectSpec(**{**tuples(entry), **made})
+
+
+def _mat(entry: dict[str, Any]) -> MatSpec:
+    return MatSpec(**{**tuples(entry), "surface": SurfaceSpec(**tuples(entry["surface"]))})

@@ -122,6 +122,67 @@ def _terrazzo(rng: Generator) -> NDArray[np.float64]:
     return np.asarray(mix, dtype=np.float64)
 
 
+def _places() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rows and columns in 0..1, to be broadcast."""
+    place = (np.arange(TEXTURE_SIZE) + 0.5) / TEXTURE_SIZE
+    return place[:, None], place[None, :]
+
+
+def _spots(rng: Generator) -> NDArray[np.float64]:
+    """Spots in rows, or in rows that are shifted against each other."""
+    cells, radius, shifted = int(rng.integers(1, 5)) * 2, rng.uniform(0.2, 0.42), rng.uniform()
+    rows, columns = (cells * axis for axis in _places())
+    columns = columns + 0.5 * (np.floor(rows) % 2) * (shifted < 0.5)
+    far = np.hypot(rows % 1.0 - 0.5, columns % 1.0 - 0.5)
+    return np.asarray(far < radius, dtype=np.float64)
+
+
+def _chevron(rng: Generator) -> NDArray[np.float64]:
+    bands, teeth = (int(rng.integers(2, 7)) for _ in range(2))
+    rows, columns = _places()
+    bent = rows * bands + rng.uniform(0.3, 1.0) * np.abs((columns * teeth) % 1.0 - 0.5) * 2
+    return np.asarray(bent % 1.0 < rng.uniform(0.3, 0.6), dtype=np.float64)
+
+
+def _diamonds(rng: Generator) -> NDArray[np.float64]:
+    cells, size = (int(rng.integers(2, 6)) for _ in range(2)), rng.uniform(0.3, 0.5)
+    rows, columns = (abs((n * axis) % 1.0 - 0.5) for n, axis in zip(cells, _places(), strict=True))
+    far = rows + columns
+    inner = (far < 0.5 * size) & (rng.uniform() < 0.5)
+    return np.where(inner, 0.4, np.asarray(far < size, dtype=np.float64))
+
+
+def _markers(rng: Generator) -> NDArray[np.float64]:
+    """A board of square markers: random cells within a frame, as calibration boards have."""
+    count, cells = int(rng.integers(2, 5)), int(rng.integers(4, 7))
+    bits = np.zeros((count, count, cells + 4, cells + 4))
+    bits[..., 1:-1, 1:-1] = 1.0
+    bits[..., 2:-2, 2:-2] = rng.uniform(size=(count, count, cells, cells)) < 0.5
+    board = bits.transpose(0, 2, 1, 3).reshape(count * (cells + 4), -1)
+    index = np.arange(TEXTURE_SIZE) * len(board) // TEXTURE_SIZE
+    return np.asarray(board[index][:, index], dtype=np.float64)
+
+
+def _waves(rng: Generator) -> NDArray[np.float64]:
+    bands, turns = int(rng.integers(2, 8)), int(rng.integers(1, 5))
+    rows, columns = _places()
+    bent = rows * bands + rng.uniform(0.15, 0.5) * np.sin(2 * np.pi * turns * columns)
+    return np.asarray(bent % 1.0 < rng.uniform(0.3, 0.6), dtype=np.float64)
+
+
+def _grid(rng: Generator) -> NDArray[np.float64]:
+    """Thin lines both ways, as on cutting mats and squared paper."""
+    cells, width = int(rng.integers(3, 13)), rng.uniform(0.04, 0.14)
+    rows, columns = ((cells * axis) % 1.0 < width for axis in _places())
+    return np.asarray(rows | columns, dtype=np.float64)
+
+
+def _blotches(rng: Generator) -> NDArray[np.float64]:
+    """Large smooth patches in steps of shade."""
+    waves, steps = float(rng.uniform(2, 9)), int(rng.integers(2, 5))
+    return np.floor(_noise(rng, waves, waves) * steps * 0.999) / max(1, steps - 1)
+
+
 _MAKERS = {
     "plain": _plain,
     "wood": _wood,
@@ -133,4 +194,11 @@ _MAKERS = {
     "cloth": _cloth,
     "gingham": _gingham,
     "terrazzo": _terrazzo,
+    "spots": _spots,
+    "chevron": _chevron,
+    "diamonds": _diamonds,
+    "markers": _markers,
+    "waves": _waves,
+    "grid": _grid,
+    "blotches": _blotches,
 }
