@@ -22,7 +22,7 @@ from refseg_lab.simulation.variety import AmbienceSpec, LampSpec
 #: Least and greatest brightness that the added light gives, as a factor.
 BRIGHTNESS = (0.4, 1.8)
 #: Least and greatest ratio of a channel to the mean of all, so that colours keep their names.
-TINT = (0.78, 1.26)
+TINT = (0.84, 1.19)
 
 _COARSE = 6  # the background's light is smooth: it is worked out once for so many pixels
 _WRAP = 0.25  # a lamp is no point, so that it reaches round a thing

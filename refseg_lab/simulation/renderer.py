@@ -216,7 +216,7 @@ class TabletopRenderer:
             model.geom_dataid[geom] = mesh
             data.geom_xpos[geom] = pose[:3, :3] @ model.mesh_pos[mesh] + pose[:3, 3]
             data.geom_xmat[geom] = (pose[:3, :3] @ local).ravel()
-            accent = CATEGORIES[item.category].accent
+            accent = item.accent or CATEGORIES[item.category].accent
             rgb = item.rgb if kind == "main" or accent is None else accent
             model.geom_rgba[geom] = (*rgb, 1.0)
             model.geom_matid[geom] = self._material[item.finish]

@@ -55,6 +55,7 @@ class ObjectSpec:
         contained: whether it lies in its support (a bowl, a tray) rather than on it.
         shape: how it differs from the mesh of its category; None where it does not.
         coat: a second colour on it; None where there is none.
+        accent: RGB of its accent part; None for that of its category.
     """
 
     category: str
@@ -69,6 +70,7 @@ class ObjectSpec:
     contained: bool = False
     shape: ShapeSpec | None = None
     coat: CoatSpec | None = None
+    accent: Rgb | None = None
 
     def __post_init__(self) -> None:
         for name, value, allowed in (
@@ -337,7 +339,7 @@ class SceneSpec:
         data = asdict(self)
         for entry, optional in (
             (data, ("mats", "ambience")),
-            *((o, ("shape", "coat")) for o in data["objects"]),
+            *((o, ("shape", "coat", "accent")) for o in data["objects"]),
         ):
             for name in optional:
                 # What a plain scene lacks is not written, so that its text stays what it was.

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from refseg_lab.simulation.catalogue import COLOURS, Rgb
+from refseg_lab.simulation.catalogue import CATEGORIES, COLOURS, Rgb
 from refseg_lab.simulation.chance import Chance
 from refseg_lab.simulation.placement import jittered
 from refseg_lab.simulation.scene import MAX_MATS, MatSpec, ObjectSpec, SceneSpec, SurfaceSpec
@@ -19,6 +19,8 @@ from refseg_lab.simulation.variety import COATS, AmbienceSpec, CoatSpec, LampSpe
 _COATED_SCENES, _COATED_THINGS = 0.5, 0.8
 _MATS = 0.6
 _COLOURED_LAMP = 0.2
+_PLAIN, _OTHER = 0.35, 0.3  # shares of the accents in the thing's own colour and in any other
+_NEEDED = ("book", "car")  # without their pages and wheels they would be boxes
 
 
 def varied(
@@ -59,15 +61,21 @@ def _shaped(chance: Chance, objects: tuple[ObjectSpec, ...]) -> tuple[ObjectSpec
         if item.support >= 0:
             carrier = objects[item.support]
             height = round(height * shapes[carrier.category, carrier.size].scale[2], 5)
-        made.append(
-            replace(
-                item,
-                height=height,
-                shape=shapes[item.category, item.size],
-                rgb=_shifted(chance, item.rgb),
-            )
-        )
+        rgb, shape = _shifted(chance, item.rgb), shapes[item.category, item.size]
+        accent = _sample_accent(chance, item.category, rgb)
+        made.append(replace(item, height=height, shape=shape, rgb=rgb, accent=accent))
     return tuple(made)
+
+
+def _sample_accent(chance: Chance, category: str, rgb: Rgb) -> Rgb | None:
+    """The colour of the accent part: a ball without its band is a ball as well."""
+    usual, kind = CATEGORIES[category].accent, chance.unit()
+    if usual is None:
+        return None
+    if kind < _PLAIN and category not in _NEEDED:
+        return rgb
+    other = kind > 1.0 - _OTHER and category not in _NEEDED
+    return _shifted(chance, jittered(chance, chance.pick(tuple(COLOURS))) if other else usual)
 
 
 def _shifted(chance: Chance, rgb: Rgb) -> Rgb:

@@ -17,7 +17,7 @@ from refseg_lab.simulation.coating import coat_shares
 from refseg_lab.simulation.lighting import BRIGHTNESS, TINT, lit, seen_surface
 from refseg_lab.simulation.primitives import signed_volume
 from refseg_lab.simulation.rasteriser import DEPTH_STEPS, rasterise
-from refseg_lab.simulation.scene import SHIFT_PATTERNS, ObjectSpec
+from refseg_lab.simulation.scene import SHIFT_PATTERNS, ObjectSpec, SensorSpec
 from refseg_lab.simulation.shaping import extent, sample_shape, shaped_parts
 from refseg_lab.simulation.variety import AmbienceSpec, CoatSpec, ShapeSpec
 
@@ -47,6 +47,9 @@ def test_a_wild_scene_is_its_seeds_and_survives_json() -> None:
     things = [item for spec in specs for item in spec.objects]
     assert 0.3 < np.mean([item.coat is not None for item in things]) < 0.5
     assert all(item.coat.colour != item.colour for item in things if item.coat)
+    balls = [item for item in things if item.category == "ball"]
+    assert 0.15 < np.mean([item.accent == item.rgb for item in balls]) < 0.6
+    assert not any(item.accent == item.rgb for item in things if item.category in ("book", "car"))
     assert 0.4 < np.mean([bool(spec.mats) for spec in specs]) < 0.8
 
 
@@ -54,7 +57,9 @@ def test_plain_scenes_are_written_as_ever() -> None:
     for profile in ("train", "compose", "shift"):
         data = json.loads(sample_scene(3, profile).to_json())
         assert not {"mats", "ambience"}.intersection(data)
-        assert not any({"shape", "coat"}.intersection(entry) for entry in data["objects"])
+        assert not any(
+            {"shape", "coat", "accent"}.intersection(entry) for entry in data["objects"]
+        )
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
@@ -154,6 +159,19 @@ def test_a_wild_picture_is_repeated_and_leaves_plain_ones_alone(
         np.testing.assert_array_equal(one.rgb, two.rgb)
         np.testing.assert_array_equal(one.depth, two.depth)
         np.testing.assert_array_equal(one.instances, two.instances)
+
+
+def test_a_plain_ball_is_drawn_without_its_band(renderer: TabletopRenderer) -> None:
+    spec = sample_scene(0)
+    ball = ObjectSpec("ball", "red", "large", spec.camera.target[:2], 0.0, (0.8, 0.0, 0.0))
+    banded, plain = (
+        renderer.render(
+            replace(spec, objects=(replace(ball, accent=accent),), sensor=SensorSpec())
+        )
+        for accent in (None, ball.rgb)
+    )
+    green = [frame.rgb[frame.instances == 1][:, 1] for frame in (banded, plain)]
+    assert (green[0] > 90).mean() > 0.05 > (green[1] > 90).mean()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
