@@ -20,9 +20,9 @@ from refseg_lab.simulation.shaping import extent
 from refseg_lab.simulation.variety import AmbienceSpec, LampSpec
 
 #: Least and greatest brightness that the added light gives, as a factor.
-BRIGHTNESS = (0.4, 1.8)
+BRIGHTNESS = (0.6, 1.7)
 #: Least and greatest ratio of a channel to the mean of all, so that colours keep their names.
-TINT = (0.84, 1.19)
+TINT = (0.87, 1.15)
 
 _COARSE = 6  # the background's light is smooth: it is worked out once for so many pixels
 _WRAP = 0.25  # a lamp is no point, so that it reaches round a thing

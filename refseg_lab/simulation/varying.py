@@ -81,9 +81,9 @@ def _sample_accent(chance: Chance, category: str, rgb: Rgb) -> Rgb | None:
 def _shifted(chance: Chance, rgb: Rgb) -> Rgb:
     """A colour a little farther from its base than `jittered` takes it."""
     hue, saturation, value = colorsys.rgb_to_hsv(*rgb)
-    hue = (hue + chance.uniform(-0.012, 0.012)) % 1.0
-    saturation = min(1.0, saturation * chance.uniform(0.82, 1.05))
-    value = min(1.0, value * chance.uniform(0.85, 1.1))
+    hue = (hue + chance.uniform(-0.008, 0.008)) % 1.0
+    saturation = min(1.0, saturation * chance.uniform(0.93, 1.06))
+    value = min(1.0, value * chance.uniform(0.9, 1.1))
     red, green, blue = (round(part, 4) for part in colorsys.hsv_to_rgb(hue, saturation, value))
     return red, green, blue
 
@@ -135,7 +135,7 @@ def _sample_ambience(chance: Chance) -> AmbienceSpec:
             round(math.cos(tilt), 5),
         ),
         occlusion=chance.uniform(0.0, 0.6),
-        exposure=chance.uniform(0.8, 1.4),
+        exposure=chance.uniform(0.85, 1.35),
     )
 
 
