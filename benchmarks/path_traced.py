@@ -18,8 +18,9 @@ row of `benchmarks/robustness.py`.
 from __future__ import annotations
 
 import argparse
-import pickle
+import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,6 @@ from numpy.typing import NDArray
 FIRST_SEED = 3_000_000
 SIZE = (512, 384)
 SAMPLES = 20
-LISTING = "scenes.pickle"
 _ROUGHNESS = {"matte": 0.9, "satin": 0.45, "glossy": 0.12, "metallic": 0.3}
 
 Floats = NDArray[np.float32]
@@ -42,10 +42,11 @@ def write(folder: Path, scenes: int) -> None:
     from refseg_lab.simulation.sampling import sample_scene
     from refseg_lab.simulation.textures import paint
 
-    listed = []
+    folder.mkdir(parents=True, exist_ok=True)
     for seed in range(FIRST_SEED, FIRST_SEED + scenes):
         spec = sample_scene(seed)
-        meshes = []
+        arrays: dict[str, Any] = {}
+        looks: list[tuple[Any, str]] = []
         for item in spec.objects:
             pose, accent = item.pose(), CATEGORIES[item.category].accent
             for number, mesh in enumerate(parts(item.category)):
@@ -53,21 +54,36 @@ def write(folder: Path, scenes: int) -> None:
                     continue
                 points = SIZES[item.size] * mesh.vertices @ pose[:3, :3].T + pose[:3, 3]
                 colour = item.rgb if number == 0 or accent is None else accent
-                meshes.append((points.astype("f4"), mesh.faces.astype("u4"), colour, item.finish))
-        listed.append(
-            {
-                "seed": seed,
-                "spec": spec.to_json(),
-                "meshes": meshes,
-                "pose": spec.camera.pose(),
-                "fovy": float(np.degrees(spec.camera.fovy)),
-                "table": (paint(spec.table), spec.table.repeat, spec.table_size),
-                "floor": paint(spec.floor),
-                "wall": paint(spec.wall),
-            }
+                arrays[f"points{len(looks)}"] = points.astype(np.float32)
+                arrays[f"faces{len(looks)}"] = mesh.faces.astype(np.uint32)
+                looks.append((colour, item.finish))
+        about = {
+            "seed": seed,
+            "spec": spec.to_json(),
+            "looks": looks,
+            "fovy": float(np.degrees(spec.camera.fovy)),
+            "repeat": spec.table.repeat,
+            "half": spec.table_size,
+        }
+        np.savez_compressed(
+            folder / f"{seed}.npz",
+            about=json.dumps(about),
+            pose=spec.camera.pose(),
+            **{name: paint(getattr(spec, name)) for name in ("table", "floor", "wall")},
+            **arrays,
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / LISTING).write_bytes(pickle.dumps(listed))
+
+
+def listed(folder: Path) -> Iterator[dict[str, Any]]:
+    """What :func:`write` wrote, a scene at a time."""
+    for path in sorted(folder.glob("*.npz")):
+        with np.load(path) as arrays:
+            scene = {**json.loads(str(arrays["about"])), **arrays}
+        scene["meshes"] = [
+            (scene[f"points{number}"], scene[f"faces{number}"], colour, finish)
+            for number, (colour, finish) in enumerate(scene["looks"])
+        ]
+        yield scene
 
 
 def surrounding(rng: np.random.Generator) -> Floats:
@@ -174,7 +190,7 @@ def _world(mi: Any, scene: dict[str, Any], rng: np.random.Generator) -> dict[str
     }
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32)
     faces = np.array([[0, 1, 2], [0, 2, 3]], np.uint32)
-    picture, repeat, half = scene["table"]
+    picture, repeat, half = scene["table"], scene["repeat"], scene["half"]
     for name, size, look in (
         ("table", half, _surface(mi, picture, repeat, float(rng.uniform(0.2, 0.9)))),
         ("floor", (6, 6), _surface(mi, scene["floor"], 0.8, 0.8)),
@@ -197,7 +213,7 @@ def _world(mi: Any, scene: dict[str, Any], rng: np.random.Generator) -> dict[str
 def render(folder: Path) -> None:
     """Trace the scenes of a folder that have no picture yet."""
     mi = _tracer()
-    for scene in pickle.loads((folder / LISTING).read_bytes()):  # our own file, of the first step
+    for scene in listed(folder):
         path = folder / f"{scene['seed']}.png"
         if path.exists():
             continue
@@ -220,7 +236,7 @@ def measure(folder: Path, weights: list[str]) -> None:
 
     torch.set_num_threads(1)
     scenes = []
-    for entry in pickle.loads((folder / LISTING).read_bytes()):
+    for entry in listed(folder):
         picture = cv2.imread(str(folder / f"{entry['seed']}.png"))
         if picture is None:
             continue
