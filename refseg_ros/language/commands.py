@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from refseg_ros.language import lexicon
 from refseg_ros.language.grammar import Item, Kind
 from refseg_ros.language.tokens import CLAUSE_END, COMMA
+from refseg_ros.language.verb_forms import is_present
 
 
 class Command(NamedTuple):
@@ -62,10 +63,15 @@ def names_picture(tokens: Sequence[str]) -> bool:
     )
 
 
-def strip_command(clause: Sequence[str]) -> Command:
+def strip_command(clause: Sequence[str], beside: bool = False) -> Command:
     """A clause without what is asked of the robot.
 
     "don't touch the mug" leaves "not the mug": what is forbidden is not what is meant.
+
+    Args:
+        clause: Its tokens.
+        beside: Whether "to me" stays after "next" and "up" after "looking", where they are no
+            courtesies.
     """
     start, verb, forbidden = 0, "", False
     while start < len(clause):
@@ -80,13 +86,24 @@ def strip_command(clause: Sequence[str]) -> Command:
         start += size
     cut = stop = _follow_up(clause, start)
     while stop > start and (size := _trailing(clause, start, stop)):
+        if beside and _belongs(clause[stop - size - 1], clause[stop - size]):
+            break
         stop -= size
     said = list(clause[start:stop])
     if not forbidden or not said:
         return Command(said, verb, _rest(clause[cut:]))
     # "don't take the red one, take the blue one": the second command says what is meant.
-    tokens, _, rest = strip_command(clause[cut:])
+    tokens, _, rest = strip_command(clause[cut:], beside)
     return Command(["not", *said, COMMA, *tokens], verb, rest)
+
+
+def _belongs(word: str, courtesy: str) -> bool:
+    """Whether what looks like a courtesy belongs to the word before: "next to me"."""
+    near = courtesy == "to" and word in _BESIDE
+    return near or (courtesy == "up" and is_present(word))
+
+
+_BESIDE: Final = lexicon.word_set("next close adjacent")
 
 
 def _rest(tokens: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from refseg_ros.language import lexicon
 from refseg_ros.language.expression import Direction, RelationKind
-from refseg_ros.language.tokens import COMMA
+from refseg_ros.language.tokens import COMMA, lemma
 
 
 class Kind(enum.Enum):
@@ -102,7 +102,8 @@ def _next_item(tokens: Sequence[str], index: int, before: Sequence[Item]) -> Ite
     following = tokens[index + 1] if index + 1 < len(tokens) else ""
     if found := _negation(tokens, index):
         return found
-    if (token, following) in lexicon.COMPOUNDS:
+    said = tokens[index - 1] if index else ""
+    if (token, following) in lexicon.COMPOUNDS or (said, token) in lexicon.COMPOUNDS:
         return Item(Kind.WORD, index, index + 1, token)
     previous = before[-1].kind if before else None
     if token == "near" and previous is Kind.ARTICLE and _is_word(following):
@@ -360,7 +361,9 @@ def _direction_of(
     bare = tokens[start] not in lexicon.DIRECTION_PREPOSITIONS
     if not landmark and tokens[start:index] == ["on", "top"]:
         return Item(Kind.RELATION, start, index + 1, "on", relation=RelationKind.ON)
-    if landmark in lexicon.NUMBERS and found == (Direction.MIDDLE,) and not bare:
+    noun = next((word for word in tokens[after:] if word not in lexicon.ADJECTIVES), "")
+    crowd = landmark in lexicon.NUMBERS or lemma(noun) != noun  # "in the middle of the plates"
+    if crowd and found == (Direction.MIDDLE,) and not bare:
         return Item(Kind.RELATION, start, index + 1, tokens[start], relation=RelationKind.BETWEEN)
     direction = Item(Kind.DIRECTION, start, index, tokens[start], found, extreme, bare)
     several = landmark in lexicon.NUMBERS and tokens[start] != "to"

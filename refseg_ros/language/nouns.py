@@ -243,6 +243,8 @@ class _PhraseReader:
         elif item.kind is Kind.DIRECTION:
             return self._take_direction(item, before_word)
         elif item.kind in (Kind.AND, Kind.COMMA):
+            if item.kind is Kind.COMMA and following is not None and following.kind is Kind.AND:
+                return self._lists(following)
             return before_word and self._joins(item)
         elif item.kind is Kind.OF:
             return self._take_of()
@@ -333,6 +335,14 @@ class _PhraseReader:
             return self.items[self.index + 2].kind is Kind.WORD
         # "pink tin and blue pear" are two things.
         return any({last, word} <= kind for kind in (lexicon.COLOURS, lexicon.MATERIALS))
+
+    def _lists(self, joint: Item) -> bool:
+        """Whether ", and" joins the last of several adjectives; it is passed over then."""
+        self.index += 1
+        after = self.items[self.index + 1 : self.index + 2]
+        joins = bool(after) and after[0].kind is Kind.WORD and self._joins(joint)
+        self.index -= not joins
+        return joins
 
     def _is_garment(self) -> bool:
         """Whether "top" is what somebody wears ("in a pink top"), not a position."""

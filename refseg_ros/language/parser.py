@@ -17,7 +17,7 @@ from refseg_ros.language.foreign import language_of
 from refseg_ros.language.grammar import Item, Kind, scan
 from refseg_ros.language.nouns import is_adjective, unique
 from refseg_ros.language.reader import Reader
-from refseg_ros.language.requests import Request, request_in, split_requests
+from refseg_ros.language.requests import Request, is_way, request_in, split_requests
 from refseg_ros.language.spelling import corrected, regular, spoken
 from refseg_ros.language.states import with_states
 from refseg_ros.language.tokens import COMMA, lemma, normalise, tokenise
@@ -51,8 +51,12 @@ def parse(text: str) -> ReferringExpression:
         request = request_in(clause)
         read = _read(text, clause, request, owners)
         filled = not read.is_empty or read.target != NounPhrase()
-        found = filled * (2 if request is None or request.is_thing else 1)
-        if found > rank:
+        thing = not is_way(read.head) if request is None else request.is_thing
+        # "that is my sister. follow that car": the car is.
+        ordered = request is not None and request.is_direct and read.head != ""
+        found = filled * (1 + thing + ordered)
+        again = rank > 0 and read.head == best.head != ""  # "a blue car is ahead. follow that car"
+        if found > rank and not again:
             # "pull over. that is my friend": a friend is meant, no place to stop.
             unread += _words(best.referring.split())
             best, rank = read, found
@@ -122,7 +126,8 @@ def _read(
         request: What it is about, if that is not all that follows a command.
         owners: Words said in the possessive; None to read verbs as other words.
     """
-    command = strip_command(clause) if request is None else strip_command(request.tokens)
+    said = clause if request is None else request.tokens
+    command = strip_command(said, beside=owners is not None)
     items = scan(command.tokens)
     verb = "bring" if request is not None and request.is_handled else command.verb
     cut = destination(items, command.tokens, verb)

@@ -38,11 +38,13 @@ from refseg_ros.language.nouns import (
 from refseg_ros.language.parts import named_whole
 from refseg_ros.language.uses import read_use
 from refseg_ros.language.verb_forms import is_present
-from refseg_ros.language.wearing import is_colour, is_worn, relation_to
+from refseg_ros.language.wearing import is_colour, is_person, is_worn, relation_to
 
 MAX_DEPTH: Final = 4
 """Landmarks within landmarks that are read: "left of the cup on the tray by the book" has 3."""
 
+_HAVING: Final = (RelationKind.WITH, RelationKind.CONTAINING, RelationKind.CARRYING)
+_MINE: Final = ("my", "our", "your")
 _SPEAKERS: Final = ("i", "you", "we")
 _TIMES: Final = ("before", "past")
 
@@ -160,7 +162,8 @@ class Reader(Cursor):
         """Whether "is" and an article stand before another noun for the same thing."""
         before = self._items[self._index - 1] if self._index else None
         copula = before is not None and before.word in ("is", "are")
-        here = self._items[self._index].kind is Kind.ARTICLE
+        item = self._items[self._index]
+        here = item.kind is Kind.ARTICLE and item.word not in _MINE  # "that lady is my aunt"
         return copula and here and bool(said.head and phrase.head) and not self._relative
 
     def _read_group(self) -> None:
@@ -234,7 +237,7 @@ class Reader(Cursor):
         """The thing that a relation here is said of."""
         if item.utmost or not self._near.may_be_described:
             return self._base
-        has = item.relation in (RelationKind.WITH, RelationKind.CONTAINING, RelationKind.CARRYING)
+        has = item.relation in _HAVING
         if has and item.word != "with" and self._only_base_acts(self._near):
             return self._base  # "the man on a bench holding a cup"
         return self._near
@@ -264,6 +267,8 @@ class Reader(Cursor):
         following = self._items[self._index : self._index + 2]
         if len(following) == 2 and following[1].word in lexicon.POSSESSIVES:
             return False  # "with a cup in her hand"
+        if is_person(landmark.phrase) and not is_person(owner.phrase):
+            return False  # "the pony with the girl in a red hat on it"
         acts = self._kind_at(self._index) in (Kind.LINK, Kind.STATE)
         return acts or is_worn(landmark.phrase) or lexicon.is_animate(owner.phrase.head)
 
@@ -295,7 +300,9 @@ class Reader(Cursor):
         elif landmark.text == "nothing":
             self.target.excluded.append(Draft())
             self._relate(self.target.excluded[-1], kind, Draft(NounPhrase(text="thing")))
-        elif landmark.head in lexicon.NOT_LANDMARKS:
+        elif landmark.head in lexicon.NOT_LANDMARKS and not (
+            kind is RelationKind.WITH and landmark.head in lexicon.PICTURE
+        ):
             self._unread += self._items[start : self._index]
         else:
             draft = Draft(landmark)
@@ -340,18 +347,42 @@ class Reader(Cursor):
         """Whether this is "… in it" after "the bowl with the ball": the bowl contains it."""
         if self._last is None:
             return False
-        last = self._last[1]
-        holds = (RelationKind.WITH, RelationKind.CONTAINING, RelationKind.CARRYING)
+        owner, last = self._last
         refers = landmark.text in ("it", "them", "itself") or not landmark.text
-        if last.kind not in holds or not refers or said not in lexicon.CONVERSE:
+        if last.kind not in _HAVING or not refers or said not in lexicon.CONVERSE:
             return False
         if is_worn(last.landmarks[0].phrase) and not landmark.text:
             return True  # "with a cap on"
-        for relation in reversed(self._last[0].relations):  # "with the duck and the mug on it"
+        somebody = bool(landmark.text) and is_person(owner.phrase)
+        if somebody:
+            owner, last = self._thing_of(owner, last)
+        for relation in reversed(owner.relations):  # "with the duck and the mug on it"
+            if somebody and is_worn(relation.landmarks[0].phrase):
+                continue  # "with a friend in a red shirt on her left"
             relation.kind = lexicon.CONVERSE[said]
             if not relation.joined:
                 break
         return True
+
+    def _thing_of(self, owner: Draft, last: DraftRelation) -> tuple[Draft, DraftRelation]:
+        """What "it" stands for after somebody, and what is had that the relation to it is to.
+
+        The stool in "the stool with the girl in white socks sitting on it" and "the stool by the
+        girl with a bag on it", the coat in "the man in a coat with a patch on it".
+        """
+        for outer in self._base.relations:
+            if outer.landmarks[0] is owner:
+                if outer.kind not in _HAVING:
+                    owner.relations.remove(last)
+                    self._base.relations.append(last)
+                return self._base, (outer if outer.kind in _HAVING else last)
+        before = owner.relations[-2:-1]
+        had = before and before[0].kind is RelationKind.WITH and owner.relations[-1] is last
+        if had and not is_worn(last.landmarks[0].phrase):
+            owner.relations.pop()
+            owner = owner.relations[-1].landmarks[-1]
+            owner.relations.append(last)
+        return owner, last
 
     def _read_bare_relation(self, item: Item, owner: Draft, start: int) -> None:
         """A relation without a landmark: "the one behind", "under"."""

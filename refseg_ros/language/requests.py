@@ -14,10 +14,11 @@ from typing import Final, NamedTuple
 
 from refseg_ros.language import lexicon
 from refseg_ros.language.commands import lead_in
+from refseg_ros.language.finite_verbs import is_predicate
 from refseg_ros.language.grammar import Kind, scan
 from refseg_ros.language.nouns import parse_phrase
 from refseg_ros.language.tokens import COMMA, lemma
-from refseg_ros.language.verb_forms import is_present
+from refseg_ros.language.verb_forms import is_past, is_present
 
 MOTIONS: Final = lexicon.word_set(
     "drive navigate go come walk head move proceed travel roll ride approach get stay keep park "
@@ -25,7 +26,7 @@ MOTIONS: Final = lexicon.word_set(
     "reverse continue switch change catch overtake follow avoid enter exit leave cross honk creep "
     "cruise hurry hover land dock reach drop make give let find look watch check be do pass run "
     "see want need try help seem squeeze tail pursue circle cut decrease reduce increase "
-    "maintain ignore beware guide escort"
+    "maintain ignore beware guide escort say talk speak meet"
 )
 """Verbs of going somewhere, keeping off, waiting and minding."""
 _HANDLES: Final = lexicon.word_set(
@@ -42,7 +43,8 @@ _PARTICLES: Final = lexicon.word_set(
     "towards at by near behind beside between for from past after before until till when where "
     "while and so then left right forward forwards backward backwards straight closer close next "
     "here there slowly aside alongside with under with via as if once well far further faster "
-    "slower just besides careful aware sure me us going it that this the a an your my parallel"
+    "slow slower just besides careful aware sure ready me us going it that this the a an your my "
+    "parallel"
 )
 _SEEMING: Final = lexicon.word_set("looks seems guess")
 _OPENERS: Final = lexicon.word_set("just then so now and ok okay better parallel")
@@ -61,7 +63,8 @@ _WAYS: Final = lexicon.word_set(
     "destination course plan minute second moment look rest pace gap room line traffic attention "
     "somewhere anywhere anything something nothing everything park gear bit block mile foot metre "
     "meter yard there here drive one thing stop care slower faster caution clear "
-    "attention destination"
+    "next exit level u-turn uturn sidewalk pavement curb kerb shoulder crosswalk crossing "
+    "junction roundabout median strip location track"
 )
 """What one moves in, and what names no thing at all."""
 _FREE: Final = lexicon.word_set("somewhere parking way place spot space lane")
@@ -71,7 +74,7 @@ _SKIPPED: Final = lexicon.word_set(
     "aware sure so if when while until till since because once where what whether who well far "
     "further closer slowly soon possible please just even still not cannot even lets let then "
     "other rather possible able ready going gonna toward towards along alongside better "
-    "best late parallel"
+    "best late parallel next ready slow hi hello goodbye"
 )
 
 
@@ -82,11 +85,13 @@ class Request(NamedTuple):
         tokens: The tokens from the thing on.
         is_thing: Whether it names a thing, and not only free space or "him".
         is_handled: Whether a verb that we do not know stands right before the thing.
+        is_direct: Whether nothing but a motion and its way stands before the thing.
     """
 
     tokens: list[str]
     is_thing: bool
     is_handled: bool = False
+    is_direct: bool = False
 
 
 def split_requests(clause: list[str]) -> list[list[str]]:
@@ -100,6 +105,11 @@ def split_requests(clause: list[str]) -> list[list[str]]:
 
 
 _PLACES: Final = lexicon.word_set("back head tail cross cut land")
+
+
+def is_way(noun: str) -> bool:
+    """Whether a noun names what one moves in, and no thing: "room", "lane"."""
+    return noun in _WAYS
 
 
 def base(word: str) -> str:
@@ -173,8 +183,8 @@ def _asks(tokens: Sequence[str], led: bool) -> bool:
         return True
     if after in ("me", "us") and tokens[2:3] and tokens[2] in lexicon.GOALS:
         return True  # "guide me to the door"
-    if first == "take" and tokens[2:3] and tokens[2] in ("left", "right"):
-        return not tokens[3:] or tokens[3] in _PARTICLES | {COMMA}
+    if first in ("take", "make", "do") and after in lexicon.ARTICLES and _is_way(tokens[2:]):
+        return True
     if base(first) != first:
         return base(first) != "" and after in _PARTICLES and first.endswith("ing")
     if first in _HANDLES:
@@ -186,6 +196,20 @@ def _asks(tokens: Sequence[str], led: bool) -> bool:
         return bool(loose or ways or moved or (first == "let" and after not in ("me", "us")))
     goes_on = base(after) not in ("", after) or lemma(after) in _WAYS
     return first not in _NOUNS_TOO or after in _PARTICLES | {"", COMMA} or goes_on
+
+
+def _is_way(tokens: Sequence[str]) -> bool:
+    """Whether a way to turn begins here: "left", "second right past …", "same exit as …"."""
+    index = 0
+    while index < len(tokens) and tokens[index] in _TURNS | lexicon.ORDINALS.keys():
+        index += 1
+    after = tokens[index] if index < len(tokens) else COMMA
+    turned = index and tokens[index - 1] in ("left", "right") and after in _PARTICLES | {COMMA}
+    return bool(turned) or after in _WAYS
+
+
+_TURNS: Final = lexicon.word_set("next same sharp hard quick wide left right parking u you")
+"""What tells one turn from others."""
 
 
 class _Skimmer:
@@ -200,18 +224,38 @@ class _Skimmer:
         index, said = 0, ""
         while index < len(self.items):
             item = self.items[index]
-            if item.kind is Kind.NEGATION:
+            if item.kind is Kind.NEGATION and not self._is_purpose(index):
                 index = self._denied(index)
             elif start := self._thing_at(index, said):
                 stop, named = start
                 if named:
-                    return Request(_ended(self.tokens[item.start :]), True)
+                    direct = self._is_direct(item.start)
+                    return Request(_ended(self.tokens[item.start :]), True, is_direct=direct)
                 self.way = item.start if self.way is None else self.way
                 index = stop
             else:
                 index += 1
             said = item.word
         return Request(_ended(self.tokens[self.way :]) if self.way is not None else [], False)
+
+    def _is_direct(self, start: int) -> bool:
+        """Whether only a motion and its way stand before a token: "pull up next to"."""
+        before, to = self.tokens[:start], False
+        for index, token in enumerate(before):
+            moves = token in MOTIONS and not to
+            if not (moves or token in _PARTICLES - _TURNED or (index and token in _WAYS)):
+                return False
+            to = token == "to"
+        return before[:1] != [] and before[0] in MOTIONS
+
+    def _is_purpose(self, index: int) -> bool:
+        """Whether what is denied is what for: "slow down so that you do not hit the cart"."""
+        for item in reversed(self.items[:index]):
+            if item.kind is Kind.COMMA:
+                return False
+            if item.word in _PURPOSES:
+                return True
+        return False
 
     def _denied(self, index: int) -> int:
         """The item after what is denied: "i do not want the red one, i want …"."""
@@ -227,7 +271,7 @@ class _Skimmer:
         opens = (Kind.ARTICLE, Kind.ORDINAL, Kind.NUMBER)
         if item.kind is Kind.WORD and self._is_verb(index, said):
             return None
-        phrase, stop = parse_phrase(self.items, index)
+        phrase, stop = parse_phrase(self.items[: self._joint(index)], index)
         starts = item.kind in (*opens, Kind.WORD) or (item.prenominal and phrase.head)
         if not starts or stop == index:
             return None
@@ -237,10 +281,30 @@ class _Skimmer:
         if lone and phrase.head in _WAYS | MOTIONS:
             return stop, False
         words, head = phrase.text.split(), phrase.head
-        if len(words) > 1 and base(words[-1]) and words[-2] not in lexicon.ADJECTIVES:
+        last, after = self.items[stop - 1], self.items[stop] if stop < len(self.items) else None
+        if len(words) > 1 and is_predicate(self.items[: stop - 1], last.word, after):
+            head = lemma(words[-2])  # "this van wants to turn"
+        elif (
+            len(words) > 1
+            and base(words[-1])
+            and words[-1] != "turn"
+            and words[-2] not in lexicon.ADJECTIVES
+        ):
             head = lemma(words[-2])  # "the van passes"
         named = head not in _WAYS and "parking" not in words
+        of = next((k for k in range(index, stop) if self.items[k].kind is Kind.OF), 0)
+        if of and not named:
+            return of + 1, False  # "the direction of that bus"
         return stop, named and (not head or base(head) != head)
+
+    def _joint(self, index: int) -> int:
+        """Where a clause about something else begins: "switch lanes *once* we are past it"."""
+        for stop in range(index + 1, len(self.items)):
+            before, word = self.items[stop - 1], self.items[stop].word
+            noun = before.kind is Kind.WORD and before.word not in lexicon.ADJECTIVES | _SKIPPED
+            if word in _SUBORDINATES or (noun and word in _SKIPPED):
+                return stop
+        return len(self.items)
 
     def _follows_article(self, index: int) -> bool:
         return bool(index) and self.items[index - 1].kind is Kind.ARTICLE
@@ -251,6 +315,8 @@ class _Skimmer:
         after = self.items[index + 1] if index + 1 < len(self.items) else None
         if word in _SKIPPED or word.endswith("ly") or base(word) or is_present(word):
             return True
+        if is_past(word) and said in lexicon.LINKS:
+            return True  # "she is supposed to meet us"
         governed = said in _SPEAKERS | {"to", "not", "and"} | _AUXILIARIES
         taking = after is not None and after.kind in (
             Kind.ARTICLE,
@@ -278,6 +344,9 @@ def _ended(tokens: list[str]) -> list[str]:
     return tokens
 
 
+_TURNED: Final = lexicon.word_set("so when while as if it until till after before us me")
+"""Particles after which something else than the motion is spoken of."""
+_PURPOSES: Final = lexicon.word_set("so sure to careful")
 _ACTS: Final = lexicon.word_set("pass cross")
 _RESTS: Final = lexicon.word_set("back stays keeps waits")
 _REASONS: Final = lexicon.word_set("so because when while until if as after before then")

@@ -17,6 +17,7 @@ from refseg_ros.language import lexicon
 from refseg_ros.language.tokens import CLAUSE_END, COMMA, tokenise
 
 _APART: Final = re.compile(r"(?<=\w)\s+'\s?(s|re|d|m|ll|t|ve)\b|(?<=\w)\s+-\s+(?=\w)")
+_ITS: Final = re.compile(r"\b(with|of|on|in|under|to|by|from|near|behind|has|have) it's(?= \w)")
 _LIKE: Final = re.compile(r"(?<=\w)-(like)\b")
 _OWNER: Final = re.compile(r"(\w+)(?:'s|s')(?=\s+\w)")
 _QUOTED: Final = re.compile(r"[\"\u201c\u201d]\s*([^\"\u201c\u201d]{1,60}?)\s*[\"\u201c\u201d]")
@@ -87,6 +88,7 @@ def spoken(text: str) -> tuple[list[str], frozenset[str]]:
     A text in quotation marks after other words is one token that begins with a quotation mark.
     """
     text = _LIKE.sub(r"\1", _APART.sub(_together, text))
+    text = _ITS.sub(r"\1 its", text)
     owners = frozenset(match[1] for match in _OWNER.finditer(text))
     tokens: list[str] = []
     end = 0
@@ -123,6 +125,10 @@ def regular(tokens: Sequence[str]) -> list[str]:
             token = "person"
         meant = _RUN_TOGETHER.get(token) or (_AT_START.get(token) if starts else None)
         found += meant.split() if meant else [token]
+        if found[-1] in ("color", "colour"):
+            joint = found[-2:-1] == ["in"]  # "green in colour"
+            if lexicon.COLOURS.intersection(found[-2 - joint : -1]):
+                del found[-1 - joint :]
     return found
 
 

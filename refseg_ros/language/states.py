@@ -13,8 +13,10 @@ from typing import Final
 
 from refseg_ros.language import lexicon
 from refseg_ros.language.expression import RelationKind
-from refseg_ros.language.grammar import Item, Kind, scan
+from refseg_ros.language.finite_verbs import is_posture, is_predicate, relation_said
+from refseg_ros.language.grammar import Item, Kind
 from refseg_ros.language.nouns import parse_phrase
+from refseg_ros.language.regrouping import regrouped
 from refseg_ros.language.verb_forms import is_past, is_present
 
 _HANDLED: Final = lexicon.word_set(
@@ -39,14 +41,16 @@ _ADVERBS: Final = lexicon.word_set(
 )
 """How something is, said after its noun."""
 _CONJUNCTIONS: Final = lexicon.word_set("while as when because since so if although whereas")
+_DEGREES: Final = lexicon.word_set("very so too quite")
 _MODALS: Final = lexicon.word_set("might may shall")
 _REREAD: Final = _MODALS | lexicon.word_set("along alongside ahead aside couple")
 _POSTURES: Final = lexicon.word_set(
     "sitting standing lying laying hanging leaning seated sits stands lies"
 )
 _PIECES: Final = lexicon.word_set("half halves pieces slices two")
-_UPRIGHT: Final = lexicon.word_set("up down out")
+_UPRIGHT: Final = lexicon.word_set("up down out over forward back")
 _SUBJECTS: Final = (Kind.ARTICLE, Kind.PRONOUN)
+_SPEAKERS: Final = ("i", "you", "we")
 _ENDS: Final = (None, Kind.COMMA, Kind.AND, Kind.LINK, Kind.NEGATION)
 
 
@@ -69,7 +73,7 @@ class _Marker:
     def __init__(
         self, items: Sequence[Item], tokens: Sequence[str], owners: Collection[str]
     ) -> None:
-        self.items = [part for item in items for part in _taken_apart(item, tokens)]
+        self.items = regrouped(items, tokens)
         self.tokens, self.owners = tokens, owners
         self.done: list[Item] = []
 
@@ -92,6 +96,11 @@ class _Marker:
         item = self.items[index]
         if stop := self._held_by(index):
             return stop
+        following = self.items[index + 1] if index + 1 < len(self.items) else None
+        if item.kind is Kind.WORD and is_predicate(self.done, item.word, following):
+            said = relation_said(item.word)  # "a jug holds milk"
+            kind = Kind.LINK if said is None else Kind.RELATION
+            item = replace(item, kind=kind, relation=said)
         if item.kind in (Kind.WORD, Kind.NUMBER) and item.word in _REREAD:
             item = self._reread(index)
         before = self._before()
@@ -154,8 +163,14 @@ class _Marker:
         """Whether "back" is a part of the body: "with their back turned"."""
         item = self.items[index]
         lone = item.kind is Kind.DIRECTION and item.stop == item.start + 1
-        has = any(before.relation is RelationKind.WITH for before in self.done[-2:])
-        return lone and has and item.word == "back"
+        if not lone or item.word != "back":
+            return False
+        owner = self.done[-1].word if self._before() is Kind.WORD else ""
+        owned = owner in self.owners or owner.endswith("s")
+        if owned and lexicon.is_animate(owner):
+            # "the sticker on the boys back", which lacks an apostrophe
+            return any(before.kind is Kind.RELATION for before in self.done[-3:])
+        return any(before.relation is RelationKind.WITH for before in self.done[-2:])
 
     def _kind(self, index: int) -> Kind | None:
         return self.items[index].kind if index < len(self.items) else None
@@ -188,8 +203,9 @@ class _Marker:
             return self._end(index + 1) if following is Kind.PREPOSITION else index
         if word in _POSTURES and item.kind is Kind.LINK:
             alone = following in (None, Kind.COMMA, Kind.AND)
-            if self._word(index + 1) in _UPRIGHT and self._kind(index + 2) in _ENDS:
-                return index + 2
+            upright = self._word(index + 1) in _UPRIGHT
+            if upright and self._kind(index + 2) in (*_ENDS, Kind.RELATION):
+                return index + 2  # "leaning over beside the stove"
             return index + 1 if alone and (self._after_noun() or linked) else index
         if item.kind not in (Kind.WORD, Kind.PREPOSITION, Kind.DIRECTION):
             return index
@@ -214,7 +230,8 @@ class _Marker:
             return index + 2
         if word in _ADVERBS and (after or linked) and following is not Kind.WORD:
             return self._end(index + 1) if following is Kind.PREPOSITION else index + 1
-        if is_past(word) and (linked or (after and following is not Kind.WORD)):
+        ends = following is not Kind.WORD or self._word(index + 1) in _CONJUNCTIONS | _DEGREES
+        if is_past(word) and (linked or (after and ends)):
             return self._end(index + 1)
         if word in _NAMING and after:
             return self._end(index + 1)
@@ -225,6 +242,9 @@ class _Marker:
         before = self.done[-1] if self.done else None
         if before is None or self._word(index) in lexicon.ADJECTIVES:
             return False
+        word, after = self._word(index), self.items[index + 1 : index + 2]
+        if after and is_predicate(self.done, word, after[0]):
+            return not is_posture(word) and relation_said(word) is None
         if before.kind is Kind.LINK and before.word == "who":
             return True
         if not self._after_noun() or before.kind is not Kind.WORD:
@@ -255,25 +275,34 @@ class _Marker:
                 return self._comma(index)
             if kind is Kind.STATE or (kind is Kind.WORD and word.startswith('"')):
                 index += 1
-            elif kind in (Kind.PREPOSITION, Kind.OF):
+            elif kind in (Kind.PREPOSITION, Kind.OF) or self._takes_landmark(index):
                 index = self._after_phrase(index + 1)
-            elif kind is Kind.RELATION and (
-                self._word(index + 1) in _PIECES or self._goes_on(index)
-            ):
-                index = self._after_phrase(index + 1)  # "cut in half"
-            elif kind is Kind.RELATION and self._kind(index + 1) in _ENDS and not takes:
-                index += 1  # "bent over"
+            elif kind is Kind.RELATION and self._is_loose(index, takes):
+                index += 1
             elif kind is Kind.WORD and is_present(word):
                 return self._end(index + 1)  # "looking down reading a book"
             elif kind is Kind.WORD and (is_past(word) or word in _LEFT_SO):
                 index += 1
+            elif kind is Kind.WORD and word in _DEGREES and self._kind(index + 1) is Kind.WORD:
+                index += 2  # "held very high"
             else:
                 break
         return index
 
-    def _goes_on(self, index: int) -> bool:
-        """Whether "with" belongs to what is denied: "not playing with a ball"."""
-        return self._before() is Kind.NEGATION and self._word(index) == "with"
+    def _takes_landmark(self, index: int) -> bool:
+        """Whether a relation and what follows belong to the verb: "cut in half"."""
+        item = self.items[index]
+        if item.kind is not Kind.RELATION:
+            return False
+        in_pieces = item.stop == item.start + 1 and self._word(index + 1) in _PIECES
+        # "not playing with a ball": that is denied too.
+        return in_pieces or (self._before() is Kind.NEGATION and item.word == "with")
+
+    def _is_loose(self, index: int, takes: bool) -> bool:
+        """Whether a relation has no landmark but belongs to its verb: "bent over"."""
+        ends = self._kind(index + 1)
+        bends = self._word(index) == "over" and ends is Kind.PREPOSITION  # "bends over to drink"
+        return (ends in _ENDS and not takes) or bends
 
     def _is_aimed(self, index: int, verb: str) -> bool:
         return self.tokens[self.items[index].start] == "at" and verb in _AIMED
@@ -337,7 +366,9 @@ class _Marker:
         if denied or not is_present(word) or self._kind(verb) in (Kind.LINK, Kind.RELATION):
             return 0
         end = self._end(verb + 1)
-        self.done.append(Item(Kind.STATE, item.start, self.items[end - 1].stop, item.word))
+        # What "i am waiting for" shows in no picture.
+        kind = Kind.LINK if item.word in _SPEAKERS else Kind.STATE
+        self.done.append(Item(kind, item.start, self.items[end - 1].stop, item.word))
         return end
 
     def _number_on(self, index: int) -> int:
@@ -389,38 +420,3 @@ _LEFT_SO: Final = lexicon.word_set("open out on alone unattended ajar closed emp
 _HOLDING: Final = lexicon.word_set(
     "holding carrying wearing riding using pulling pushing driving holds carries wears rides"
 )
-
-
-def _taken_apart(item: Item, tokens: Sequence[str]) -> list[Item]:
-    """Items of one that is more before a noun: "in his right hand", "in front of the table"."""
-    said = tokens[item.start : item.stop]
-    if item.kind is Kind.WORD and item.word in ("toward", "towards"):
-        return [replace(item, kind=Kind.PREPOSITION)]
-    if said[:3] in (["in", "front", "of"], ["in", "back", "of"]) and item.kind is Kind.DIRECTION:
-        if said[-1] not in lexicon.FURNITURE:
-            return [item]
-        relation = lexicon.RELATION_OF_DIRECTION[item.directions[-1]]
-        cut = item.start + 3
-        front = Item(Kind.RELATION, item.start, cut, "in", relation=relation)
-        return [front, *(_moved(part, cut) for part in scan(said[3:]))]
-    after = tokens[item.stop] if item.stop < len(tokens) else ""
-    kind = lexicon.RELATION_PHRASES.get((item.word,))
-    if not item.pronoun or item.stop != item.start + 3 or kind is None or not _is_name(after):
-        return [item]
-    start = item.start
-    side = lexicon.DIRECTION_WORDS.get(tokens[start + 2])
-    if side is None:
-        return [item]
-    return [
-        Item(Kind.RELATION, start, start + 1, item.word, relation=kind),
-        Item(Kind.ARTICLE, start + 1, start + 2, tokens[start + 1]),
-        Item(Kind.DIRECTION, start + 2, start + 3, tokens[start + 2], (side,), prenominal=True),
-    ]
-
-
-def _moved(item: Item, by: int) -> Item:
-    return replace(item, start=item.start + by, stop=item.stop + by)
-
-
-def _is_name(token: str) -> bool:
-    return bool(token) and all(item.kind is Kind.WORD for item in scan([token]))

@@ -35,6 +35,11 @@ def relation_to(
     return item.relation
 
 
+def is_person(phrase: NounPhrase) -> bool:
+    """Whether a phrase names somebody, and no animal: nobody calls that one "it"."""
+    return lexicon.is_animate(phrase.head) and phrase.head not in lexicon.ANIMALS
+
+
 def is_worn(phrase: NounPhrase) -> bool:
     """Whether a phrase names a garment."""
     return not _WORN.isdisjoint(phrase.text.split())

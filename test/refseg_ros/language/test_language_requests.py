@@ -106,3 +106,44 @@ def _seconds(text: str) -> float:
     before = time.perf_counter()
     parse(text)
     return time.perf_counter() - before
+
+
+@pytest.mark.parametrize(
+    ("text", "head"),
+    [
+        ("take the next left after the white van", "van"),
+        ("take the second right past the kiosk", "kiosk"),
+        ("make a sharp left at the blue tent", "tent"),
+        ("take a left turn after the tram", "tram"),
+        ("take the same exit as the lorry", "lorry"),
+        ("take the left mug", "mug"),
+        ("slow down so that you do not hit the cart", "cart"),
+        ("speed up so we do not lose the green van", "van"),
+        ("this grey van wants to turn, let it in", "van"),
+        ("maybe this lady knows where the shop is. stop so i can ask her", "lady"),
+        ("let the van next to us go first", "van"),
+        ("let that cyclist pass", "cyclist"),
+        ("we took a wrong turn. we need the road that this truck is coming from", "truck"),
+        ("let me say hi to the lady at the kiosk", "lady"),
+        ("follow the direction of that bus", "bus"),
+        ("is there any room? park behind that grey van", "van"),
+        ("is there any room?", "room"),
+        ("switch lanes once we are past the tram", "tram"),
+        ("that lady is my aunt, pull over", "lady"),
+        ("my friend is the man on the left", "man"),
+        ("park by the kerb where the nurse is waiting", "nurse"),
+        ("that is my aunt. follow that red tram", "tram"),
+        ("that is my aunt. pull over", "aunt"),
+        ("she is supposed to meet me by the well. stop next to the cone", "cone"),
+        ("change lanes so that we are behind the red caravan", "caravan"),
+        ("go down this street straight ahead, where that tram is", "tram"),
+    ],
+)
+def test_a_request_is_about_a_thing_and_no_way(text: str, head: str) -> None:
+    assert parse(text).head == head
+
+
+def test_what_a_later_command_names_again_is_what_was_described() -> None:
+    found = parse("there is a blue van on the left. follow that van")
+    assert (found.head, found.target.colours) == ("van", ("blue",))
+    assert [item.value for item in found.directions] == ["left"]

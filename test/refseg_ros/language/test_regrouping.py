@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Words that belong together otherwise beside the words around them; whose "it" and "back" are."""
+
+from __future__ import annotations
+
+import pytest
+
+from refseg_lab.evaluation.parser_accuracy import reading
+from refseg_ros.language import parse
+
+
+@pytest.mark.parametrize(
+    ("text", "head", "relations", "states", "colours"),
+    [
+        ("the folded up chair by the wall", "chair", ["next_to(wall)"], (), ()),
+        ("the blurred out lady in the hat", "lady", ["with(hat)"], (), ()),
+        ("a sweet dish such as pudding", "dish", [], (), ()),
+        ("the glass still has some milk in it", "glass", ["containing(milk)"], (), ()),
+        ("the cup next the jug", "cup", ["next_to(jug)"], (), ()),
+        ("a kettle with it's lid open", "kettle", ["with(lid)"], (), ()),
+        ("a red color cap", "cap", [], (), ("red",)),
+        ("the mug that is green in colour", "mug", [], (), ("green",)),
+        ("a pink , gold , and white kite", "kite", [], (), ("pink", "gold", "white")),
+        ("a girl in a green tank top", "girl", ["with(top)"], (), ()),
+        ("the cook leaning over beside the stove", "cook", ["next_to(stove)"],
+         ("leaning over",), ()),
+        ("the nurse i am waiting for", "nurse", [], (), ()),
+        ("the van with a picture of a fish on it", "van", ["carrying(picture)"], (), ()),
+        ("the sail cut in two", "sail", [], ("cut in two",), ()),
+        ("a goat with its head held very high", "goat", ["with(head)"], ("held very high",), ()),
+        ("a boy in green looking up", "boy", [], ("looking up",), ("green",)),
+        ("the cup in the middle of the plates", "cup", ["between(plate)"], (), ()),
+    ],
+)  # fmt: skip
+def test_words_in_their_context(
+    text: str,
+    head: str,
+    relations: list[str],
+    states: tuple[str, ...],
+    colours: tuple[str, ...],
+) -> None:
+    found = parse(text)
+    assert (found.head, found.target.states, found.target.colours) == (head, states, colours)
+    assert sorted(reading(found).get("relations", [])) == relations
+    assert not found.directions
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "landmark"),
+    [
+        ("the stool with the girl in white socks sitting on it", "carrying", "girl"),
+        ("a pony with a boy in a red hat on it", "carrying", "boy"),
+        ("the cart behind the boy with a box on it", "carrying", "box"),
+        ("a wagon with a hat on it", "carrying", "hat"),
+        ("a lamb on the ground with another lamb standing over it", "below", "lamb"),
+        ("a goat with her kid on her right side", "left of", "kid"),
+        ("the girl with her sister in a green shirt on her left", "right of", "sister"),
+    ],
+)
+def test_it_is_nobody_and_what_is_worn_stands_beside_nobody(
+    text: str, kind: str, landmark: str
+) -> None:
+    said = [(item.kind.words, item.head) for item in parse(text).relations]
+    assert (kind, landmark) in said
+
+
+def test_a_patch_on_it_is_on_the_coat() -> None:
+    (coat,) = parse("the man in a coat with a patch on it").relations
+    (patch,) = coat.landmarks[0].relations
+    assert (coat.kind.words, patch.kind.words, patch.head) == ("with", "carrying", "patch")
+
+
+@pytest.mark.parametrize(
+    ("text", "relations"),
+    [
+        ("the sticker on the boys back", ["on(back)"]),
+        ("the bucket behind the ladys back", ["behind(back)"]),
+        ("the bag on his back", ["on(back)"]),
+    ],
+)
+def test_the_back_of_somebody_is_no_place(text: str, relations: list[str]) -> None:
+    found = parse(text)
+    assert sorted(reading(found).get("relations", [])) == relations
+    assert not found.directions
