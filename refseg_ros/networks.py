@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from refseg_ros.backbones.captioner import Captioner
 from refseg_ros.backbones.clip import ClipEncoder, NoClip
 from refseg_ros.backbones.device import Device
+from refseg_ros.backbones.precision import run_in
 from refseg_ros.backbones.sam import load_sam
 from refseg_ros.backbones.sam_family import (
     KINDS_OF_TEXT,
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 
     from refseg_ros.backbones.diffusion import Diffusion
 
+logger = logging.getLogger(__name__)
+
 
 class NoProposals:
     """The proposer of a method that makes its candidates from the sentence."""
@@ -58,7 +62,7 @@ class Networks:
             device: Where the networks are put.
         """
         self.device = device
-        self._masks: dict[tuple[str, str, str], Sam | FamilyNetwork] = {}
+        self._masks: dict[tuple[str, str, str, str], Sam | FamilyNetwork] = {}
         self._concepts: dict[str, ConceptNetwork] = {}
         self._detectors: dict[str, BoxNetwork | ConceptNetwork] = {}
         self._proposers: dict[ProposalConfig, Proposer] = {}
@@ -148,7 +152,7 @@ class Networks:
 
     def _mask_network(self, config: ProposalConfig) -> Sam | FamilyNetwork:
         # A proposer by seeds lays the encoder's weights out in another way.
-        key = (config.architecture, config.checkpoint, config.prompts)
+        key = (config.architecture, config.checkpoint, config.prompts, config.precision)
         if key not in self._masks:
             self._masks[key] = self._network(config)
         return self._masks[key]
@@ -166,11 +170,32 @@ class Networks:
         return self._concepts[checkpoint]
 
     def _network(self, config: ProposalConfig) -> Sam | FamilyNetwork:
-        weights = resolve(config.checkpoint)
+        weights, dtype = resolve(config.checkpoint), self._dtype("proposals", config.precision)
         if weights.is_dir():
             _check_folder(weights, config)
-            return load_family(weights, self.device.torch_device)
-        return load_sam(_architecture(config.architecture), weights, self.device.torch_device)
+            family = load_family(weights, self.device.torch_device)
+            encoder = family.model.vision_encoder
+            if dtype is not None:  # of the backbone, which two share in SAM 3
+                run_in(getattr(encoder, "backbone", encoder), dtype)
+            return family
+        sam = load_sam(_architecture(config.architecture), weights, self.device.torch_device)
+        if dtype is not None:
+            seeds = getattr(sam.image_encoder, "seeds", None)  # called beside the rest
+            for part in filter(None, (sam.image_encoder, seeds)):
+                run_in(part, dtype)
+        return sam
+
+    def _dtype(self, network: str, precision: str) -> torch.dtype | None:
+        """See :meth:`Device.weights`; says aloud what is slow."""
+        dtype = self.device.weights(precision)
+        if self.device.emulates(dtype):
+            logger.warning(
+                "%s.precision: %s is emulated on %s, which is slow; auto takes what is not",
+                network,
+                precision,
+                self.device,
+            )
+        return dtype
 
     def clip(self, config: ClipConfig) -> ClipEncoder:
         """What encodes crops and texts; nothing does if no model is named.
@@ -183,7 +208,12 @@ class Networks:
         if config not in self._clips:
             model: str | Path = resolve(config.model) if ":" in config.model else config.model
             weights = resolve(config.checkpoint) if config.checkpoint else None
-            self._clips[config] = ClipEncoder.load(model, weights, device=self.device.torch_device)
+            self._clips[config] = ClipEncoder.load(
+                model,
+                weights,
+                device=self.device.torch_device,
+                dtype=self._dtype("clip", config.precision),
+            )
         return self._clips[config]
 
     def captioner(self, config: CaptionConfig) -> Captioner:
@@ -199,7 +229,7 @@ class Networks:
                 max_new_tokens=config.max_new_tokens,
                 num_beams=config.num_beams,
                 batch_size=config.batch_size,
-                dtype=self.device.dtype,
+                dtype=self._dtype("captions", config.precision) or self.device.dtype,
                 prompt=config.prompt,
             )
         return self._captioners[config]

@@ -161,7 +161,26 @@ class Segmenter:
 
         ``tabletop on cpu (float32), noun chunks by own rules, synonyms by own groups``
         """
-        return f"{self.config.name} on {self.device}, {self.language.description}"
+        kept = "".join(f", {name} in {dtype}" for name, dtype in self.converted.items())
+        return f"{self.config.name} on {self.device}{kept}, {self.language.description}"
+
+    @property
+    def converted(self) -> dict[str, str]:
+        """Networks whose weights are in another type than float32 by ``precision``, and which."""
+        config = self.config
+        used = {"proposals": uses_proposals(config), "clip": bool(config.clip.model)}
+        used["captions"] = self.has_captions
+        found = {
+            name: self.device.weights(getattr(config, name).precision)
+            for name, asked in used.items()
+            if asked
+        }
+        plain = (None, torch.float32)
+        return {
+            name: str(dtype).removeprefix("torch.")
+            for name, dtype in found.items()
+            if dtype not in plain
+        }
 
     def observe(
         self,

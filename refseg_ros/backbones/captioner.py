@@ -89,8 +89,8 @@ class Captioner:
             max_new_tokens: Longest caption in tokens.
             num_beams: Beams of the search; 1 is greedy.
             batch_size: Images described at a time.
-            dtype: Of the weights; the reference precision is float32. Autocast would cast float32
-                weights anew in each step of decoding, as inference mode keeps no copies.
+            dtype: Of the weights, and of what is computed with them, whatever autocast says: that
+                would cast anew in each step of decoding.
             prompt: What a network with a chat template is asked about each image.
 
         Raises:
@@ -141,6 +141,9 @@ class Captioner:
             prompt=prompt if chats else "",
         )
 
+    def _own_precision(self) -> torch.autocast:
+        return torch.autocast(self._device.type, enabled=False)
+
     def caption(self, images: Sequence[NDArray[np.uint8]]) -> list[str]:
         """Describe images.
 
@@ -150,7 +153,7 @@ class Captioner:
         Returns:
             N captions without special tokens.
         """
-        with torch.inference_mode():
+        with torch.inference_mode(), self._own_precision():
             parts = self._crops.run(images, self._describe)
         return [caption for part in parts for caption in part]
 
@@ -188,7 +191,7 @@ class Captioner:
             name: value.to(self._device, self._dtype if value.is_floating_point() else None)
             for name, value in inputs.items()
         }
-        with torch.inference_mode():
+        with torch.inference_mode(), self._own_precision():
             tokens = self._model.generate(**inputs, **options)
         new = tokens[:, inputs["input_ids"].shape[1] :]
         texts = self._processor.batch_decode(new, skip_special_tokens=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ class ClipEncoder:
         batch_size: int = 64,
         own_words: bool = False,
         remembered: int = REMEMBERED,
+        dtype: torch.dtype | None = None,
     ) -> None:
         """Put loaded parts together; most callers want :meth:`load`.
 
@@ -57,6 +59,8 @@ class ClipEncoder:
             own_words: Whether the tokenizer has a small vocabulary of its own, in which each
                 word that the model learnt is one token; else it may know any word.
             remembered: Texts whose features are kept.
+            dtype: What the weights are converted to, and computed in whatever autocast says;
+                None leaves them as they are. Features and their scale are float32 at any rate.
         """
         self._own_words = own_words
         self._texts = Remembered[torch.Tensor](remembered)
@@ -70,7 +74,10 @@ class ClipEncoder:
         self._strings = Batches(batch_size, "texts for CLIP")
         parameters = dict(model.named_parameters())
         self.logit_scale = float(parameters["logit_scale"].detach().exp())
-        with torch.inference_mode():
+        self._dtype = dtype
+        if dtype is not None:
+            model.to(dtype)
+        with self._running():
             self.dimension = int(model.encode_text(tokenizer([""]).to(device)).shape[-1])  # type: ignore[operator]
 
     @classmethod
@@ -81,6 +88,7 @@ class ClipEncoder:
         *,
         device: torch.device,
         remembered: int = REMEMBERED,
+        dtype: torch.dtype | None = None,
     ) -> ClipEncoder:
         """Load from local files; nothing is downloaded.
 
@@ -91,6 +99,7 @@ class ClipEncoder:
             checkpoint: The weights of a named architecture.
             device: Where to put it.
             remembered: Texts whose features are kept.
+            dtype: Of the weights; None is float32, computed as autocast says.
 
         Raises:
             WeightsError: A file is missing, damaged or of another architecture.
@@ -144,8 +153,21 @@ class ClipEncoder:
         network.eval()
         own_words = bool(tokenizer_options)
         return cls(
-            network, preprocess, tokenizer, device, own_words=own_words, remembered=remembered
+            network,
+            preprocess,
+            tokenizer,
+            device,
+            own_words=own_words,
+            remembered=remembered,
+            dtype=dtype,
         )
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        """Without gradients, and without autocast where the weights have a type of their own."""
+        own = torch.autocast(self._device.type, enabled=False) if self._dtype else nullcontext()
+        with torch.inference_mode(), own:
+            yield
 
     @cached_property
     def fingerprint(self) -> str:
@@ -169,13 +191,13 @@ class ClipEncoder:
         Returns:
             (N, D) float32 on the CPU.
         """
-        with torch.inference_mode():
+        with self._running():
             rows = self._crops.run(images, self._encode_crops)
         return self._unit(rows) if unit else self._joined(rows)
 
     def _encode_crops(self, images: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
         batch = torch.stack([self._preprocess(Image.fromarray(image)) for image in images])
-        found: torch.Tensor = self._model.encode_image(batch.to(self._device))  # type: ignore[operator]
+        found: torch.Tensor = self._model.encode_image(batch.to(self._device, self._dtype))  # type: ignore[operator]
         return found
 
     def encode_masked(
@@ -242,7 +264,7 @@ class ClipEncoder:
         """
         visual: Any = self._model.visual
         size = self._fitted_size(image, side)
-        with torch.inference_mode():
+        with self._running():
             found = dense_features(visual, self._whole(image, size), cell_size(visual))
         return found.float().cpu()
 
@@ -267,7 +289,7 @@ class ClipEncoder:
             torch.tensor(item, dtype=torch.float32)[:, None, None]
             for item in (visual.image_mean, visual.image_std)
         )
-        return ((values - mean) / deviation)[None].to(self._device)
+        return ((values - mean) / deviation)[None].to(self._device, self._dtype)
 
     def _per_mask(
         self, masks: NDArray[np.bool_], encode: Callable[[torch.Tensor], torch.Tensor]
@@ -275,7 +297,7 @@ class ClipEncoder:
         def encode_some(part: NDArray[np.bool_]) -> torch.Tensor:
             return encode(torch.from_numpy(part.astype(np.float32)).to(self._device))
 
-        with torch.inference_mode():
+        with self._running():
             return self._joined(self._masks.run(masks, encode_some))
 
     def encode_texts(self, texts: Sequence[str], unit: bool = True) -> torch.Tensor:
@@ -301,7 +323,7 @@ class ClipEncoder:
             found: torch.Tensor = self._model.encode_text(tokens.to(self._device))  # type: ignore[operator]
             return found
 
-        with torch.inference_mode():
+        with self._running():
             return list(self._joined(self._strings.run(texts, encode)).unbind())
 
     def forget(self) -> None:

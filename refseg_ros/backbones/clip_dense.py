@@ -34,9 +34,9 @@ def dense_features(visual: Any, image: Tensor, cell: int) -> Tensor:
     grid = (image.shape[2] // cell, image.shape[3] // cell)
     if is_timm_vit(visual):
         found = clip_timm.pooled_patches(visual, image)
-        return functional.normalize(found, dim=-1).reshape(*grid, -1)
+        return functional.normalize(found.float(), dim=-1).reshape(*grid, -1)
     found = _resnet(visual, image) if hasattr(visual, "attnpool") else _vit(visual, image, grid)
-    return functional.normalize(found, dim=-1).reshape(*grid, -1)
+    return functional.normalize(found.float(), dim=-1).reshape(*grid, -1)
 
 
 def _vit(visual: Any, image: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -136,9 +136,9 @@ def fitted_positions(positions: torch.Tensor, grid: tuple[int, int]) -> torch.Te
     side = round(float(len(positions) - 1) ** 0.5)
     if grid == (side, side):
         return positions
-    square = positions[1:].T.reshape(1, -1, side, side)
+    square = positions[1:].T.reshape(1, -1, side, side).float()  # not there in half precision
     other = functional.interpolate(square, grid, mode="bicubic", antialias=True)
-    return torch.cat([positions[:1], other[0].flatten(1).T])
+    return torch.cat([positions[:1], other[0].flatten(1).T.to(positions.dtype)])
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
+from refseg_ros.backbones.precision import multiplies_bfloat16
 from refseg_ros.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,32 @@ class Device:
         if self.dtype == torch.float32:
             return contextlib.nullcontext()
         return torch.autocast(self.torch_device.type, self.dtype)
+
+    def weights(self, precision: str) -> torch.dtype | None:
+        """In which type a network's weights are kept, and computed with.
+
+        Args:
+            precision: One of :data:`refseg_ros.config.PRECISIONS`.
+
+        Returns:
+            None for ``gpu``: float32, computed under :meth:`precision`.
+        """
+        if precision == "gpu":
+            return None
+        if precision != "auto":
+            named: torch.dtype = getattr(torch, precision)
+            return named
+        if self.torch_device.type != "cpu":
+            return self.dtype
+        return torch.bfloat16 if multiplies_bfloat16() else torch.float32
+
+    def emulates(self, dtype: torch.dtype | None) -> bool:
+        """Whether products of a type are slow on it, being made of others."""
+        if dtype in (None, torch.float32):
+            return False
+        if self.torch_device.type == "cpu":
+            return dtype != torch.bfloat16 or not multiplies_bfloat16()
+        return dtype == torch.bfloat16 != self.dtype
 
     def __str__(self) -> str:
         name = str(self.torch_device)

@@ -121,10 +121,3 @@ class Encoded:
 
     embeddings: Any
     frame: Frame
-
-
-def in_float32(values: Any) -> Any:
-    """Tensors of any floating type, in lists and tuples or not, as float32."""
-    if isinstance(values, (list, tuple)):
-        return type(values)(in_float32(value) for value in values)
-    return values.float()

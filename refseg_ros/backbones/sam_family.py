@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from refseg_ros.backbones import torchvision_compat
-from refseg_ros.backbones.letterbox import Encoded, Frame, in_float32
+from refseg_ros.backbones.letterbox import Encoded, Frame
+from refseg_ros.backbones.precision import in_dtype
 from refseg_ros.errors import WeightsError
 
 Colour = tuple[float, float, float]
@@ -121,7 +122,7 @@ class FamilyNetwork:
             names.append("intermediate_embeddings")
         else:
             found = (found,)
-        return Encoded(dict(zip(names, in_float32(found), strict=True)), frame)
+        return Encoded(dict(zip(names, in_dtype(found, torch.float32), strict=True)), frame)
 
     def decode(
         self, encoded: Encoded, points: Tensor, least: float = 0.0

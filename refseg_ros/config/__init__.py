@@ -4,6 +4,7 @@
 from refseg_ros.config.methods import ScoreConfig
 from refseg_ros.config.segmenter import (
     CLOSENESS,
+    PRECISIONS,
     SAM_ARCHITECTURES,
     CaptionConfig,
     ClipConfig,
@@ -17,6 +18,7 @@ from refseg_ros.config.segmenter import (
 
 __all__ = [
     "CLOSENESS",
+    "PRECISIONS",
     "SAM_ARCHITECTURES",
     "CaptionConfig",
     "ClipConfig",

@@ -36,6 +36,24 @@ scenes, with true classes as scores and Gaussian noise of 0.3, 0.6 and 1 logit."
 SAM_ARCHITECTURES = ("vit_b", "vit_l", "vit_h", "mobile_sam")
 """Published checkpoints of one file: segment-anything's and MobileSAM's."""
 
+PRECISIONS: Final = ("gpu", "auto", "float32", "bfloat16", "float16")
+"""In which precision a network is kept and computed."""
+
+
+def precision_of(of: str) -> Any:
+    """The field that says in which precision a network runs.
+
+    Args:
+        of: Which network, for its description.
+    """
+    return option(
+        "gpu",
+        f"of {of}. gpu: half precision on a GPU, float32 on a CPU; auto: half precision wherever "
+        "the device has it, which CPUs with AMX or AVX512_BF16 do; or one for all devices. "
+        "Scores are float32 at any rate",
+        choices=PRECISIONS,
+    )
+
 
 @dataclass(frozen=True)
 class ProposalConfig:
@@ -51,6 +69,7 @@ class ProposalConfig:
         "weights: a file, bundled:NAME, or a save_pretrained folder (SAM, SAM-HQ, SAM 2, "
         "EdgeTAM, SAM 3); empty if you supply all proposals yourself",
     )
+    precision: str = precision_of("the checkpoint's image encoder; what draws masks is float32")
     detector: str = option(
         "",
         "folder of a text-prompted network (OWLv2, Grounding DINO, MM Grounding DINO, SAM 3). "
@@ -192,6 +211,7 @@ class ClipConfig:
     checkpoint: str = option(
         "clip_vit_b_32_openai/open_clip_model.safetensors", "weights of the model"
     )
+    precision: str = precision_of("the model")
 
 
 @dataclass(frozen=True)
@@ -210,6 +230,7 @@ class CaptionConfig:
     num_beams: int = option(5, "beams of the search; 1 is greedy", low=1, high=32)
     max_new_tokens: int = option(30, "longest caption, in tokens", low=1, high=256)
     batch_size: int = option(16, "crops captioned per batch", low=1, high=1024)
+    precision: str = precision_of("the captioner")
 
 
 @dataclass(frozen=True)

@@ -145,6 +145,19 @@ def test_half_precision_gives_valid_proposals(name: str, places: dict[str, Path]
     assert np.isfinite(found.quality).all()
 
 
+@pytest.mark.parametrize("name", PROPOSERS)
+def test_a_converted_encoder_gives_valid_proposals(name: str, places: dict[str, Path]) -> None:
+    config = dataclasses.replace(settings(name, places), precision="bfloat16")
+    networks = Networks(CPU)
+    found = networks.proposer(config).propose(photo(60, 80))
+    assert len(found) >= 1
+    assert found.masks.shape[1:] == (60, 80)
+    assert np.isfinite(found.quality).all()
+    network: Any = networks._mask_network(config)
+    encoder = getattr(network, "image_encoder", None) or network.model.vision_encoder
+    assert torch.bfloat16 in {value.dtype for value in encoder.parameters()}
+
+
 def test_one_parameter_changes_the_network_and_all_else_stays(places: dict[str, Path]) -> None:
     networks = Networks(CPU)
     image = photo(60, 80)
