@@ -36,18 +36,20 @@ def rank(
     # Shares of what position words leave in may all have underflowed to 0.
     total = scores.sum()
     scores = scores / total if total > 0 else placed.eligible / placed.eligible.sum()
-    areas = proposals.areas
+    terms = {name: column.tolist() for name, column in table.terms.items()}
+    columns = (scores, placed.eligible, proposals.areas)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
     candidates = [
         Candidate(
             index=index,
-            score=float(scores[index]),
-            terms={name: float(column[index]) for name, column in table.terms.items()},
-            eligible=bool(placed.eligible[index]),
+            score=score,
+            terms={name: column[index] for name, column in terms.items()},
+            eligible=eligible,
             box=proposals.boxes[index],
-            area=int(areas[index]),
+            area=area,
             caption=captions[index],
         )
-        for index in range(len(proposals))
+        for index, (score, eligible, area) in enumerate(rows)
     ]
     return tuple(sorted(candidates, key=lambda item: (not item.eligible, -item.score)))
 
@@ -225,7 +227,8 @@ def rivals(
         return ()
     chosen = selection.indices
     scores = {item.index: item.score for item in selection.candidates if item.eligible}
-    others = [k for k in scores if k not in chosen and not copies[k, list(chosen)].any()]
+    own = {*chosen, *np.flatnonzero(copies[:, list(chosen)].any(1)).tolist()}
+    others = [k for k in scores if k not in own]
     least = min(scores[index] for index in chosen)
     second = max((scores[index] for index in others), default=0.0)
     allowed = config.min_margin * (least if len(chosen) > 1 else 1.0)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,8 @@ from refseg_ros.language.lexicon import SUPPORTS
 from refseg_ros.language.synonyms import COLOUR_OF
 
 AGREES, SILENT, DISAGREES = 1, 0, -1
+CAPTIONS: Final = 1024
+"""Captions that are kept as they were read."""
 
 _VIEW = re.compile(
     r"^\W*(?:(?:a|an|the)\s+)?(?:close[\s-]?up\s+)?"
@@ -51,8 +55,9 @@ class Naming:
         return cls(kinds_of(phrase), frozenset(colours), phrase)
 
     @classmethod
+    @lru_cache(maxsize=CAPTIONS)
     def of_caption(cls, caption: str) -> Naming:
-        """What a caption calls the thing that it describes."""
+        """What a caption calls the thing that it describes; the same is said of many pictures."""
         return cls.of_phrase(parse(_VIEW.sub("", caption)).target)
 
     @property
@@ -92,4 +97,7 @@ def agreements(named: Sequence[Naming], said: NounPhrase) -> NDArray[np.float64]
         (N,) float64.
     """
     wanted = Naming.of_phrase(said)
-    return np.array([item.agreement(wanted) for item in named], np.float64)
+    # What is captioned alike shares one naming.
+    each = {id(item): item for item in named}
+    found = {key: item.agreement(wanted) for key, item in each.items()}
+    return np.array([found[id(item)] for item in named], np.float64)

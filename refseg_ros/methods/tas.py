@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import cast
 
 import numpy as np
@@ -22,6 +22,7 @@ from torch.nn import functional
 from refseg_ros.backbones.clip import ClipEncoder, NoClip
 from refseg_ros.config import ScoreConfig
 from refseg_ros.language import ReferringExpression, head_noun, is_abstract, parse
+from refseg_ros.language.caption_names import CAPTIONS
 from refseg_ros.language.chunks import kinds, kinds_of
 from refseg_ros.language.expression import NounPhrase
 from refseg_ros.language.tas.tools import LanguageTools
@@ -229,6 +230,7 @@ class Spoken:
     marks: frozenset[str]
 
     @classmethod
+    @lru_cache(maxsize=CAPTIONS)
     def of(cls, phrase: str) -> Spoken:
         """Read a phrase."""
         found = parse(phrase).target

@@ -3,24 +3,64 @@
 
 from __future__ import annotations
 
+import math
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
-from refseg_ros.results import BoolMasks, FloatArray, Proposals
+from refseg_ros.results import BoolMasks, FloatArray, Proposals, boxes_from_masks
+
+_BLOCKS: Final = 12
+"""Parts of the image, at least, in which overlaps are counted."""
 
 
-def intersections(masks: BoolMasks) -> NDArray[np.float32]:
+def intersections(masks: BoolMasks, boxes: NDArray[np.int64] | None = None) -> FloatArray:
     """Pixels that each pair of masks shares.
 
     Args:
         masks: (N, H, W) bool.
+        boxes: See :func:`overlaps`.
 
     Returns:
         (N, N) float32, symmetric; the diagonal holds the areas. Exact below 2^24 pixels.
     """
-    # Most pixels lie in no mask at all.
-    flat = masks[:, masks.any(0)].astype(np.float32)
-    shared: NDArray[np.float32] = flat @ flat.T
+    return overlaps(masks, masks, boxes)
+
+
+def overlaps(
+    masks: BoolMasks, others: BoolMasks, boxes: NDArray[np.int64] | None = None
+) -> FloatArray:
+    """Pixels that masks share with others.
+
+    Part by part of the image, and there only among what lies there: the time grows with the
+    pixels of the boxes rather than with masks times pixels.
+
+    Args:
+        masks: (N, H, W) bool.
+        others: (N, H, W) bool.
+        boxes: (N, 4) half-open x0, y0, x1, y1 that hold a mask and its other; made from both if
+            not given.
+
+    Returns:
+        (N, N) float32, of mask i and other j. Exact below 2^24 pixels.
+    """
+    count, height, width = masks.shape
+    shared = np.zeros((count, count), np.float32)
+    if boxes is None:
+        boxes = boxes_from_masks(masks if masks is others else masks | others).astype(np.int64)
+    x0, y0, x1, y1 = boxes.T
+    edge = math.ceil(math.sqrt(height * width / max(_BLOCKS, count // 2)))
+    for top in range(0, height, edge):
+        across = np.flatnonzero((y0 < top + edge) & (y1 > top))
+        for left in range(0, width, edge) if len(across) else ():
+            rows = across[(x0[across] < left + edge) & (x1[across] > left)]
+            if len(rows):
+                part = np.s_[:, top : top + edge, left : left + edge]
+                flat = masks[part][rows].reshape(len(rows), -1).astype(np.float32)
+                same = masks is others
+                also = flat if same else others[part][rows].reshape(flat.shape).astype(np.float32)
+                shared[rows[:, None], rows] += flat @ also.T
     return shared
 
 

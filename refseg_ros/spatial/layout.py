@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from refseg_ros.proposals.prune import intersections
+from refseg_ros.proposals.prune import intersections, overlaps
 from refseg_ros.results import Proposals
 from refseg_ros.spatial.rectifier import integer_centroids
 from refseg_ros.spatial.space import Space
@@ -187,14 +187,18 @@ class Layout:
     def hulls(self) -> list[NDArray[np.int32]]:
         """Convex outlines of the masks, (K, 1, 2) x, y in pixels: holes and bays filled."""
         outlines = []
-        for mask, box in zip(self.proposals.masks, self.boxes.astype(int), strict=True):
-            window = mask[box[1] : box[3], box[0] : box[2]]
-            lines = np.flatnonzero(window.any(1))
-            first = window[lines].argmax(1)
-            last = window.shape[1] - 1 - window[lines, ::-1].argmax(1)
+        for mask, (x0, y0, x1, y1) in zip(
+            self.proposals.masks, self.boxes.astype(int).tolist(), strict=True
+        ):
+            window = mask[y0:y1, x0:x1]
+            rows = np.arange(len(window))
+            first = window.argmax(1)
+            some = window[rows, first]  # a row may have no pixel
             # No other pixel of a row can be a corner of the hull.
-            points = np.stack([np.concatenate([first, last]), np.tile(lines, 2)], 1) + box[:2]
-            outlines.append(np.asarray(cv2.convexHull(points.astype(np.int32)), np.int32))
+            points = np.empty((2, len(rows), 2), np.int32)
+            points[0, :, 0], points[1, :, 0] = x0 + first, x1 - 1 - window[:, ::-1].argmax(1)
+            points[..., 1] = y0 + rows
+            outlines.append(np.asarray(cv2.convexHull(points[:, some].reshape(-1, 2)), np.int32))
         return outlines
 
     @cached_property
@@ -271,13 +275,16 @@ class Layout:
         begins, so that none of it lies within; what stands in front reaches below the outline.
         """
         step = self._step
-        within = np.stack([self._filled(hull, step) for hull in self.hulls])
-        bands = np.stack([self._low(k, step) for k in range(len(self))])
-        # Most pixels lie in the lowest part of nothing.
-        low = bands.any(0)
-        parts = bands[:, low].astype(np.float32)
-        share = (parts @ within[:, low].astype(np.float32).T).astype(np.float64)
-        share /= parts.sum(1)[:, None]
+        shape = (len(self), *(-(-side // step) for side in self.size))
+        bands, within = np.zeros(shape, np.bool_), np.zeros(shape, np.uint8)
+        boxes = self.boxes.astype(np.int64)
+        for number, (hull, box) in enumerate(zip(self.hulls, boxes, strict=True)):
+            cv2.fillConvexPoly(within[number], np.round(hull / step).astype(np.int32), 1)
+            self._mark_low(bands[number], self.proposals.masks[number], box)
+        # Rounding may bring an outline one pixel beyond the box.
+        around = np.concatenate([boxes[:, :2] // step, -(-boxes[:, 2:] // step) + 1], 1)
+        share = overlaps(bands, within.view(np.bool_), around).astype(np.float64)
+        share /= np.array([np.count_nonzero(band) for band in bands])[:, None]
         np.fill_diagonal(share, 0.0)
         return share
 
@@ -287,32 +294,33 @@ class Layout:
 
         They share more than :data:`COPY_IOU`, or what is called the same lies within the other.
         """
-        shared = intersections(self.proposals.masks[:, :: self._step, :: self._step])
+        masks = self.proposals.masks[:, :: self._step, :: self._step]
+        shared = intersections(masks, -(-self.boxes.astype(np.int64) // self._step))
         areas = np.maximum(np.diag(shared), 1.0)
         alike = shared > COPY_IOU * (areas[:, None] + areas[None] - shared)
         if self.names:
-            same = np.array([[bool(a) and a == b for b in self.names] for a in self.names])
+            numbers = {name: number for number, name in enumerate(self.names)}
+            called = np.array([numbers[name] for name in self.names])
+            named = np.array([bool(name) for name in self.names])
+            same = named & (called[:, None] == called)
             alike |= same & (shared > COPY_SHARE * np.minimum(areas[:, None], areas[None]))
         copies: NDArray[np.bool_] = alike
         return copies
 
-    def _filled(self, hull: NDArray[np.int32], step: int) -> NDArray[np.uint8]:
-        """An outline filled, every `step`-th pixel."""
-        height, width = self.size
-        canvas = np.zeros((-(-height // step), -(-width // step)), np.uint8)
-        cv2.fillConvexPoly(canvas, np.round(hull / step).astype(np.int32), 1)
-        return canvas
-
-    def _low(self, index: int, step: int) -> NDArray[np.bool_]:
-        """The lowest part of a mask, every `step`-th pixel; never empty."""
-        top, bottom = self.boxes[index, [1, 3]]
-        mask = self.proposals.masks[index, ::step, ::step]
-        rows = np.arange(mask.shape[0]) * step
-        band = mask & (rows >= bottom - max(LOW_BAND * (bottom - top), step))[:, None]
+    def _mark_low(
+        self, band: NDArray[np.bool_], mask: NDArray[np.bool_], box: NDArray[np.int64]
+    ) -> None:
+        """Mark the lowest part of a mask, every `step`-th pixel; at least one."""
+        step = self._step
+        x0, top, x1, bottom = box.tolist()
+        lines = np.arange(-(-top // step), -(-bottom // step)) * step
+        lines = lines[lines >= bottom - max(LOW_BAND * (bottom - top), step)]
+        columns = np.s_[-(-x0 // step) : -(-x1 // step)]
+        if len(lines):
+            rows = np.s_[lines[0] // step : lines[-1] // step + 1]
+            band[rows, columns] = mask[lines[0] : lines[-1] + 1 : step, ::step][:, columns]
         if not band.any():
             # Thinner than the steps: the pixel nearest to its foot stands for it.
-            column = round((self.boxes[index, 0] + self.boxes[index, 2]) / 2 / step)
-            band[min(int(bottom - 1) // step, len(rows) - 1), min(column, mask.shape[1] - 1)] = (
-                True
-            )
-        return band
+            column = round((x0 + x1) / 2 / step)
+            last = band.shape[0] - 1, band.shape[1] - 1
+            band[min((bottom - 1) // step, last[0]), min(column, last[1])] = True

@@ -78,6 +78,8 @@ TOUCHING: Final = 0.01
 TOUCHING_SCALE: Final = 0.002
 BETWEEN_LANDMARKS: Final = 32
 """Landmark candidates, best first, that enter "between", whose cost grows with their square."""
+NEGLIGIBLE: Final = 1e-9
+"""Share of the likeliest pair of landmarks up to which another pair is none."""
 LEANING: Final = 0.2
 """Truth of a relation that does not hold, for what leans that way most."""
 AGAINST: Final = 0.3
@@ -481,26 +483,28 @@ def _between(first: Vector, second: Vector, layout: Layout, *, leaning: bool) ->
     centres = layout.centres
     starts = np.argsort(-first, kind="stable")[:BETWEEN_LANDMARKS]
     ends = np.argsort(-second, kind="stable")[:BETWEEN_LANDMARKS]
-    line = centres[ends][None] - centres[starts][:, None]
-    length2 = (line**2).sum(2)
     pairs = first[starts][:, None] * second[ends][None] * (starts[:, None] != ends[None])
-    pairs = pairs * (length2 > 0)
+    pairs = pairs * (np.linalg.norm(centres[starts][:, None] - centres[ends][None], axis=2) > 0)
     seen = pairs.max(initial=0.0) >= UNTOLD * first.max() * second.max()
     pairs = pairs / (pairs.max(initial=0.0) or 1.0)
-    support = np.zeros(len(centres))
-    for index, centre in enumerate(centres):
-        offset = centre - centres[starts][:, None]
-        along = (offset * line).sum(2) / np.maximum(length2, 1e-9)
-        across = offset[..., 0] * line[..., 1] - offset[..., 1] * line[..., 0]
-        aside = np.abs(across) / np.maximum(length2, 1e-9)
-        inner = np.minimum(along, 1.0 - along)
-        holds = logistic((inner - WITHIN) / WITHIN_SCALE) * logistic((ASIDE - aside) / ASIDE_SCALE)
-        if leaning:
-            way = np.hypot(along, aside) + np.hypot(1.0 - along, aside)
-            leans = AGAINST + (1.0 - AGAINST) * np.clip(3.0 - 2.0 * way, 0.0, 1.0)
-            holds = holds + LEANING * (1.0 - holds) * leans
-        others = (starts[:, None] != index) & (ends[None] != index)
-        support[index] = (pairs * holds * others).max(initial=0.0)
+    if second is first:
+        pairs = np.triu(pairs)  # what is between two is so either way round
+    rows, columns = np.nonzero(pairs > NEGLIGIBLE)
+    one, other, likely = starts[rows], ends[columns], pairs[rows, columns]
+    line = centres[other] - centres[one]
+    length2 = (line**2).sum(1)
+    offset = centres[:, None] - centres[one]
+    along = (offset * line).sum(2) / np.maximum(length2, 1e-9)
+    across = offset[..., 0] * line[:, 1] - offset[..., 1] * line[:, 0]
+    aside = np.abs(across) / np.maximum(length2, 1e-9)
+    inner = np.minimum(along, 1.0 - along)
+    holds = logistic((inner - WITHIN) / WITHIN_SCALE) * logistic((ASIDE - aside) / ASIDE_SCALE)
+    if leaning:
+        way = np.hypot(along, aside) + np.hypot(1.0 - along, aside)
+        leans = AGAINST + (1.0 - AGAINST) * np.clip(3.0 - 2.0 * way, 0.0, 1.0)
+        holds = holds + LEANING * (1.0 - holds) * leans
+    numbers = np.arange(len(centres))[:, None]
+    support = (likely * holds * (numbers != one) * (numbers != other)).max(1, initial=0.0)
     if leaning and not seen:
         support[:] = LEANING  # only one is seen of the two
     clipped: NDArray[np.float64] = np.clip(support, 0.0, 1.0)

@@ -130,10 +130,11 @@ def ruled_out(
         return ("",) * len(eligible)
     factors = [item for item in conditions if item.kind in PRODUCT]
     truth = np.prod([item.holds for item in factors], axis=0) if factors else np.ones(len(fits))
-    things = distinct.tolist()
+    things = set(distinct.tolist())
+    others = copies[:, distinct] & (distinct != np.arange(len(copies))[:, None])
+    twins = np.where(others.any(1), distinct[others.argmax(1)], -1).tolist()
     reasons = []
     for index, kept in enumerate(eligible.tolist()):
-        twin = next((k for k in things if copies[index, k] and k != index), None)
         if kept:
             reasons.append("")
         elif not alike[index]:
@@ -142,8 +143,8 @@ def ruled_out(
             worst = min(factors, key=lambda item: item.holds[index])
             words = "not " * (worst.kind is ConditionKind.EXCLUSION) + worst.words
             reasons.append(f"{words} holds to {worst.holds[index]:.2f}")
-        elif index not in things and twin is not None:
-            reasons.append(f"another mask of candidate {twin + 1}")
+        elif index not in things and twins[index] >= 0:
+            reasons.append(f"another mask of candidate {twins[index] + 1}")
         elif fits[index] < 0.5:
             reasons.append("does not look like it")
         else:

@@ -407,9 +407,11 @@ class Weigher:
     def _distinct(self, weights: Vector, members: NDArray[np.intp]) -> NDArray[np.intp]:
         """The best of each thing's masks, so that each thing is counted once."""
         kept: list[int] = []
+        taken = np.zeros(len(weights), np.bool_)
         for index in members[np.argsort(-weights[members], kind="stable")].tolist():
-            if not self.layout.copies[index, kept].any():
+            if not taken[index]:
                 kept.append(index)
+                taken |= self.layout.copies[:, index]
         return np.sort(np.array(kept, np.intp))
 
     def _grouped(
