@@ -15,6 +15,7 @@ from PIL import Image
 
 from refseg_ros.backbones import torchvision_compat
 from refseg_ros.backbones.batches import Batches
+from refseg_ros.backbones.greedy import greedy_tokens, is_plain
 from refseg_ros.errors import WeightsError
 
 PROMPT = "What is in this picture?"
@@ -62,6 +63,7 @@ class Captioner:
             "num_beams": num_beams,
             "do_sample": False,
         }
+        self._greedy = num_beams == 1 and is_plain(model)
         self._crops = Batches(batch_size, "crops for the captioner")
 
     @property
@@ -162,9 +164,11 @@ class Captioner:
             return self.reply(images, self._prompt, **self._options)
         pictures = [Image.fromarray(image) for image in images]
         pixels = self._processor(images=pictures, return_tensors="pt")["pixel_values"]
-        tokens = self._model.generate(
-            pixel_values=pixels.to(self._device, self._dtype), **self._options
-        )
+        pixels = pixels.to(self._device, self._dtype)
+        if self._greedy:
+            tokens = greedy_tokens(self._model, pixels, self._options["max_new_tokens"])
+        else:
+            tokens = self._model.generate(pixel_values=pixels, **self._options)
         texts = self._processor.batch_decode(tokens, skip_special_tokens=True)
         return [text.strip() for text in texts]
 

@@ -63,7 +63,8 @@ def test_a_segmenter_with_little_memory_answers_the_same(
     assert len(expected.proposals) >= 2
     clip, captioner = segmenter.clip, segmenter._captioner
     assert captioner is not None
-    for owner, name in ((clip._model, "encode_image"), (captioner._model, "generate")):
+    vision = captioner._model.vision_model
+    for owner, name in ((clip._model, "encode_image"), (vision, "forward")):
         usual = getattr(owner, name)
 
         def little(*given: torch.Tensor, usual=usual, **named: torch.Tensor):  # type: ignore[no-untyped-def]

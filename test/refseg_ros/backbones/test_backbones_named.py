@@ -21,6 +21,7 @@ from refseg_ros.backbones import torchvision_compat
 from refseg_ros.backbones.captioner import Captioner
 from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.device import Device
+from refseg_ros.backbones.greedy import greedy_tokens, is_plain
 from refseg_ros.backbones.sam import load_sam
 from refseg_ros.errors import ConfigError, WeightsError
 
@@ -213,6 +214,52 @@ def test_a_random_blip_says_words_that_it_has(tmp_path: Path) -> None:
     assert len(captions) == 3
     assert captions[0] == captions[2]
     assert {word for caption in captions for word in caption.split()} <= {"red", "mug"}
+
+
+def test_greedy_captions_are_those_of_generate(tmp_path: Path) -> None:
+    save_tiny_blip(tmp_path)
+    captioner = Captioner.load(tmp_path, device=CPU, num_beams=1)
+    model, lengths = captioner._model, set()
+    for seed in range(12):
+        torch.manual_seed(seed)
+        with torch.inference_mode():
+            for value in model.parameters():
+                value.normal_(std=0.4)
+            pixels = torch.randn(5, 3, 16, 16)
+            for most in (1, 4, 12):
+                expected = model.generate(
+                    pixel_values=pixels, max_new_tokens=most, num_beams=1, do_sample=False
+                )
+                found = greedy_tokens(model, pixels, most)
+                assert found.tolist() == expected.tolist()
+                lengths |= {int((row != 0).sum()) for row in found}
+    assert len(lengths) > 3  # some end early, each for itself
+
+
+def test_bundled_captions_are_those_of_generate() -> None:
+    captioner = Captioner.load(weights.resolve("bundled:captioner"), device=CPU, num_beams=1)
+    assert captioner._greedy
+    chance = np.random.default_rng(0)
+    crops = [chance.integers(0, 256, (20 + 5 * k, 30, 3)).astype(np.uint8) for k in range(9)]
+    for crop in crops:
+        crop[5:, 5:25] = chance.integers(0, 256, 3)
+    found = captioner.caption(crops)
+    captioner._greedy = False
+    assert captioner.caption(crops) == found
+
+
+@pytest.mark.parametrize(
+    ("option", "plain"),
+    [("repetition_penalty", False), ("no_repeat_ngram_size", False), ("max_length", True)],
+)
+def test_what_changes_a_choice_is_left_to_generate(
+    tmp_path: Path, option: str, plain: bool
+) -> None:
+    save_tiny_blip(tmp_path)
+    captioner = Captioner.load(tmp_path, device=CPU, num_beams=1)
+    setattr(captioner._model.text_decoder.generation_config, option, 3)
+    assert is_plain(captioner._model) == plain
+    assert not Captioner.load(tmp_path, device=CPU, num_beams=2)._greedy
 
 
 def test_pickled_captioners_are_not_opened(tmp_path: Path) -> None:
