@@ -99,15 +99,18 @@ def _read(scene: Scene, expression: ReferringExpression, context: Context) -> Re
     seen = scene.features.seen
     asked, doubtful = scene.proposals.asked, frozenset[str]()
     named = bool(names or asked) or not seen
+    called_by = names.read if named else scene.features.named
     known: Container[str] | None = None
     unknown: tuple[str, ...] = ()
     if vocabulary is not None and not named:
         known = vocabulary.with_nouns(context.pinned)
         expression, unknown = vocabulary.known_part(expression)
     elif config.score.text == "phrase":
-        expression = replace(expression, target=with_uses(expression.target))
+        heads = unique(item.phrase.head for item in called_by if item.phrase.head)
+        target = with_uses(expression.target, heads, models.language.kinds)
+        expression = replace(expression, target=target)
     if named or vocabulary is None:
-        called = known_nouns(expression, names.read if named else scene.features.named)
+        called = known_nouns(expression, called_by)
         target = with_seen_supports(expression.target, called)
         expression = replace(expression, target=target)
         if named:

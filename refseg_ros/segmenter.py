@@ -275,7 +275,9 @@ class Segmenter:
     @property
     def vocabulary(self) -> Vocabulary | None:
         """Words that the networks know; None when any may do."""
-        return _bundled_words() if self.config.decision.known_words else None
+        if not self.config.decision.known_words:
+            return None
+        return replace(_bundled_words(), kinds=self.language.kinds)
 
     @property
     def proposer(self) -> Proposer:

@@ -249,6 +249,12 @@ class LanguageConfig:
         "shared WordNet synsets as in the paper, from an installed WordNet or a folder",
         choices=("own", "wordnet", "wordnet:DIR"),
     )
+    kinds: str = option(
+        "own",
+        "what tells that an apple is a fruit and a cup is to drink from, where our own tables do "
+        "not: nothing else, or an installed WordNet or a folder of its files",
+        choices=("own", "wordnet", "wordnet:DIR"),
+    )
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,16 @@ for _line in _GENERAL:
         _PARENTS.setdefault(_member, set()).add(GROUP_OF.get(_parent, _parent))
 
 
+def has_kinds(noun: str) -> bool:
+    """Whether our own table has kinds of what a noun names."""
+    return any(GROUP_OF.get(noun, noun) in parents for parents in _PARENTS.values())
+
+
+def is_placed(noun: str) -> bool:
+    """Whether our own table says what a noun names is a kind of."""
+    return GROUP_OF.get(noun, noun) in _PARENTS
+
+
 def kinship(name: Naming, said: Naming) -> float:
     """How near a name comes to what was said, by its kind and colours.
 

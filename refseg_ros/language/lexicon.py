@@ -164,20 +164,21 @@ LINK_PHRASES: Final = _by_word(
 NEGATIONS: Final = _by_word(
     _phrases(
         "not, no, never, but not, and not, except, except for, without, other than, apart from, "
-        "rather than, instead of, excluding, non, neither, nor, with no, not with, not have, not "
-        "having, has not got, has not, have not, have not got, has no, have no, having no, not "
-        "contain, not hold, not carry, not touch, that has no, which has no, who has no, that "
-        "have no, with neither, has neither, have neither, having neither, that has neither, "
-        "which has neither, who has neither, that have neither"
+        "rather than, instead of, excluding, non, neither, neither of, none of, not one of, not "
+        "any of, not either of, nor, with no, with none of, not with, not have, not having, has "
+        "not got, has not, have not, have not got, has no, have no, having no, not contain, not "
+        "hold, not carry, not touch, that has no, which has no, who has no, that have no, with "
+        "neither, has neither, have neither, having neither, that has neither, which has neither, "
+        "who has neither, that have neither"
     ),
     0,
 )
 WITHOUT: Final = {
     **dict.fromkeys(
-        ("without", "with no", "not with", "not have", "not having", "has no", "have no",
-         "having no", "no", "has not got", "has not", "have not", "have not got", "that has no",
-         "which has no", "who has no", "that have no", "with neither", "has neither",
-         "have neither", "having neither", "that has neither", "which has neither",
+        ("without", "with no", "with none of", "not with", "not have", "not having", "has no",
+         "have no", "having no", "no", "has not got", "has not", "have not", "have not got",
+         "that has no", "which has no", "who has no", "that have no", "with neither",
+         "has neither", "have neither", "having neither", "that has neither", "which has neither",
          "who has neither", "that have neither"),
         R.WITH,
     ),

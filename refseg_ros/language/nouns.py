@@ -360,7 +360,7 @@ class _PhraseReader:
         determiners = frozenset(self.determiners)
         several = bool(self.count) or not determiners.isdisjoint(lexicon.EVERY)
         any_word = determiners & lexicon.ANY or lexicon.WHICHEVER.intersection(self.words)
-        picks = bool(any_word) or self.any_one
+        picks = bool(any_word) or (self.any_one and not several)  # "every one of the cups"
         superlatives, ordinal = named.superlatives, self.places.ordinal
         if superlatives and ordinal and not self.places.directions:
             # "second largest": the rank is that of the superlative.

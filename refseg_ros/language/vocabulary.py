@@ -15,11 +15,20 @@ from typing import Final
 from refseg_ros.language import lexicon
 from refseg_ros.language.caption_names import Naming
 from refseg_ros.language.expression import NounPhrase, ReferringExpression
-from refseg_ros.language.kinship import KIND_OF, kinship, noun_of, phrases_in
+from refseg_ros.language.kinship import (
+    KIND_OF,
+    STRANGE,
+    has_kinds,
+    is_placed,
+    kinship,
+    noun_of,
+    phrases_in,
+)
 from refseg_ros.language.nouns import unique
 from refseg_ros.language.tokens import lemma
 from refseg_ros.language.usable import part_relation
 from refseg_ros.language.uses import USES
+from refseg_ros.language.wordnet_kinds import ThingKinds
 
 _NO_LOOK: Final = (
     lexicon.NOT_SAID
@@ -45,11 +54,13 @@ class Vocabulary:
         nouns: Heads of the names: "brick" of "toy brick".
         compounds: What may stand before a head as part of a name: ("toy", "brick").
         looks: Colours and materials.
+        kinds: What tells kinds and uses of things where our own tables do not; None for nothing.
     """
 
     nouns: frozenset[str]
     compounds: frozenset[tuple[str, str]] = frozenset()
     looks: frozenset[str] = frozenset()
+    kinds: ThingKinds | None = None
 
     @classmethod
     def of(cls, names: Iterable[str]) -> Vocabulary:
@@ -124,14 +135,16 @@ class Vocabulary:
         the kinds of it ("fruit": banana, pear).
         """
         if phrase.use or not phrase.head:
-            return tuple(noun for noun in USES.get(phrase.use, ()) if noun in self.nouns)
+            served = tuple(noun for noun in USES.get(phrase.use, ()) if noun in self.nouns)
+            return served or serving(phrase.use, sorted(self.nouns), self.kinds)
         said = Naming.of_phrase(NounPhrase(phrase.head, phrase.head))
-        return tuple(
+        alike = tuple(
             noun
             for noun in sorted(self.nouns)
             if kinship(Naming.of_phrase(NounPhrase(noun, noun)), said) >= KIND_OF
             or (phrase.head == "toy" and ("toy", noun) in self.compounds)
         )
+        return alike or kinds_among(phrase.head, sorted(self.nouns), self.kinds)
 
     def _unknown(self, phrase: NounPhrase) -> tuple[str, ...]:
         """Words beside the head by which a phrase's look was not learnt."""
@@ -149,12 +162,47 @@ class Vocabulary:
         )
 
 
-def with_uses(phrase: NounPhrase) -> NounPhrase:
-    """A phrase, and those within it, with the names of what serves a use that is said."""
+def with_uses(
+    phrase: NounPhrase, nouns: Iterable[str] = (), kinds: ThingKinds | None = None
+) -> NounPhrase:
+    """A phrase, and those within it, with the names of what serves a use that is said.
+
+    Args:
+        phrase: What was said.
+        nouns: Names of what is seen, for kinds and uses that our own tables do not have.
+        kinds: What tells those; None for nothing.
+    """
+    nouns = tuple(nouns)
     relations = tuple(
-        replace(item, landmarks=tuple(map(with_uses, item.landmarks))) for item in phrase.relations
+        replace(item, landmarks=tuple(with_uses(mark, nouns, kinds) for mark in item.landmarks))
+        for item in phrase.relations
     )
-    return replace(phrase, relations=relations, names=USES.get(phrase.use, ()))
+    names = unique((*USES.get(phrase.use, ()), *serving(phrase.use, nouns, kinds)))
+    if phrase.head and phrase.head not in nouns:
+        said = Naming.of_phrase(NounPhrase(phrase.head, phrase.head))
+        named = (Naming.of_phrase(NounPhrase(noun, noun)) for noun in nouns)
+        if all(kinship(name, said) <= STRANGE for name in named):
+            names = kinds_among(phrase.head, nouns, kinds)
+    return replace(phrase, relations=relations, names=names)
+
+
+def serving(use: str, nouns: Iterable[str], kinds: ThingKinds | None) -> tuple[str, ...]:
+    """Those nouns that serve a use."""
+    return tuple(noun for noun in nouns if use and kinds is not None and kinds.serves(noun, use))
+
+
+def kinds_among(head: str, nouns: Iterable[str], kinds: ThingKinds | None) -> tuple[str, ...]:
+    """Those nouns that name a kind of what a head names, where our own tables have no kinds.
+
+    A kind that they have is theirs to tell: no mug is a person, though a fool is called one.
+    """
+    if kinds is None:
+        return ()
+    return tuple(
+        noun
+        for noun in nouns
+        if not (has_kinds(head) and is_placed(noun)) and kinds.is_kind(noun, head)
+    )
 
 
 MOST_NOUNS: Final = 8

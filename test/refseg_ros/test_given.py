@@ -13,8 +13,10 @@ import hand_made
 import numpy as np
 import pytest
 from checkout import ROOT
+from tiny_wordnet import SYNSETS, written
 
 from refseg_ros import Conversation, Proposals, Segmenter, Status
+from refseg_ros.backbones.device import Device
 from refseg_ros.config import SegmenterConfig
 from refseg_ros.errors import ConfigError, ImageError
 from refseg_ros.language.caption_names import Naming
@@ -87,6 +89,50 @@ def test_what_is_there_twice_is_asked_about(scene: Scene) -> None:
     said = Conversation()
     said.ask(scene, "the cup")
     assert said.ask(scene, "the right one").indices == (1,)
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("neither of the two cups", (2,)),
+        ("none of the cups", (2,)),
+        ("both cups", (0, 1)),
+        ("both of the cups", (0, 1)),
+        ("each of the cups", (0, 1)),
+        ("every one of the cups", (0, 1)),
+    ],
+)
+def test_how_many_of_a_kind(segmenter: Segmenter, said: str, wanted: tuple[int, ...]) -> None:
+    boxes = [[0, 0, 20, 20], [50, 0, 70, 20], [100, 0, 120, 20]]
+    scene = segmenter.observe(
+        IMAGE, proposals=Proposals.from_boxes(boxes, SIZE, ["cup", "cup", "bowl"])
+    )
+    found = scene.select(said)
+    assert sorted(found.indices) == sorted(wanted), found.reason
+    assert scene.select("either of the two cups").status is Status.SELECTED
+    assert len(scene.select("either of the two cups").indices) == 1
+
+
+@pytest.mark.parametrize("said", ["something to iron with", "the instrument"])
+def test_uses_and_kinds_that_nothing_tells_are_refused(scene: Scene, said: str) -> None:
+    found = scene.select(said)
+    assert found.status is Status.NOT_FOUND
+    assert said.split()[-1] in found.reason or "to iron with" in found.reason
+
+
+def test_kinds_and_uses_are_told_by_wordnet(tmp_path: Path) -> None:
+    folder = written(tmp_path, SYNSETS)
+    config = SegmenterConfig.from_preset("given")
+    language = replace(config.language, kinds=f"wordnet:{folder}")
+    informed = Segmenter.from_config(replace(config, language=language), Device.from_name("cpu"))
+    boxes = [[0, 0, 20, 20], [50, 0, 70, 20], [100, 0, 120, 20]]
+    scene = informed.observe(
+        IMAGE, proposals=Proposals.from_boxes(boxes, SIZE, ["novel", "chisel", "bowl"])
+    )
+    assert scene.select("the instrument").indices == (1,)
+    assert scene.select("something to cut wood with").indices == (1,)
+    assert scene.select("the bowl right of the instrument").indices == (2,)
+    assert scene.select("something to fly with").status is Status.NOT_FOUND
 
 
 @pytest.mark.parametrize("said", ["the elephant", "the cup left of the elephant"])

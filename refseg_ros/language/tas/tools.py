@@ -12,6 +12,7 @@ from refseg_ros.language.tas.sentences import OwnParser, SentenceParser
 from refseg_ros.language.tas.spacy_parser import SpacyParser
 from refseg_ros.language.tas.wordnet import WordNet, WordNetRule
 from refseg_ros.language.tokens import plain
+from refseg_ros.language.wordnet_kinds import ThingKinds, open_kinds
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,13 @@ class LanguageTools:
         parser: Noun chunks and dependencies.
         synonyms: Which phrases name the same thing.
         synonyms_name: What it is, in a word or two.
+        kinds: What tells kinds and uses of things beside our own tables; None for nothing.
     """
 
     parser: SentenceParser = field(default_factory=OwnParser)
     synonyms: SynonymRule = same_thing
     synonyms_name: str = "own groups"
+    kinds: ThingKinds | None = None
 
     @classmethod
     def load(cls, config: LanguageConfig) -> LanguageTools:
@@ -37,11 +40,12 @@ class LanguageTools:
         """
         source, _, model = config.chunks.partition(":")
         parser: SentenceParser = SpacyParser.load(model) if source == "spacy" else OwnParser()
+        kinds = open_kinds(config.kinds)
         source, _, folder = config.synonyms.partition(":")
         if source == "own":
-            return cls(parser)
+            return cls(parser, kinds=kinds)
         rule = WordNetRule(WordNet.find(folder))
-        return cls(parser, rule, rule.name)
+        return cls(parser, rule, rule.name, kinds)
 
     @property
     def description(self) -> str:

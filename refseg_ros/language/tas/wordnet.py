@@ -58,17 +58,19 @@ class WordNet:
         Raises:
             ConfigError: A file is missing or is not in WordNet's format.
         """
+        self.path = folder
         self.folder = str(folder)
         self._index = {part: _Lines(folder, f"index.{part}") for part in _PARTS}
         self._exceptions = {part: _Lines(folder, f"{part}.exc") for part in _PARTS}
         self.synsets = lru_cache(maxsize=4096)(self._synsets)
 
     @classmethod
-    def find(cls, folder: str = "") -> WordNet:
+    def find(cls, folder: str = "", setting: str = "language.synonyms") -> WordNet:
         """Open WordNet where it is installed.
 
         Args:
             folder: To look into; "" for NLTK's data folders and the system's.
+            setting: What asks for it, for the message.
 
         Raises:
             ConfigError: There is none; the message says how to get it.
@@ -78,9 +80,9 @@ class WordNet:
             if (place / "index.noun").is_file():
                 return cls(place)
         raise ConfigError(
-            f"language.synonyms: no index.noun of WordNet in {', '.join(map(str, places))}; get "
+            f"{setting}: no index.noun of WordNet in {', '.join(map(str, places))}; get "
             "it with `apt install wordnet-base` or `python -m nltk.downloader wordnet`, name its "
-            "folder as wordnet:DIR, or take language.synonyms: own"
+            f"folder as wordnet:DIR, or take {setting}: own"
         )
 
     def _synsets(self, word: str) -> tuple[Synset, ...]:
@@ -91,9 +93,24 @@ class WordNet:
         """
         found: list[Synset] = []
         for part in _PARTS:
-            for form in self._forms(word.lower(), part):
+            for form in self.forms(word.lower(), part):
                 found += [(part, offset) for offset in self._offsets(form, part)]
         return tuple(found)
+
+    def forms(self, word: str, part: str) -> tuple[str, ...]:
+        """A word and its base forms, those that WordNet has as a part of speech.
+
+        Args:
+            word: In lower case.
+            part: "noun", "verb", "adj" or "adv".
+        """
+        shorter = (
+            word[: len(word) - len(ending)] + base
+            for ending, base in _ENDINGS[part]
+            if word.endswith(ending)
+        )
+        forms = (word, *(self._exceptions[part].line(word)[1:] or shorter))
+        return tuple(form for form in dict.fromkeys(forms) if self._index[part].line(form))
 
     def is_noun(self, word: str) -> bool:
         """Whether a word or a base form of it is a noun."""
@@ -102,16 +119,6 @@ class WordNet:
     def _offsets(self, form: str, part: str) -> tuple[int, ...]:
         fields = self._index[part].line(form)
         return tuple(map(int, fields[-int(fields[2]) :])) if fields else ()
-
-    def _forms(self, word: str, part: str) -> tuple[str, ...]:
-        """The word and its base forms, those that WordNet has as a part of speech."""
-        shorter = (
-            word[: len(word) - len(ending)] + base
-            for ending, base in _ENDINGS[part]
-            if word.endswith(ending)
-        )
-        forms = (word, *(self._exceptions[part].line(word)[1:] or shorter))
-        return tuple(form for form in dict.fromkeys(forms) if self._index[part].line(form))
 
 
 class _Lines:
