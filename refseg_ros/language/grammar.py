@@ -378,7 +378,8 @@ def _direction_of(
     utmost = extreme and any(word in lexicon.FARTHEST_WORDS for word in tokens[start:index])
     if found == (Direction.MIDDLE,) and "and" in tokens[after:]:
         relation = RelationKind.BETWEEN
-    held = _HOLDS.get(tokens[start]) if tokens[start + 1] in lexicon.ARTICLES else None
+    within = tokens[start] == "on" or tokens[start + 1] in lexicon.ARTICLES
+    held = _HOLDS.get(tokens[start]) if within else None
     if held and _DEPTHS.issuperset(found):
         return Item(
             Kind.RELATION, start, index + 1, tokens[start], relation=held, within=found[-1:]

@@ -222,7 +222,10 @@ class Reader(Cursor):
         if self._last and carried and on_top:
             self._last[1].kind = RelationKind.CARRYING  # "with a spoon on top"
         else:
-            owner = self._near if self._relative else self._whole()
+            base = self._base.phrase
+            counted = item.word == "from" and (base.ordinal is None or base.ordinal_from)
+            inner = self._relative or (counted and self._near.phrase.ordinal is not None)
+            owner = self._near if inner else self._whole()  # "on the second shelf from the top"
             owner.phrase = placed(owner.phrase, item)
             self._near = owner
         self._index += 1

@@ -12,7 +12,7 @@ from refseg_ros.language.expression import RelationKind
 from refseg_ros.language.grammar import Item, Kind, scan
 from refseg_ros.language.verb_forms import is_past
 
-_PARTICLES: Final = lexicon.word_set("up down out off over away")
+_PARTICLES: Final = lexicon.word_set("up down out off over away on")
 """Words that belong to a participle before a noun: "the folded up chair"."""
 _BODY_BACKS: Final = (["his", "back"], ["her", "back"])
 _STILL: Final = lexicon.word_set("still now currently already always")
@@ -56,7 +56,8 @@ def _in_context(items: Sequence[Item], index: int, before: Sequence[Item]) -> It
         last.kind is Kind.WORD and not named
     )
     noun = items[index + 2].kind is Kind.WORD if index + 2 < len(items) else False
-    if opens and noun and is_past(item.word) and after.word in _PARTICLES:
+    single = after.word in _PARTICLES and after.stop == after.start + 1
+    if opens and noun and is_past(item.word) and single:
         return replace(item, stop=after.stop)  # "the folded up chair"
     return item
 

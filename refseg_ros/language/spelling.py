@@ -33,6 +33,7 @@ _RUN_TOGETHER: Final = {
     "noone": "no person", "nobody": "no person", "atop": "atop", "upsidedown": "upside-down",
 }  # fmt: skip
 """Words that lost their apostrophe or their space."""
+_MODALS: Final = lexicon.word_set("might may must should could would")
 _AT_START: Final = {"id": "i would", "ill": "i will", "lets": "let us"}
 """The same, where another word is spelt so: only at the beginning of a sentence."""
 _SOUNDS: Final = lexicon.word_set(
@@ -123,6 +124,9 @@ def regular(tokens: Sequence[str]) -> list[str]:
             continue
         if token == "one" and found[-1:] == ["no"]:
             token = "person"
+        if token == "be" and not _MODALS.isdisjoint(found[-1:]):
+            found[-1] = "is"  # "that might be my scooter"
+            continue
         meant = _RUN_TOGETHER.get(token) or (_AT_START.get(token) if starts else None)
         found += meant.split() if meant else [token]
         if found[-1] in ("color", "colour"):

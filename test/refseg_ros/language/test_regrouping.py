@@ -30,6 +30,8 @@ from refseg_ros.language import parse
         ("a goat with its head held very high", "goat", ["with(head)"], ("held very high",), ()),
         ("a boy in green looking up", "boy", [], ("looking up",), ("green",)),
         ("the cup in the middle of the plates", "cup", ["between(plate)"], (), ()),
+        ("the switched on lamp", "lamp", [], (), ()),
+        ("that might be my scooter", "scooter", [], (), ()),
     ],
 )  # fmt: skip
 def test_words_in_their_context(
@@ -82,3 +84,28 @@ def test_the_back_of_somebody_is_no_place(text: str, relations: list[str]) -> No
     found = parse(text)
     assert sorted(reading(found).get("relations", [])) == relations
     assert not found.directions
+
+
+@pytest.mark.parametrize(
+    ("text", "own", "shelf"),
+    [
+        ("the mug on the second shelf from the top", (None, []), (2, ["top"])),
+        ("the third mug from the left on the first shelf from the top", (3, ["left"]),
+         (1, ["top"])),
+        ("the third mug on the shelf from the left", (3, ["left"]), (None, [])),
+    ],
+)  # fmt: skip
+def test_what_a_rank_counts_from(
+    text: str, own: tuple[int | None, list[str]], shelf: tuple[int | None, list[str]]
+) -> None:
+    target = parse(text).target
+    (landmark,) = target.relations[0].landmarks
+    for phrase, (rank, start) in ((target, own), (landmark, shelf)):
+        assert phrase.ordinal == rank
+        assert [item.value for item in phrase.ordinal_from] == start
+
+
+def test_on_front_of_is_on_it() -> None:
+    found = parse("sailor on front of boat")
+    assert [item.value for item in found.directions] == ["front"]
+    assert reading(found)["relations"] == ["on(boat)"]
