@@ -43,13 +43,14 @@ _EXAMPLES = """
 
 
 class SplitChoice(str, enum.Enum):
-    """Splits of RefTabletop by name; ``all`` is the three test splits."""
+    """Splits of RefTabletop by name; ``all`` is the three test splits of 400 scenes."""
 
     VAL = "val"
     SLICE = "slice"
     TEST = "test"
     TEST_COMPOSE = "test_compose"
     TEST_SHIFT = "test_shift"
+    TEST_WILD = "test_wild"
     ALL = "all"
 
 

@@ -26,7 +26,7 @@ from refseg_ros.errors import ConfigError
 #: Lines of a document between which the table stands.
 BEGIN, END = "<!-- counts: begin -->", "<!-- counts: end -->"
 #: Splits that are counted, in the order of the columns.
-COUNTED = ("slice", "test", "test_compose", "test_shift")
+COUNTED = ("slice", "test", "test_compose", "test_shift", "test_wild")
 
 _ROWS = (
     ("scenes", "scenes"),

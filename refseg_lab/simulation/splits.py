@@ -39,6 +39,7 @@ SPLITS: dict[str, Split] = {
         Split("test", 2_000_000, 400, "train"),
         Split("test_compose", 2_100_000, 400, "compose"),
         Split("test_shift", 2_200_000, 400, "shift"),
+        Split("test_wild", 2_300_000, 200, "wild"),
     )
 }
 
