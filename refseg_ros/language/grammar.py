@@ -119,8 +119,9 @@ def _next_item(tokens: Sequence[str], index: int, before: Sequence[Item]) -> Ite
         return Item(Kind.LINK, index, index + size, token)
     if token in lexicon.ORDINALS:
         return _ordinal(tokens, index)
-    if token == "number" and following in lexicon.NUMBERS:
-        return Item(Kind.ORDINAL, index, index + 2, token, rank=lexicon.NUMBERS[following])
+    if token == "number" and (following in lexicon.NUMBERS or _is_count(following)):
+        rank = lexicon.NUMBERS.get(following) or int(following)
+        return Item(Kind.ORDINAL, index, index + 2, token, rank=rank)
     if token in _SINGLE:
         return Item(_SINGLE[token], index, index + 1, token, rank=lexicon.NUMBERS.get(token, 0))
     is_tin = token == "can" and previous is not Kind.LINK and following not in lexicon.PRONOUNS
@@ -162,6 +163,11 @@ def _ordinal(tokens: Sequence[str], index: int) -> Item:
     if rank > 0 and after < len(tokens) and tokens[after] == "last":
         rank, stop = -rank, after + 1
     return Item(Kind.ORDINAL, index, stop, tokens[index], rank=rank)
+
+
+def _is_count(token: str) -> bool:
+    """Whether a token is a number in digits that something may be called by."""
+    return token.isascii() and token.isdigit() and len(token) < 5 and int(token) > 0
 
 
 def _is_word(token: str) -> bool:

@@ -358,7 +358,10 @@ class _PhraseReader:
         """What was read."""
         named = name(self.words, self.predicative)
         determiners = frozenset(self.determiners)
-        several = bool(self.count) or not determiners.isdisjoint(lexicon.EVERY)
+        every = determiners & lexicon.EVERY
+        if named.head and not named.is_plural:
+            every -= {"all"}  # "an all white kitten"
+        several = bool(self.count or every)
         any_word = determiners & lexicon.ANY or lexicon.WHICHEVER.intersection(self.words)
         picks = bool(any_word) or (self.any_one and not several)  # "every one of the cups"
         superlatives, ordinal = named.superlatives, self.places.ordinal

@@ -125,11 +125,11 @@ class Reader(Cursor):
         predicative = bare and bool(said.head or (self._relative and said.text))
         phrase, stop = self._phrase(self._index, predicative)
         stop = max(stop, self._index + 1)
-        after = self._stranded(stop) if said.text and phrase.head else 0
+        after = self._stranded(stop) if self._near.phrase.text and phrase.head else 0
         if after:
             relation = self._items[after - 1].relation
             assert relation is not None
-            self._relate(owner, lexicon.CONVERSE[relation], Draft(phrase))
+            self._relate(self._near, lexicon.CONVERSE[relation], Draft(phrase))
             stop = after
         elif said.head and (
             phrase.head or phrase == NounPhrase(count=phrase.count, is_plural=True)
@@ -283,6 +283,9 @@ class Reader(Cursor):
             self._skip_phrase()
             return
         landmark = self._landmark(item)
+        if self._tokens[item.stop : item.stop + 1] == ["which"]:
+            # "the bench on which the girl sits" carries her
+            item = replace(item, relation=lexicon.CONVERSE.get(item.relation, item.relation))
         kind = relation_to(item, owner.phrase, landmark, self._tokens)
         bare = self._kind_at(start + 1) is not Kind.ARTICLE  # "the knife in the orange" is none
         kind = kind if bare or not is_colour(landmark) else item.relation

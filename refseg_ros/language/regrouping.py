@@ -36,9 +36,13 @@ def regrouped(items: Sequence[Item], tokens: Sequence[str]) -> list[Item]:
 def _in_context(items: Sequence[Item], index: int, before: Sequence[Item]) -> Item:
     """The item at an index as what stands around it tells it."""
     item = items[index]
+    after = items[index + 1] if index + 1 < len(items) else None
+    if item.word == "from" and after is not None and after.word == "behind":
+        landmark = items[index + 2].kind if index + 2 < len(items) else None
+        seen = landmark not in (Kind.ARTICLE, Kind.WORD, Kind.PRONOUN, Kind.NUMBER)
+        return replace(item, kind=Kind.STATE, stop=after.stop) if seen else item
     if item.kind is not Kind.WORD:
         return item
-    after = items[index + 1] if index + 1 < len(items) else None
     last = before[-1] if before else None
     if after is None or last is None:
         return item

@@ -18,6 +18,7 @@ from refseg_ros.language.grammar import Item, Kind
 from refseg_ros.language.nouns import parse_phrase
 from refseg_ros.language.regrouping import regrouped
 from refseg_ros.language.verb_forms import is_past, is_present
+from refseg_ros.language.wearing import is_colour, is_worn
 
 _HANDLED: Final = lexicon.word_set(
     "held carried worn ridden driven used pulled pushed led walked flown gripped grasped "
@@ -268,7 +269,7 @@ class _Marker:
             return self._after_phrase(index + 1)
         takes = is_present(verb) or not is_past(verb) or verb in _NAMING
         if takes and self._kind(index) in (Kind.ARTICLE, Kind.WORD, Kind.NUMBER, Kind.PRONOUN):
-            index = self._after_phrase(index)
+            index = self._dressed(self._after_phrase(index))
         while index < len(self.items):
             kind, word = self._kind(index), self._word(index)
             if word in _CONJUNCTIONS and kind in (Kind.WORD, Kind.PREPOSITION):
@@ -288,6 +289,14 @@ class _Marker:
             else:
                 break
         return index
+
+    def _dressed(self, index: int) -> int:
+        """Where an object ends with what it has on: "the horse pulling the man in red"."""
+        here = self._kind(index) is Kind.RELATION and self._word(index) == "in"
+        if not here or not lexicon.is_animate(self._word(index - 1)):
+            return index
+        phrase, stop = parse_phrase(self.items, index + 1)
+        return stop if is_worn(phrase) or is_colour(phrase) else index
 
     def _takes_landmark(self, index: int) -> bool:
         """Whether a relation and what follows belong to the verb: "cut in half"."""
@@ -381,9 +390,14 @@ class _Marker:
             return index + 1
         if item.kind is not Kind.ORDINAL or item.word != "number":
             return 0
-        if last.kind is Kind.WORD and lexicon.is_animate(last.word):
+        # "in jersey number 43", "bus number 105"; "cup number 3" is the third.
+        called = item.rank > _MOST_RANKED or last.word in lexicon.GARMENTS
+        called = called or lexicon.is_animate(last.word)
+        if called and last.kind is Kind.WORD and self._after_noun():
             self.done.append(Item(Kind.STATE, item.start, item.stop, item.word))
-        elif any(before.relation is RelationKind.WITH for before in self.done[-2:]):
+        elif item.rank > _MOST_RANKED or any(
+            before.relation is RelationKind.WITH for before in self.done[-2:]
+        ):
             words = range(item.start, item.stop)
             self.done += [Item(Kind.WORD, at, at + 1, self.tokens[at]) for at in words]
         else:
@@ -417,6 +431,8 @@ class _Marker:
 
 _LEFT_SO: Final = lexicon.word_set("open out on alone unattended ajar closed empty over up")
 """What things are left, and how they stand after other verbs."""
+_MOST_RANKED: Final = max(lexicon.NUMBERS.values())
+"""The greatest number that is taken for a rank."""
 _HOLDING: Final = lexicon.word_set(
     "holding carrying wearing riding using pulling pushing driving holds carries wears rides"
 )

@@ -31,6 +31,10 @@ from refseg_ros.language import parse
         ("a boy in green looking up", "boy", [], ("looking up",), ("green",)),
         ("the cup in the middle of the plates", "cup", ["between(plate)"], (), ()),
         ("the switched on lamp", "lamp", [], (), ()),
+        ("the goat seen from behind", "goat", [], ("from behind",), ()),
+        ("the boy in jersey number 27", "boy", ["with(jersey)"], ("number 27",), ()),
+        ("bus number 105", "bus", [], ("number 105",), ()),
+        ("a pony pulling the man in red", "pony", [], ("pulling man in red",), ()),
         ("that might be my scooter", "scooter", [], (), ()),
     ],
 )  # fmt: skip
@@ -109,3 +113,26 @@ def test_on_front_of_is_on_it() -> None:
     found = parse("sailor on front of boat")
     assert [item.value for item in found.directions] == ["front"]
     assert reading(found)["relations"] == ["on(boat)"]
+
+
+@pytest.mark.parametrize(
+    ("text", "relations"),
+    [
+        ("a bench on which the girls are sitting", ["carrying(girl)"]),
+        ("the crate in which the ball is", ["containing(ball)"]),
+        ("the shelf upon which the jug stands", ["carrying(jug)"]),
+        ("the cup which is on the tray", ["on(tray)"]),
+        ("the mug next to the shelf the books are on", ["next_to(shelf[carrying(book)])"]),
+        ("the back of the stool the nurse is sitting on", ["part_of(stool[carrying(nurse)])"]),
+    ],
+)
+def test_what_another_thing_stands_on(text: str, relations: list[str]) -> None:
+    assert reading(parse(text))["relations"] == relations
+
+
+@pytest.mark.parametrize(
+    ("text", "several"),
+    [("an all white kitten", False), ("all white kittens", True), ("all of the red ones", True)],
+)
+def test_all_of_one_thing_are_not_several(text: str, several: bool) -> None:
+    assert parse(text).target.is_plural is several
