@@ -14,7 +14,8 @@ import contextlib
 import json
 import logging
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -23,11 +24,13 @@ import numpy as np
 from refseg_lab.pools import in_processes
 from refseg_lab.simulation.renderer import TabletopRenderer
 from refseg_lab.simulation.sampling import PROFILES, sample_scene
+from refseg_ros.errors import ConfigError, RefsegError
 
 #: Width and height of the pictures in pixels unless others are asked for.
 SIZE = (640, 480)
 
 _SLICE = 20
+_ARRAYS = ("images", "instances")
 
 _renderer: TabletopRenderer | None = None
 
@@ -87,6 +90,49 @@ def write_dataset(
             yield done
 
 
+def join_datasets(out: Path, parts: Sequence[tuple[Path, int | None]]) -> int:
+    """Writes the first scenes of several folders into one, in their order.
+
+    Args:
+        out: folder to create; files of an earlier run in it are replaced.
+        parts: folders of `write_dataset` with pictures of one size, and how many scenes of each;
+            None for all.
+
+    Returns:
+        How many scenes it has.
+
+    Raises:
+        ConfigError: if a folder lacks scenes, or its pictures are of another size.
+    """
+    listed: list[str] = []
+    sources = []
+    for folder, wanted in parts:
+        try:
+            lines = (folder / "scenes.jsonl").read_text(encoding="utf-8").splitlines()
+            arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"join: {folder} cannot be read: {error}") from error
+        count = len(lines) if wanted is None else wanted
+        if not 1 <= count <= len(lines):
+            raise ConfigError(f"join: {folder} has {len(lines)} scenes, not {count}")
+        if sources and arrays["images"].shape[1:] != sources[0][0]["images"].shape[1:]:
+            raise ConfigError(f"join: the pictures of {folder} are of another size")
+        listed += lines[:count]
+        sources.append((arrays, count))
+    out.mkdir(parents=True, exist_ok=True)
+    for name in _ARRAYS:
+        shape = (len(listed), *sources[0][0][name].shape[1:])
+        joined = np.lib.format.open_memmap(out / f"{name}.npy", "w+", np.uint8, shape)
+        start = 0
+        for arrays, count in sources:
+            for row in range(count):
+                joined[start + row] = arrays[name][row]
+            start += count
+        joined.flush()
+    (out / "scenes.jsonl").write_text("".join(line + "\n" for line in listed), encoding="utf-8")
+    return len(listed)
+
+
 def start_worker(width: int, height: int, depth: bool) -> None:
     """Prepares a process of a pool to render pictures of one size with `worker_renderer`."""
     global _renderer
@@ -136,6 +182,16 @@ def _size(text: str) -> tuple[int, int]:
         raise argparse.ArgumentTypeError(f"size must read like 640x480, got {text!r}") from None
 
 
+def _part(text: str) -> tuple[Path, int | None]:
+    folder, _, count = text.rpartition(":")
+    if not folder:
+        return Path(text), None
+    try:
+        return Path(folder), int(count)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must read like FOLDER:1300, got {text!r}") from None
+
+
 def main(arguments: list[str] | None = None) -> None:
     """The command `python -m refseg_lab.simulation.dataset`."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
@@ -147,7 +203,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--profile", choices=PROFILES, default="train", help="kind of scenes")
     parser.add_argument("--size", type=_size, default=SIZE, help="WIDTHxHEIGHT in pixels")
     parser.add_argument("--workers", type=int, default=2, help="processes to render with")
+    parser.add_argument(
+        "--join",
+        type=_part,
+        nargs="+",
+        metavar="FOLDER:COUNT",
+        help="render nothing; put the first scenes of these folders into one",
+    )
     options = parser.parse_args(arguments)
+    if options.join:
+        try:
+            print(f"{join_datasets(options.out, options.join)} scenes in {options.out}")
+        except RefsegError as error:
+            sys.exit(f"error: {error}")
+        return
     width, height = options.size
     for name, least in (("scenes", 1), ("seed", 0), ("workers", 1)):
         if getattr(options, name) < least:

@@ -25,7 +25,7 @@ WIDE = 0.75
 """Share of the crops that the recipe lights anew; the others keep the renderer's light."""
 EXPOSURE = (0.0, 0.45)
 """Mean and deviation of the logarithm of the exposure."""
-BALANCE = 0.16
+BALANCE = 0.2
 """Deviation of the logarithm of the white balance, a channel."""
 RAMP, TINT = 0.5, 0.35
 """Deviations of the logarithm of light from one side of a crop to the other, and of its colour."""

@@ -24,9 +24,10 @@ from refseg_lab.simulation import (
 )
 from refseg_lab.simulation.benchmark import SIZE
 from refseg_lab.simulation.bundle import bundled_scenes
-from refseg_lab.simulation.dataset import write_dataset
+from refseg_lab.simulation.dataset import join_datasets, write_dataset
 from refseg_lab.simulation.scene import SensorSpec
 from refseg_lab.simulation.sensor import decode_jpeg
+from refseg_ros.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -225,3 +226,27 @@ except RendererUnavailable as error:
     )
     assert "MUJOCO_GL='nonsense'" in ran.stdout, ran.stderr
     assert "apt install" in ran.stdout
+
+
+def test_scenes_of_several_folders_are_joined(tmp_path: Path) -> None:
+    for name, count, seed in (("one", 3, 50), ("two", 2, 70)):
+        list(write_dataset(tmp_path / name, count, seed, 64, 48, 1))
+    joined = tmp_path / "joined"
+    assert join_datasets(joined, [(tmp_path / "one", 1), (tmp_path / "two", None)]) == 3
+    for name in ("images", "instances"):
+        one, two, both = (
+            np.load(tmp_path / folder / f"{name}.npy") for folder in ("one", "two", "joined")
+        )
+        assert (both == np.concatenate([one[:1], two])).all()
+    seeds = [
+        json.loads(line)["spec"]["seed"]
+        for line in (joined / "scenes.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    assert seeds == [50, 70, 71]
+    with pytest.raises(ConfigError, match="has 2 scenes, not 9"):
+        join_datasets(joined, [(tmp_path / "two", 9)])
+    with pytest.raises(ConfigError, match="cannot be read"):
+        join_datasets(joined, [(tmp_path / "none", None)])
+    list(write_dataset(tmp_path / "small", 1, 0, 32, 24, 1))
+    with pytest.raises(ConfigError, match="of another size"):
+        join_datasets(joined, [(tmp_path / "one", 1), (tmp_path / "small", 1)])
