@@ -26,7 +26,12 @@ from refseg_ros.decision.refusal import (
 )
 from refseg_ros.language.caption_names import agreements
 from refseg_ros.language.expression import ReferringExpression
-from refseg_ros.language.kinship import doubtful_nouns, known_nouns, with_seen_supports
+from refseg_ros.language.kinship import (
+    doubtful_nouns,
+    known_nouns,
+    phrases_in,
+    with_seen_supports,
+)
 from refseg_ros.language.nouns import unique
 from refseg_ros.language.reading import Reading, read
 from refseg_ros.language.vocabulary import nouns_of, with_uses
@@ -111,6 +116,9 @@ def _read(scene: Scene, expression: ReferringExpression, context: Context) -> Re
         expression = replace(expression, target=target)
     if named or vocabulary is None:
         called = known_nouns(expression, called_by)
+        supposed = scene.features.supposed
+        if supposed is not None and supposed.named and not named:
+            called = frozenset(item.head for item in phrases_in(expression.target))
         target = with_seen_supports(expression.target, called)
         expression = replace(expression, target=target)
         if named:
@@ -279,7 +287,7 @@ def _decide(
         reading.unused,
         table,
     )
-    if selection.status is not Status.AMBIGUOUS:
+    if selection.status is not Status.AMBIGUOUS or scene.features.supposed is not None:
         return selection
     with watch.stage("question"):
         asked = with_question(selection, scene, reading.expression, placed, decision)

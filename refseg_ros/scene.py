@@ -20,6 +20,7 @@ from refseg_ros.methods.crops import is_noise
 from refseg_ros.methods.likeness import are_things
 from refseg_ros.methods.scoring import SceneFeatures
 from refseg_ros.results import Proposals, Selection
+from refseg_ros.settling import settled
 from refseg_ros.spatial import Layout
 from refseg_ros.spatial.context import NOTHING_SAID, Context
 from refseg_ros.spatial.space import Space, check_inputs, measure
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from refseg_ros.config import SegmenterConfig
     from refseg_ros.language.tas.tools import LanguageTools
     from refseg_ros.language.vocabulary import Vocabulary
+    from refseg_ros.methods.awaiting import AwaitedCaptions
     from refseg_ros.methods.scoring import Matcher
     from refseg_ros.proposals import Proposer
     from refseg_ros.proposals.concepts import SeenConcepts
@@ -89,6 +91,8 @@ class Scene:
         depth: (H, W) metres, from which that was measured.
         concepts: What a text-prompted network keeps of the image; None without one.
         base: The scene before :meth:`asked` brought candidates; None if that is this one.
+        awaiting: Captions of its candidates that are made when they are needed; None if they are
+            made, or left out.
     """
 
     models: Models = field(repr=False)
@@ -100,6 +104,7 @@ class Scene:
     depth: NDArray[np.float32] | None = field(default=None, repr=False)
     concepts: SeenConcepts | None = field(default=None, repr=False)
     base: Scene | None = field(default=None, repr=False)
+    awaiting: AwaitedCaptions | None = field(default=None, repr=False)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -121,17 +126,19 @@ class Scene:
 
     @property
     def captions(self) -> tuple[str, ...]:
-        """What the captioner says of each proposal."""
-        return self.features.captions
+        """What the captioner says of each proposal; makes what is not made yet."""
+        return self.whole.features.captions
 
     @cached_property
     def names(self) -> tuple[NounPhrase | None, ...]:
         """What the captioner calls each proposal, taken apart; None where it names no thing."""
-        return tuple(item.thing for item in self.features.named)
+        return tuple(item.thing for item in self.whole.features.named)
 
     @cached_property
     def layout(self) -> Layout:
         """How the proposals lie."""
+        if self.awaiting is not None:
+            return self.whole.layout
         return Layout(self.proposals, self.captions, self.space)
 
     @cached_property
@@ -155,6 +162,48 @@ class Scene:
         Itself, unless :meth:`Segmenter.observe` was told to leave them for later.
         """
         return self if self.features.captioned else self.models.captioned(self)
+
+    @property
+    def whole(self) -> Scene:
+        """The scene with all captions made; itself unless some are made when they are needed."""
+        if self.awaiting is None:
+            return self
+        self.awaiting.make(self.awaiting.rows)
+        return self.so_far
+
+    @property
+    def so_far(self) -> Scene:
+        """The scene with those captions that are made, and no others to come."""
+        if self.awaiting is None:
+            return self
+        said, awaited = self.awaiting.said, self.awaiting.rows
+        if self._partial and self._partial[-1].features.awaited == awaited:
+            return self._partial[-1]
+        models = self.models
+        features = replace(self.features, captions=said, captioned=True, awaited=awaited)
+        with torch.inference_mode(), models.device.precision():
+            features = replace(features, kept=models.matcher.read(features, models.clip))
+        layout = (
+            self._partial[-1].layout if self._partial else Layout(self.proposals, (), self.space)
+        )
+        scene = replace(self, awaiting=None).with_features(features, layout.called(said))
+        self._partial[:] = [scene]
+        return scene
+
+    @cached_property
+    def _partial(self) -> list[Scene]:
+        return []
+
+    def with_features(self, features: SceneFeatures, layout: Layout) -> Scene:
+        """The scene under other features of its candidates.
+
+        Args:
+            features: Of the same candidates.
+            layout: How they lie.
+        """
+        other = replace(self, features=features)
+        vars(other)["layout"] = layout  # where it would be kept once it is measured
+        return other
 
     def measured(
         self,
@@ -199,6 +248,8 @@ class Scene:
     ) -> Selection:
         """Answer a parsed sentence: :func:`refseg_ros.answer.answer`.
 
+        With captions that are made when they are needed, :func:`refseg_ros.settling.settled`.
+
         Args:
             expression: What was said, references to earlier sentences resolved.
             context: What earlier sentences settled; see :class:`refseg_ros.Conversation`.
@@ -206,7 +257,8 @@ class Scene:
         Returns:
             As :meth:`select`.
         """
-        return answer(self, expression, context)
+        decide = answer if self.awaiting is None else settled
+        return decide(self, expression, context)
 
     @property
     def is_redrawn(self) -> bool:

@@ -24,15 +24,21 @@ from refseg_ros.backbones.captioner import Captioner
 from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.device import Device
 from refseg_ros.config import SegmenterConfig
-from refseg_ros.config.uses import uses_captions, uses_diffusion, uses_proposals
+from refseg_ros.config.uses import (
+    captions_as_needed,
+    uses_captions,
+    uses_diffusion,
+    uses_proposals,
+)
 from refseg_ros.errors import ConfigError, ImageError
 from refseg_ros.language.tas.tools import LanguageTools
 from refseg_ros.language.vocabulary import Vocabulary
 from refseg_ros.levels import levelled
 from refseg_ros.loading import LOADING
+from refseg_ros.methods.awaiting import AwaitedCaptions
 from refseg_ros.methods.catalogue import with_method
 from refseg_ros.methods.centre import Centre
-from refseg_ros.methods.crops import region_images
+from refseg_ros.methods.crops import blur, region_images
 from refseg_ros.methods.factory import make_matcher
 from refseg_ros.methods.names import Names
 from refseg_ros.methods.scoring import SceneFeatures
@@ -229,7 +235,8 @@ class Segmenter:
                 if proposals is None:
                     proposals = self._proposer.propose(seen)
             regions, kept = self.matcher.look(seen, proposals, self.clip, watch)
-            complete = captions or not self.has_captions
+            later = self.has_captions and captions_as_needed(self.config)
+            complete = not later and (captions or not self.has_captions)
             with watch.stage("captions"):
                 none = proposals.names or ("",) * len(proposals)
                 named = self._region_captions(seen, proposals) if complete else none
@@ -242,6 +249,7 @@ class Segmenter:
                 kept = self.matcher.read(features, self.clip)
                 features = replace(features, kept=kept, names=Names.of(proposals, self.clip))
         scene = Scene(self, image, proposals, features, watch.total(), concepts=concepts)
+        scene = self.captioned(scene) if later and captions else scene
         if depth is None and viewpoint is None:
             return scene
         return scene.measured(depth, intrinsics, viewpoint)
@@ -314,6 +322,8 @@ class Segmenter:
 
     def captioned(self, scene: Scene) -> Scene:
         """A scene of :meth:`observe` without captions, with them; see :meth:`Scene.captioned`."""
+        if captions_as_needed(self.config):
+            return scene if scene.awaiting else replace(scene, awaiting=self._awaiting(scene))
         watch, before = Stopwatch(), scene.features
         with self._observing, torch.inference_mode(), self.device.precision():
             with watch.stage("captions"):
@@ -325,6 +335,21 @@ class Segmenter:
         for name, taken in watch.total().items():
             seconds[name] = seconds.get(name, 0.0) + taken
         return replace(scene, features=features, seconds=seconds)
+
+    def _awaiting(self, scene: Scene) -> AwaitedCaptions:
+        """The captions of a scene, none of them made; the picture is blurred once for all."""
+        seen, proposals, score = self._levelled(scene.image), scene.proposals, self.config.score
+        blurred: list[Image] = []
+
+        def describe(rows: Sequence[int]) -> list[str]:
+            assert self._captioner is not None
+            with self._observing, torch.inference_mode(), self.device.precision():
+                blurred[:] = blurred or [blur(seen, score.blur_kernel)]
+                some = proposals.keep(list(rows))
+                crops = region_images(seen, some, score.blur_kernel, score.crop, blurred[0])
+                return self._captioner.caption(list(crops))
+
+        return AwaitedCaptions(proposals.names or ("",) * len(proposals), describe)
 
     def with_nouns(self, scene: Scene, nouns: Sequence[str]) -> Scene:
         """A scene with what its text-prompted network finds of nouns; see :meth:`Scene.asked`."""

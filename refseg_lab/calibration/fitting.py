@@ -98,7 +98,7 @@ class LabelledPictures:
             for item in sentences:
                 if item.image == path:
                     item.check_within(*image.shape[:2])
-            scene = segmenter.observe(image)
+            scene = segmenter.observe(image).whole
             rest = dict(vars(scene.proposals))
             # A bit a pixel: a hundred masks of each of thirty photos are gigabytes otherwise.
             packed = np.packbits(rest.pop("masks"), axis=-1)

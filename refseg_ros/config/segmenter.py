@@ -230,6 +230,14 @@ class CaptionConfig:
     num_beams: int = option(5, "beams of the search; 1 is greedy", low=1, high=32)
     max_new_tokens: int = option(30, "longest caption, in tokens", low=1, high=256)
     batch_size: int = option(16, "crops captioned per batch", low=1, high=1024)
+    when: str = option(
+        "observed",
+        "observed: all when an image is observed; needed: when a sentence is asked, those alone "
+        "that can still change what it chooses, which P bounds. That needs score.normalise "
+        "logits, score.text sentence, no distractors of regions and no decision.caption_match; "
+        "with others they are made as in observed",
+        choices=("observed", "needed"),
+    )
     precision: str = precision_of("the captioner")
 
 

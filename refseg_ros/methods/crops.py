@@ -75,7 +75,11 @@ def is_noise(image: Image) -> bool:
 
 
 def region_images(
-    image: Image, proposals: Proposals, blur_kernel: int = 0, crop: str = "whole"
+    image: Image,
+    proposals: Proposals,
+    blur_kernel: int = 0,
+    crop: str = "whole",
+    behind: Image | None = None,
 ) -> Iterator[Image]:
     """Square crops, one a proposal: the image inside the mask, outside it black or blurred.
 
@@ -91,6 +95,7 @@ def region_images(
             makes no image, is taken one pixel wide or high. Padded by :func:`pad_evenly`.
             ``squashed``: the tight box on :data:`MEAN_COLOUR` where it would be on black,
             stretched to a square (Yu et al., CVPR 2023).
+        behind: The image blurred, where that was done before.
 
     Yields:
         (s, s, 3) uint8; one side may be s - 1 if ``released``.
@@ -102,7 +107,8 @@ def region_images(
         raise ValueError(f"crop: expected one of {', '.join(_PADDED)}, got {crop!r}")
     pad, lost = _PADDED[crop], int(crop == "released")
     empty = np.array(MEAN_COLOUR if crop == "squashed" else (0, 0, 0), np.uint8)
-    behind = blur(image, blur_kernel) if blur_kernel and len(proposals) else None
+    if behind is None and blur_kernel and len(proposals):
+        behind = blur(image, blur_kernel)
     for mask, box in zip(proposals.masks, proposals.boxes, strict=True):
         x0, y0, x1, y1 = (int(value) for value in box)
         window = np.s_[y0 : max(y0 + 1, y1 - lost), x0 : max(x0 + 1, x1 - lost)]

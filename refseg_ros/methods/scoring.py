@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from refseg_ros.language import ReferringExpression
 from refseg_ros.language.caption_names import Naming
 from refseg_ros.language.expression import NounPhrase
+from refseg_ros.methods.awaiting import Supposition
 from refseg_ros.methods.centre import Centre
 from refseg_ros.methods.names import NO_NAMES, Names
 from refseg_ros.results import Proposals
@@ -47,6 +48,8 @@ class SceneFeatures:
             are left out.
         names: What came with the proposals as their names.
         centre: What crops and texts are compared without; None to compare them as they are.
+        awaited: Candidates whose captions are not made yet, ascending.
+        supposed: What those are taken to say.
         kept: What the method keeps of the image beside that; only the method knows what it is.
     """
 
@@ -58,6 +61,16 @@ class SceneFeatures:
     names: Names = NO_NAMES
     kept: object = None
     centre: Centre | None = None
+    awaited: tuple[int, ...] = ()
+    supposed: Supposition | None = None
+
+    def supposing(self, logits: torch.Tensor) -> torch.Tensor:
+        """(N,) logits of captions beside a text, the awaited ones' as they are supposed."""
+        if self.supposed is None:
+            return logits
+        return logits.index_fill(
+            0, torch.tensor(self.awaited), self.logit_scale * self.supposed.fit
+        )
 
     @property
     def seen(self) -> bool:

@@ -153,7 +153,7 @@ class Tas(OnProposals):
         terms = {"V": seen.double().numpy()}
         total = terms["V"].copy()
         if config.positive:
-            terms["P"] = (scale * kept.features @ plainly).double().numpy()
+            terms["P"] = features.supposing(scale * kept.features @ plainly).double().numpy()
             total += config.positive * terms["P"]
         if config.negative:
             rows = self.distractors(kept, expression)

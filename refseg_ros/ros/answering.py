@@ -33,7 +33,7 @@ from refseg_ros.ros.outputs import Outputs
 from refseg_ros.ros.parameters import Parameters
 from refseg_ros.ros.sharing import FairLock
 from refseg_ros.ros.space import Place, Places
-from refseg_ros.ros.worker import Again, Call, Clear, Expired, Inbox, LookJob, Work
+from refseg_ros.ros.worker import Again, Call, Clear, Expired, Inbox, LookJob, Rest, Work
 from refseg_ros.srv import Segment
 
 if TYPE_CHECKING:
@@ -143,7 +143,9 @@ class Answering:
         self._taken = False
         try:
             self._do(work)
+            self._inbox.set_rest(self._looking.captions_left)
         except Exception as error:
+            self._inbox.set_rest(False)  # until something else went well
             # After a stop the publishers are gone: whatever fails then is no news.
             if not self._inbox.stopped:
                 self._report(work, error)
@@ -153,6 +155,8 @@ class Answering:
             self._serve(work)
         elif isinstance(work, Again):
             self._observe_again(work)
+        elif isinstance(work, Rest):
+            self._looking.caption_some()
         elif isinstance(work, Clear):
             self._clear(work)
         elif isinstance(work, Expired):
@@ -362,7 +366,7 @@ class Answering:
             command = self._command_failed()
         elif isinstance(work, Again):
             self._follower.learn(work, None)
-        else:
+        elif not isinstance(work, Rest):
             command = work.command
         if command is None:
             self._health.failed(text)

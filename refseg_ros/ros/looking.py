@@ -17,6 +17,7 @@ from refseg_ros.ros.frames import Connection, ImageFrames, ReferenceFrame
 from refseg_ros.ros.health import Health
 from refseg_ros.ros.keyframes import KeyframeObserver, Observation, SeenFrame
 from refseg_ros.ros.parameters import Parameters
+from refseg_ros.settling import captions_at_a_time
 
 if TYPE_CHECKING:
     from refseg_ros.results import Proposals
@@ -119,6 +120,20 @@ class Looking:
         observation = self._observer.complete()
         self._took(observation.scene)
         return observation
+
+    @property
+    def captions_left(self) -> bool:
+        """Whether candidates of the last observation have no caption, which no answer needed."""
+        last = self._observer.last
+        return (
+            last is not None and last.scene.awaiting is not None and bool(last.scene.awaiting.rows)
+        )
+
+    def caption_some(self) -> None:
+        """Make some of those captions, as many as do not hold up what is asked meanwhile."""
+        last = self._observer.last
+        if last is not None and last.scene.awaiting is not None:
+            last.scene.awaiting.make(last.scene.awaiting.rows[: captions_at_a_time(last.scene)])
 
     def scene_of(self, request: Any) -> Scene:
         """Observe the image of a call, which is not of the stream; that goes on undisturbed.

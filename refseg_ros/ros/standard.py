@@ -55,7 +55,7 @@ def class_names(scene: Scene, proposals: Proposals) -> list[str]:
     if proposals.asked:
         scene = scene.holding(proposals)
     if proposals is scene.proposals:  # those that were drawn for a sentence bring their names
-        nouns = ["" if thing is None else thing.head for thing in scene.names]
+        nouns = ["" if thing is None else thing.head for thing in scene.so_far.names]
     return [name or noun for name, noun in zip(proposals.names or nouns, nouns, strict=True)]
 
 

@@ -106,7 +106,12 @@ class Again:
     target: Any
 
 
-Work = Clear | LookJob | Call | Expired | Again
+@dataclass(frozen=True)
+class Rest:
+    """Work for when there is no other: some captions that no answer needed yet."""
+
+
+Work = Clear | LookJob | Call | Expired | Again | Rest
 
 
 class Inbox:
@@ -128,7 +133,7 @@ class Inbox:
         self._command_time = math.inf
         self._calls: deque[Call] = deque()
         self._again: Again | None = None
-        self._continuous = False
+        self._continuous = self._rest = False
         self._oldest = 0.0
         self._stopped = False
         self._received = 0
@@ -222,6 +227,12 @@ class Inbox:
             self._continuous = continuous
             self._changed.notify()
 
+    def set_rest(self, rest: bool) -> None:
+        """Whether there is something to do when nothing is asked."""
+        with self._changed:
+            self._rest = rest
+            self._changed.notify()
+
     def set_oldest(self, seconds: float) -> None:
         """How old the newest frame may be, and how long a command waits for one; 0 is for ever."""
         with self._changed:
@@ -254,7 +265,7 @@ class Inbox:
             self._changed.notify_all()
 
     def take(self) -> Work | None:
-        """Wait for the next work: a command first, then calls, the tracker, fresh frames.
+        """Wait for the next work: a command first, then calls, the tracker, fresh frames, rest.
 
         A command to look for something waits for a recent frame; a blank one does not.
 
@@ -297,7 +308,7 @@ class Inbox:
             return again
         if self._continuous and self._fresh and self._is_recent() and not self._next_frame_in():
             return self._look()
-        return None
+        return Rest() if self._rest and self.active else None
 
     def _is_recent(self) -> bool:
         if self._frame is None:

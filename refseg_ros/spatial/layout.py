@@ -9,7 +9,7 @@ of the picture. Sizes and gaps are compared after that is taken out of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -40,6 +40,8 @@ COPY_IOU: Final = 0.4
 """IoU from which two masks are of one thing."""
 COPY_SHARE: Final = 0.6
 """Share of the smaller mask inside the other from which, called the same, they are one thing."""
+ANY_NAME: Final = "*"
+"""A name that is not known and may be that of any other."""
 _LONGEST: Final = 240
 """Longer side of the masks on which overlaps are counted, in pixels."""
 
@@ -72,6 +74,17 @@ class Layout:
 
     def __len__(self) -> int:
         return len(self.proposals)
+
+    def called(self, names: tuple[str, ...]) -> Layout:
+        """The same candidates under other names; what was measured is not measured again.
+
+        Args:
+            names: What each is called, or :data:`ANY_NAME`.
+        """
+        other = replace(self, names=names)
+        known = {key: value for key, value in vars(self).items() if key not in ("names", "copies")}
+        vars(other).update(known)
+        return other
 
     @property
     def size(self) -> tuple[int, int]:
@@ -302,7 +315,9 @@ class Layout:
             numbers = {name: number for number, name in enumerate(self.names)}
             called = np.array([numbers[name] for name in self.names])
             named = np.array([bool(name) for name in self.names])
-            same = named & (called[:, None] == called)
+            unknown = np.array([name == ANY_NAME for name in self.names])
+            same = (called[:, None] == called) | unknown[:, None] | unknown
+            same &= named[:, None] & named
             alike |= same & (shared > COPY_SHARE * np.minimum(areas[:, None], areas[None]))
         copies: NDArray[np.bool_] = alike
         return copies

@@ -22,6 +22,9 @@ from refseg_ros.segmenter import Segmenter
 
 pytestmark = pytest.mark.usefixtures("ros")
 
+MANY = tuple(
+    (("red", "green", "blue")[min(row, 2)], (20 * row, 40, 20 * row + 15, 60)) for row in range(9)
+)
 RED, BLUE = ("red", (20, 40, 50, 64)), ("blue", (150, 10, 180, 34))
 
 
@@ -33,11 +36,13 @@ class Slow(Captioner):
         self.gate = threading.Event()
         self.waiting = threading.Event()
         self.fails = False
+        self.failed = 0
 
     def caption(self, images: Sequence[np.ndarray]) -> list[str]:
         self.waiting.set()
         assert self.gate.wait(20)
         if self.fails:
+            self.failed += 1
             raise RuntimeError("the captioner fell over")
         return super().caption(images)
 
@@ -59,6 +64,17 @@ def bench(ros: None, made: Segmenter, slow: Slow) -> Iterator[Bench]:
     bench = Bench(lambda preset, device: made, anytime=True)
     yield bench
     slow.gate.set()
+    bench.close()
+
+
+@pytest.fixture
+def needed(ros: None, slow: Slow) -> Iterator[Peer]:
+    """Someone who talks to a node whose captions are made when they are needed."""
+    made = segmenter(Blocks(*MANY), "fast")
+    made._captioner = slow  # type: ignore[assignment]
+    slow.gate.set()
+    bench = Bench(lambda preset, device: made)
+    yield bench.peer
     bench.close()
 
 
@@ -162,3 +178,49 @@ def test_the_last_word_is_followed(bench: Bench, peer: Peer, slow: Slow) -> None
     peer.wait(lambda: [item for item in results if item.header == image.header], "it is followed")
     kinds = [(item.is_final, item.tracked) for item in results]
     assert kinds[:3] == [(False, False), (True, False), (True, True)]
+
+
+def test_captions_that_no_answer_needs_are_made_when_nothing_is_asked(
+    needed: Peer, slow: Slow
+) -> None:
+    show(needed, needed.image(Blocks(*MANY).image))
+    result, _ = needed.ask("the red block")
+    assert (result.status, result.is_final) == (Status.SELECTED, True)
+    assert [item.caption for item in result.candidates].count("") == len(MANY) - 1
+    needed.wait(lambda: sum(slow.calls) == 1 + len(MANY), "the rest of the captions")
+    assert slow.calls[:2] == [1, 1]  # the whole image, and what was chosen
+    assert max(slow.calls) == 4
+    result, _ = needed.ask("the green block")
+    assert result.reused_observation
+    assert "" not in [item.caption for item in result.candidates]
+    assert sum(slow.calls) == 1 + len(MANY)
+
+
+class Tiring(Slow):
+    """Makes two calls and fails from then on."""
+
+    def caption(self, images: Sequence[np.ndarray]) -> list[str]:
+        self.fails = len(self.calls) >= 2
+        return super().caption(images)
+
+
+@pytest.fixture
+def tiring() -> Tiring:
+    return Tiring()
+
+
+def test_a_rest_that_fails_is_not_tried_for_ever(ros: None, tiring: Tiring) -> None:
+    tiring.gate.set()
+    made = segmenter(Blocks(*MANY), "fast")
+    made._captioner = tiring  # type: ignore[assignment]
+    bench = Bench(lambda preset, device: made)
+    try:
+        show(bench.peer, bench.peer.image(Blocks(*MANY).image))
+        assert bench.peer.ask("the red block")[0].status == Status.SELECTED
+        bench.peer.wait(lambda: tiring.failed == 1, "the failure")
+        bench.peer.spin(0.3)
+        assert tiring.failed == 1
+        # The node goes on, and what is known is known.
+        assert bench.peer.ask("the red block")[0].status == Status.SELECTED
+    finally:
+        bench.close()
