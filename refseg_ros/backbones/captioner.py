@@ -15,6 +15,7 @@ from PIL import Image
 
 from refseg_ros.backbones import torchvision_compat
 from refseg_ros.backbones.batches import Batches
+from refseg_ros.backbones.blip_attention import fuse_attention
 from refseg_ros.backbones.greedy import greedy_tokens, is_plain
 from refseg_ros.errors import WeightsError
 
@@ -133,6 +134,8 @@ class Captioner:
             detail = " ".join(str(error).split())[:300]
             raise WeightsError(f"captioner: {folder} cannot be loaded: {detail}") from error
         _check_complete(folder, model, report["missing_keys"], processor)
+        if dtype is not torch.float32:  # which the bundled captioner was fitted in, to the bit
+            fuse_attention(model)
         return cls(
             model.to(device).eval(),
             processor,

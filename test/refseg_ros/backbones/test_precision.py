@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from refseg_lab.simulation.bundle import bundled_scenes
 from refseg_ros import Segmenter
+from refseg_ros.backbones.blip_attention import fuse_attention
 from refseg_ros.backbones.clip import ClipEncoder
 from refseg_ros.backbones.clip_attending import attending_features
 from refseg_ros.backbones.clip_dense import dense_features
@@ -167,6 +168,19 @@ def test_towers_of_either_kind_see_masks_in_half_precision(build: Any) -> None:
             dense_features(visual, image, 32 if side == 64 else 8).flatten(0, 1),
         ):
             assert torch.isfinite(found).all()
+
+
+def test_fused_attention_is_the_same_but_for_rounding() -> None:
+    captioner = Networks(CPU).captioner(SegmenterConfig.from_preset("tabletop").captions)
+    model = captioner._model
+    side = model.config.vision_config.image_size
+    pixels = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = model.vision_model(pixels).last_hidden_state
+        assert fuse_attention(model) == model.config.vision_config.num_hidden_layers
+        found = model.vision_model(pixels).last_hidden_state
+    assert expected.std() > 0.1
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_the_same_things_are_chosen_with_all_networks_halved() -> None:
