@@ -283,12 +283,13 @@ class Reader(Cursor):
             self._skip_phrase()
             return
         landmark = self._landmark(item)
+        said = item.relation
         if self._tokens[item.stop : item.stop + 1] == ["which"]:
-            # "the bench on which the girl sits" carries her
-            item = replace(item, relation=lexicon.CONVERSE.get(item.relation, item.relation))
+            said = lexicon.CONVERSE.get(said, said)  # "the bench on which the girl sits"
+            item = replace(item, relation=said)
         kind = relation_to(item, owner.phrase, landmark, self._tokens)
         bare = self._kind_at(start + 1) is not Kind.ARTICLE  # "the knife in the orange" is none
-        kind = kind if bare or not is_colour(landmark) else item.relation
+        kind = kind if bare or not is_colour(landmark) else said
         if self._reverses(landmark, kind):
             return
         dressed = kind is RelationKind.WITH and item.relation is RelationKind.IN
