@@ -12,7 +12,7 @@ from rich.console import Console
 from refseg_ros.cli.console import one_line_errors, set_up_logging
 from refseg_ros.cli.options import DeviceOption, MethodOption, PresetOption, VerboseOption
 
-NAMES = ("refcoco", "refcoco+", "refcocog", "grefcoco", "phrasecut")
+NAMES = ("refcoco", "refcoco+", "refcocog", "grefcoco", "phrasecut", "ref-adv-s", "openref")
 """Names of the commands, as in :data:`refseg_lab.evaluation.refer.layout.DATASETS`."""
 
 

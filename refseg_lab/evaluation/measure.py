@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,8 +119,14 @@ def judge_selection(
         failed: The selection stands for an exception.
     """
     targets = sample.objects[list(question.targets)]
-    truth = union_of(targets)
-    intersection, union = overlap(selection.mask, truth)
+    truth, mask = union_of(targets), selection.mask
+    if sample.boxes:
+        rows = (selection.proposals or proposals).masks
+        chosen = rows[list(selection.indices)] if selection.indices else mask[None]
+        mask = union_of(np.stack([filled_box(item) for item in chosen]))
+        masks = [filled_box(item) for item in proposals.masks]
+        proposals = replace(proposals, masks=np.stack(masks)) if masks else proposals
+    intersection, union = overlap(mask, truth)
     absent = not question.targets
     iou = oracle = chance_hit = chance_iou = None
     if absent:
@@ -148,6 +155,15 @@ def judge_selection(
         limit="" if right else _limit(oracle, selection.status, failed),
         mask=packed_mask(selection.mask) if selection.mask.any() else b"",
     )
+
+
+def filled_box(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The smallest box around a mask, filled; nothing for an empty one."""
+    box = np.zeros_like(mask)
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if len(rows):
+        box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
+    return box
 
 
 def _limit(oracle: float | None, status: Status, failed: bool) -> str:

@@ -44,6 +44,7 @@ class Sample:
         origin: What the sample was made from, for figures that only its benchmark knows.
         depth: (H, W) float32 metres, 0 where unknown, if the segmenter may see it; else None.
         intrinsics: (3, 3) float64 camera matrix in pixels, if the segmenter may see the depth.
+        boxes: Whether the objects are filled boxes, with which the boxes of masks are compared.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Sample:
     origin: object = field(default=None, repr=False)
     depth: NDArray[np.float32] | None = field(default=None, repr=False)
     intrinsics: NDArray[np.float64] | None = field(default=None, repr=False)
+    boxes: bool = False
 
 
 class SampleSource(Protocol):

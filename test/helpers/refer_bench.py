@@ -143,6 +143,31 @@ def make_phrasecut(root: Path) -> None:
     (root / "phrasecut/refer_val.json").write_text(json.dumps(tasks))
 
 
+def make_ref_adv(root: Path) -> None:
+    """One image, two boxes: all of red and the left half of blue."""
+    make_images(root / "ref-adv-s/images", ["7.png"])
+    shared = {"file_name": "7.png", "width": WIDTH, "height": HEIGHT, "image_source": "drawn"}
+    rows = [
+        {**shared, "normal_caption": "red", "solution": [5.0, 5.0, 15.0, 15.0]},
+        {**shared, "normal_caption": "blue", "solution": [20, 20, 30, 30]},
+    ]
+    (root / "ref-adv-s/train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def make_openref(root: Path) -> None:
+    """One image: a box with something that is not there, and nothing at all."""
+    make_images(root / "openref/images", ["7.png"])
+    size = {"original_width": WIDTH, "original_height": HEIGHT}
+    red = {"x": 500 / WIDTH, "y": 500 / HEIGHT, "width": 1000 / WIDTH, "height": 1000 / HEIGHT}
+    entries = [
+        {"image": "7.png", "relation_type": "single", "proposal": [{**red, **size}],
+         "positive": "red", "negative": "yellow", "bbox_num": 1},
+        {"image": "7.png", "relation_type": "none", "proposal": [], "positive": "green",
+         "bbox_num": 0},
+    ]  # fmt: skip
+    (root / "openref/val.json").write_text(json.dumps(entries))
+
+
 class Colours:
     """Answers with all pixels of the colours that are named; "boom" is an exception."""
 

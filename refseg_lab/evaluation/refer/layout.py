@@ -29,6 +29,8 @@ class Dataset:
         references: File name of the expressions without its ending; ``{by}`` and ``{split}`` are
             replaced.
         coco: Whether masks are in ``instances.json``; else they are with the expressions.
+        boxes: Whether things are told by boxes alone: the box of an answer is compared.
+        lines: Whether the expressions are one JSON object a line.
     """
 
     title: str
@@ -38,6 +40,8 @@ class Dataset:
     folders: tuple[str, ...]
     references: str = "refs({by})"
     coco: bool = True
+    boxes: bool = False
+    lines: bool = False
 
 
 _UNC = {"unc": ("val", "testA", "testB")}
@@ -63,6 +67,27 @@ DATASETS: Mapping[str, Dataset] = {
         ("phrasecut/images", "images/VG"),
         "refer_{split}",
         coco=False,
+    ),
+    "ref-adv-s": Dataset(
+        "Ref-Adv-s",
+        {"": ("train",)},
+        "https://huggingface.co/datasets/dddraxxx/ref-adv-s (rows without the pictures, as lines)",
+        "the same page (each picture under its file_name)",
+        ("ref-adv-s/images",),
+        "{split}",
+        coco=False,
+        boxes=True,
+        lines=True,
+    ),
+    "openref": Dataset(
+        "OpenRef",
+        {"": ("val", "train")},
+        "https://huggingface.co/datasets/Wuzj/OpenRef",
+        "the same page",
+        ("openref/images",),
+        "{split}",
+        coco=False,
+        boxes=True,
     ),
 }
 
@@ -121,7 +146,7 @@ def locate(dataset: str, split: str, by: str = "", data: Path | None = None) -> 
     root = data or data_folder()
     folder = root / dataset
     stem = known.references.format(by=by, split=split)
-    endings = (".json", ".p") if known.coco else (".json",)
+    endings = (".json", ".p") if known.coco else (".jsonl" if known.lines else ".json",)
     references = [folder / f"{stem}{ending}" for ending in endings]
     found = next((path for path in references if path.is_file()), None)
     if found is None:

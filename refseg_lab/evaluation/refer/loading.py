@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from refseg_lab.evaluation.refer.layout import SplitFiles
 from refseg_lab.evaluation.refer.pickles import read_plain_pickle
@@ -37,8 +37,9 @@ class ReferImage:
         name: Unique in the data set.
         path: Path of the picture.
         size: Height and width as annotated; zeros where only the picture tells.
-        objects: What COCO's or PhraseCut's file says of each mask.
+        objects: What COCO's or PhraseCut's file says of each mask; of a box its four corners.
         expressions: In the order of the file.
+        boxes: Whether the objects are boxes.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ReferImage:
     size: tuple[int, int]
     objects: tuple[Any, ...] = field(repr=False)
     expressions: tuple[Expression, ...]
+    boxes: bool = False
 
 
 def read_split(place: SplitFiles, raw: bool = False) -> tuple[ReferImage, ...]:
@@ -63,10 +65,12 @@ def read_split(place: SplitFiles, raw: bool = False) -> tuple[ReferImage, ...]:
             there; or the split is empty.
     """
     references = _references(place.references)
-    if place.instances is None:
-        images = _phrasecut(place, references)
-    else:
+    if place.instances is not None:
         images = _coco(place, references, _json(place.instances), raw)
+    elif place.dataset in _OF_BOXES:
+        images = _OF_BOXES[place.dataset](place, references)
+    else:
+        images = _phrasecut(place, references)
     if not images:
         raise DatasetError(f"{place.references}: has no expressions of the split {place.split!r}")
     return images
@@ -75,8 +79,8 @@ def read_split(place: SplitFiles, raw: bool = False) -> tuple[ReferImage, ...]:
 class _Group:
     """One image while it is collected."""
 
-    def __init__(self, name: str, path: Path, size: tuple[int, int]) -> None:
-        self.name, self.path, self.size = name, path, size
+    def __init__(self, name: str, path: Path, size: tuple[int, int], boxes: bool = False) -> None:
+        self.name, self.path, self.size, self.boxes = name, path, size, boxes
         self.rows: dict[Any, int] = {}
         self.objects: list[Any] = []
         self.expressions: list[Expression] = []
@@ -89,7 +93,12 @@ class _Group:
 
     def done(self) -> ReferImage:
         return ReferImage(
-            self.name, self.path, self.size, tuple(self.objects), tuple(self.expressions)
+            self.name,
+            self.path,
+            self.size,
+            tuple(self.objects),
+            tuple(self.expressions),
+            self.boxes,
         )
 
 
@@ -158,6 +167,70 @@ def _phrasecut(place: SplitFiles, references: list[Any]) -> tuple[ReferImage, ..
     return tuple(group.done() for group in groups.values())
 
 
+def _ref_adv(place: SplitFiles, rows: list[Any]) -> tuple[ReferImage, ...]:
+    """Ref-Adv-s: ``solution`` is the box of ``normal_caption``, its corners in pixels."""
+    groups: dict[str, _Group] = {}
+    for number, row in enumerate(rows, start=1):
+        what = f"{place.references}:{number}"
+        size = (_of(row, "height", int, what), _of(row, "width", int, what))
+        group = _boxed(place, groups, _of(row, "file_name", str, what), size)
+        box = group.row(number, _corners(_of(row, "solution", list, what), what))
+        text = _of(row, "normal_caption", str, what)
+        group.expressions.append(Expression(str(number), text, (box,)))
+    return tuple(group.done() for group in groups.values())
+
+
+def _openref(place: SplitFiles, entries: list[Any]) -> tuple[ReferImage, ...]:
+    """OpenRef: boxes of ``positive`` in per cent of the picture; ``negative`` means nothing."""
+    groups: dict[str, _Group] = {}
+    for number, entry in enumerate(entries):
+        what = f"{place.references}: entry {number}"
+        group = _boxed(place, groups, _of(entry, "image", str, what), (0, 0))
+        rows = []
+        for order, box in enumerate(_of(entry, "proposal", list, what)):
+            height, width = (_of(box, f"original_{k}", int, what) for k in ("height", "width"))
+            group.size = (height, width)
+            rows.append(group.row((number, order), _percent(box, group.size, what)))
+        text = _of(entry, "positive", str, what)
+        group.expressions.append(Expression(f"{number}+", text, tuple(rows)))
+        if _get(entry, "negative"):
+            text = _of(entry, "negative", str, what)
+            group.expressions.append(Expression(f"{number}-", text, ()))
+    return tuple(group.done() for group in groups.values())
+
+
+def _boxed(
+    place: SplitFiles, groups: dict[str, _Group], name: str, size: tuple[int, int]
+) -> _Group:
+    """The group of an image of boxes."""
+    if name not in groups:
+        groups[name] = _Group(name, _inside(place.images, name), size, boxes=True)
+    return groups[name]
+
+
+def _percent(box: Any, size: tuple[int, int], what: str) -> list[list[float]]:
+    """A box in per cent of the picture, as a polygon in pixels."""
+    height, width = size
+    x, y, wide, high = (_get(box, name) for name in ("x", "y", "width", "height"))
+    try:
+        corners = [x * width, y * height, (x + wide) * width, (y + high) * height]
+        return _corners([value / 100 for value in corners], what)
+    except TypeError:
+        raise DatasetError(f"{what}: a box is {str(box)[:60]!r}") from None
+
+
+def _corners(box: Any, what: str) -> list[list[float]]:
+    """A box ``[x0, y0, x1, y1]`` as a polygon."""
+    numbers = [value for value in box if isinstance(value, int | float)]
+    if len(numbers) != 4 or not (numbers[0] < numbers[2] and numbers[1] < numbers[3]):
+        raise DatasetError(f"{what}: {str(box)[:60]!r} is no box of left, top, right, bottom")
+    left, top, right, bottom = map(float, numbers)
+    return [[left, top, right, top, right, bottom, left, bottom]]
+
+
+_OF_BOXES: Final = {"ref-adv-s": _ref_adv, "openref": _openref}
+
+
 def _flat(polygons: Any, what: str) -> list[list[float]]:
     """PhraseCut's ``[[x, y], …]`` as COCO's ``[x, y, …]``."""
     try:
@@ -173,15 +246,21 @@ def _inside(folder: Path, name: str) -> Path:
 
 
 def _references(path: Path) -> list[Any]:
-    values = _json(path) if path.suffix == ".json" else read_plain_pickle(path)
+    readers = {".json": _json, ".jsonl": _lines}
+    values = readers.get(path.suffix, read_plain_pickle)(path)
     if not isinstance(values, list):
         raise DatasetError(f"{path}: holds a {type(values).__name__} and not a list")
     return values
 
 
-def _json(path: Path) -> Any:
+def _lines(path: Path) -> Any:
+    return _json(path, as_lines=True)
+
+
+def _json(path: Path, as_lines: bool = False) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()] if as_lines else json.loads(text)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:

@@ -78,4 +78,4 @@ def sample_of(image: ReferImage) -> Sample:
         for item in image.expressions
     )
     objects = np.stack(masks) if masks else np.zeros((0, *size), np.bool_)
-    return Sample(image.name, pixels, objects, questions)
+    return Sample(image.name, pixels, objects, questions, boxes=image.boxes)

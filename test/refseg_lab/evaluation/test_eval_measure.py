@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from refseg_lab.evaluation import mean_iou, overall_iou, precision_at
-from refseg_lab.evaluation.measure import chance, least_area, measure_scene, oracle_iou
+from refseg_lab.evaluation.measure import (
+    chance,
+    filled_box,
+    judge_selection,
+    least_area,
+    measure_scene,
+    oracle_iou,
+)
 from refseg_lab.evaluation.metrics import THRESHOLDS
 from refseg_lab.evaluation.records import Question, Sample, SceneResult
 from refseg_lab.evaluation.runner import run_samples, threads
@@ -20,7 +27,7 @@ from refseg_lab.evaluation.tabletop_source import TabletopSource
 from refseg_lab.evaluation.timing import DIFFUSION, bundled_bytes, machine, time_first_answers
 from refseg_ros.errors import RefsegError
 from refseg_ros.recordings.observed import packed_mask, unpacked_mask
-from refseg_ros.results import Proposals
+from refseg_ros.results import Proposals, Selection, Status
 
 PROPOSALS = Proposals(MASKS, np.ones(3, np.float32))
 
@@ -51,6 +58,26 @@ def test_the_limit_names_the_part_that_failed(result: SceneResult) -> None:
         "",
         "false accept",
     ]
+
+
+def test_of_boxes_the_box_of_each_chosen_mask_is_compared() -> None:
+    shape = (20, 30)
+    first, second = np.zeros(shape, bool), np.zeros(shape, bool)
+    first[2:8, 2], first[7, 2:8] = True, True  # an L: its box is 6 × 6
+    second[10:14, 20:26] = True
+    truth = np.stack([filled_box(first), second])
+    proposals = Proposals(np.stack([first, second]), np.ones(2, np.float32))
+    question = Question("both", (0, 1), "target")
+    image = np.zeros((*shape, 3), np.uint8)
+    for boxes, iou in ((True, 1.0), (False, (11 + 24) / 60)):
+        sample = Sample("a", image, truth, (question,), boxes=boxes)
+        selection = Selection(
+            "both", Status.SELECTED, "", first | second, np.zeros(4, np.float32), 1.0, 1.0, None,
+            (), {}, indices=(0, 1),
+        )  # fmt: skip
+        answer = judge_selection(sample, question, proposals, selection)
+        assert (answer.iou, answer.oracle) == pytest.approx((iou, iou))
+    assert not filled_box(np.zeros(shape, bool)).any()
 
 
 def test_the_oracle_takes_the_best_proposal_of_each_target() -> None:

@@ -20,7 +20,9 @@ from refer_bench import (
     ColoursLoader,
     annotations,
     make_grefcoco,
+    make_openref,
     make_phrasecut,
+    make_ref_adv,
     make_refer,
 )
 
@@ -122,6 +124,45 @@ def test_phrasecut(tmp_path: Path) -> None:
     images = read_split(locate("phrasecut", "val", data=tmp_path))
     assert [item.objects for item in images[0].expressions] == [(0, 1)]
     assert sample_of(images[0]).objects.sum((1, 2)).tolist() == [100, 200]
+
+
+def test_ref_adv_compares_boxes(tmp_path: Path) -> None:
+    make_ref_adv(tmp_path)
+    asked = ReferRun(locate("ref-adv-s", "train", data=tmp_path), preset="tabletop")
+    _, results = run_split(asked, tmp_path / "log.jsonl", load=ColoursLoader())
+    assert [answer.iou for answer in results[0].answers] == [1.0, 0.5]
+
+
+def test_openref_has_what_is_not_there(tmp_path: Path) -> None:
+    make_openref(tmp_path)
+    asked = _asked(tmp_path, "openref")
+    _, results = run_split(asked, tmp_path / "log.jsonl", load=ColoursLoader())
+    found = [(answer.expression, answer.iou, answer.right) for answer in results[0].answers]
+    # "green" is drawn, so that the colours answer it, and what is meant is none.
+    assert found == [("red", 1.0, True), ("yellow", None, True), ("green", None, False)]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("ref-adv-s", {"solution": [5, 5, 5, 15]}, "is no box of left, top, right, bottom"),
+        ("ref-adv-s", {"solution": "all"}, "solution is 'all', not list"),
+        ("openref", {"proposal": [{"x": 1}]}, "original_height is 'None', not int"),
+        ("openref", {"image": "../7.png"}, "is not the name of a file in it"),
+    ],
+)
+def test_boxes_that_are_none_are_refused(
+    tmp_path: Path, name: str, change: dict[str, object], message: str
+) -> None:
+    make_ref_adv(tmp_path)
+    make_openref(tmp_path)
+    place = locate(name, DATASETS[name].splits[""][0], data=tmp_path)
+    text = place.references.read_text()
+    row = json.loads(text)[0] if name == "openref" else json.loads(text.splitlines()[0])
+    changed = {**row, **change}
+    place.references.write_text(json.dumps([changed] if name == "openref" else changed))
+    with pytest.raises(DatasetError, match=message):
+        read_split(place)
 
 
 # A run that is broken off
