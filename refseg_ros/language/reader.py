@@ -240,6 +240,8 @@ class Reader(Cursor):
         """The thing that a relation here is said of."""
         if item.utmost or not self._near.may_be_described:
             return self._base
+        if self._near == Draft() and any(self._near is it for it in self.target.excluded):
+            return self._near  # "not wearing a hat or holding a cup"
         has = item.relation in _HAVING
         if has and item.word != "with" and self._only_base_acts(self._near):
             return self._base  # "the man on a bench holding a cup"

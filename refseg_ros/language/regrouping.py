@@ -41,6 +41,10 @@ def _in_context(items: Sequence[Item], index: int, before: Sequence[Item]) -> It
         landmark = items[index + 2].kind if index + 2 < len(items) else None
         seen = landmark not in (Kind.ARTICLE, Kind.WORD, Kind.PRONOUN, Kind.NUMBER)
         return replace(item, kind=Kind.STATE, stop=after.stop) if seen else item
+    placed = after is not None and after.kind in (Kind.RELATION, Kind.DIRECTION)
+    if item.word == "over" and item.kind is Kind.RELATION and placed:
+        alone = item.stop == item.start + 1
+        return replace(item, kind=Kind.LINK, relation=None) if alone else item
     if item.kind is not Kind.WORD:
         return item
     last = before[-1] if before else None

@@ -64,10 +64,10 @@ _WAYS: Final = lexicon.word_set(
     "somewhere anywhere anything something nothing everything park gear bit block mile foot metre "
     "meter yard there here drive one thing stop care slower faster caution clear "
     "next exit level u-turn uturn sidewalk pavement curb kerb shoulder crosswalk crossing "
-    "junction roundabout median strip location track"
+    "junction roundabout median strip location track someplace"
 )
 """What one moves in, and what names no thing at all."""
-_FREE: Final = lexicon.word_set("somewhere parking way place spot space lane")
+_FREE: Final = lexicon.word_set("somewhere someplace parking way place spot space lane")
 """Free space that is looked for: "find me a spot near the door"."""
 _SKIPPED: Final = lexicon.word_set(
     "faster slower straight forward forwards backward backwards ahead away again together careful "
@@ -126,6 +126,9 @@ def base(word: str) -> str:
 def request_in(clause: Sequence[str]) -> Request | None:
     """What a request is about; None for a clause that is read as it stands."""
     start = 0
+    if clause[:2] == ["do", "not"] and "until" in clause:
+        # "do not start until the boy has crossed"
+        return _Skimmer(list(clause[clause.index("until") :])).request()
     while start < len(clause):
         size = lead_in(clause, start)
         if clause[start] in _OPENERS:
@@ -302,7 +305,8 @@ class _Skimmer:
         for stop in range(index + 1, len(self.items)):
             before, word = self.items[stop - 1], self.items[stop].word
             noun = before.kind is Kind.WORD and before.word not in lexicon.ADJECTIVES | _SKIPPED
-            if word in _SUBORDINATES or (noun and word in _SKIPPED):
+            beside = word in _SKIPPED | _MODALS or word.endswith("ly")
+            if word in _SUBORDINATES or (noun and beside):
                 return stop
         return len(self.items)
 
@@ -338,7 +342,7 @@ def _ended(tokens: list[str]) -> list[str]:
         tail = tokens[index - 1] not in lexicon.ARTICLES | lexicon.ADJECTIVES | {"to"}
         acts = tail and base(word) and (word not in _NOUNS_TOO or word in _ACTS)
         if acts and word not in _RESTS and not word.endswith(("ing", "ed")):
-            return tokens[: index - (tokens[index - 1] == "can")]
+            return tokens[: index - (tokens[index - 1] in _MODALS)]
         if joins or purpose or word in _REASONS | _ANEW or (word, after) == ("in", "case"):
             return tokens[:index]
     return tokens
@@ -346,6 +350,7 @@ def _ended(tokens: list[str]) -> list[str]:
 
 _TURNED: Final = lexicon.word_set("so when while as if it until till after before us me")
 """Particles after which something else than the motion is spoken of."""
+_MODALS: Final = lexicon.word_set("might may must should could would can will")
 _PURPOSES: Final = lexicon.word_set("so sure to careful")
 _ACTS: Final = lexicon.word_set("pass cross")
 _RESTS: Final = lexicon.word_set("back stays keeps waits")

@@ -217,6 +217,8 @@ class _Marker:
         if is_present(word) and item.kind is not Kind.DIRECTION:
             comma = self._before() in (Kind.COMMA, Kind.AND) and len(self.done) > 1
             heads = comma and following in (*_SUBJECTS, Kind.RELATION)
+            named = following is Kind.WORD and self._word(index + 1) not in lexicon.GARMENTS
+            heads = heads or (named and self._goes_on())
             dressed = self._before() is Kind.WORD and self.done[-1].word in lexicon.COLOURS
             heads = heads or (dressed and following is not Kind.WORD)  # "in red running"
             return self._end(index + 1) if after or linked or heads else index
@@ -237,6 +239,14 @@ class _Marker:
         if word in _NAMING and after:
             return self._end(index + 1)
         return self._end(index + 1) if self._is_finite(index) else index
+
+    def _goes_on(self) -> bool:
+        """Whether "and" stands after a landmark of somebody: "at the door and eating cake"."""
+        joined = len(self.done) > 1 and self._before() is Kind.AND
+        noun = joined and self.done[-2].kind is Kind.WORD
+        first = next((item.word for item in self.done if item.kind is Kind.WORD), "")
+        related = any(item.kind in (Kind.RELATION, Kind.LINK) for item in self.done)
+        return noun and related and lexicon.is_animate(first)
 
     def _is_finite(self, index: int) -> bool:
         """Whether a word is a verb with its object after its subject: "the lady feeds the dog"."""

@@ -137,6 +137,10 @@ def _seconds(text: str) -> float:
         ("she is supposed to meet me by the well. stop next to the cone", "cone"),
         ("change lanes so that we are behind the red caravan", "caravan"),
         ("go down this street straight ahead, where that tram is", "tram"),
+        ("slow down, the cyclist might want to turn", "cyclist"),
+        ("turn down the street immediately after that kiosk", "kiosk"),
+        ("find someplace to park past that tram", "tram"),
+        ("do not start until the boy has crossed", "boy"),
     ],
 )
 def test_a_request_is_about_a_thing_and_no_way(text: str, head: str) -> None:

@@ -31,6 +31,11 @@ from refseg_ros.language import parse
         ("a boy in green looking up", "boy", [], ("looking up",), ("green",)),
         ("the cup in the middle of the plates", "cup", ["between(plate)"], (), ()),
         ("the switched on lamp", "lamp", [], (), ()),
+        ("the jug over by the sink", "jug", ["next_to(sink)"], (), ()),
+        ("the lamp over the sink", "lamp", ["above(sink)"], (), ()),
+        ("a nurse standing at the door and eating cake", "nurse", ["next_to(door)"],
+         ("eating cake",), ()),
+        ("a boy with a ball and running shoes", "boy", ["with(ball)", "with(shoe)"], (), ()),
         ("the goat seen from behind", "goat", [], ("from behind",), ()),
         ("the boy in jersey number 27", "boy", ["with(jersey)"], ("number 27",), ()),
         ("bus number 105", "bus", [], ("number 105",), ()),
@@ -136,3 +141,13 @@ def test_what_another_thing_stands_on(text: str, relations: list[str]) -> None:
 )
 def test_all_of_one_thing_are_not_several(text: str, several: bool) -> None:
     assert parse(text).target.is_plural is several
+
+
+def test_over_on_the_left_is_no_place_above() -> None:
+    assert [item.value for item in parse("the jug over on the left").directions] == ["left"]
+
+
+def test_what_follows_or_is_denied_too() -> None:
+    found = parse("the clerk by the desk is not wearing a tie or holding a cup")
+    assert [item.head for item in found.relations] == ["desk"]
+    assert [item.relations[0].head for item in found.target.excluded] == ["tie", "cup"]
