@@ -246,7 +246,7 @@ def test_distractors_come_from_the_regions_or_from_the_whole_image(segmenter: Se
     image = bundled_scenes()[0].frame.rgb
     by_region = segmenter.observe(image)
     assert by_region.features.caption == ""  # no score needs it
-    assert by_region.caption.startswith("a")
+    assert by_region.caption.split()[0] in {"a", "an", "two", "three", "four"}
     assert isinstance(by_region.features.kept, Captioned)
     assert by_region.features.kept.phrases == noun_phrases(", ".join(by_region.captions))
     own = segmenter.matcher

@@ -89,4 +89,4 @@ def test_the_data_card_counts_the_bundled_slice_as_it_is() -> None:
     cells = {row[0].strip("`*"): row[1:] for row in rows if len(row) == 1 + len(COUNTED)}
     told_of = Counter(r.phenomenon for scene in bundled_slice() for r in scene.referrals)
     assert {name: int(cells[name][0]) for name in PHENOMENA} == {n: told_of[n] for n in PHENOMENA}
-    assert [int(number) for number in cells["scenes"]] == [40, 400, 400, 400]
+    assert [int(number) for number in cells["scenes"]] == [40, 400, 400, 400, 200]
