@@ -317,7 +317,10 @@ class _Skimmer:
         """Whether a bare word is a verb or an adverb of the request, and no name."""
         word = self.items[index].word
         after = self.items[index + 1] if index + 1 < len(self.items) else None
-        if word in _SKIPPED or word.endswith("ly") or base(word) or is_present(word):
+        qualifies = after is not None and after.kind is Kind.WORD  # "oncoming traffic"
+        if word in _SKIPPED or word.endswith("ly") or base(word):
+            return True
+        if is_present(word) and not qualifies:
             return True
         if is_past(word) and said in lexicon.LINKS:
             return True  # "she is supposed to meet us"
@@ -343,7 +346,9 @@ def _ended(tokens: list[str]) -> list[str]:
         acts = tail and base(word) and (word not in _NOUNS_TOO or word in _ACTS)
         if acts and word not in _RESTS and not word.endswith(("ing", "ed")):
             return tokens[: index - (tokens[index - 1] in _MODALS)]
-        if joins or purpose or word in _REASONS | _ANEW or (word, after) == ("in", "case"):
+        ahead = word == "before" and after in lexicon.VIEWER  # "the car before us"
+        reason = word in _REASONS | _ANEW and not ahead
+        if joins or purpose or reason or (word, after) == ("in", "case"):
             return tokens[:index]
     return tokens
 

@@ -234,7 +234,10 @@ class _Marker:
         if word in _ADVERBS and (after or linked) and following is not Kind.WORD:
             return self._end(index + 1) if following is Kind.PREPOSITION else index + 1
         ends = following is not Kind.WORD or self._word(index + 1) in _CONJUNCTIONS | _DEGREES
-        if is_past(word) and (linked or (after and ends)):
+        passive = (
+            self.done[-1:] and self.done[-1].word == "being" and self._word(index + 1) == "by"
+        )
+        if passive or (is_past(word) and (linked or (after and ends))):  # "being pet by a girl"
             return self._end(index + 1)
         if word in _NAMING and after:
             return self._end(index + 1)
@@ -358,7 +361,7 @@ class _Marker:
                     self.done.pop()
                 self.done.append(replace(item, relation=RelationKind.HELD_BY))
                 return index + 1
-            stop = self._after_phrase(index + 1)  # "surrounded by trees"
+            stop = self._dressed(self._after_phrase(index + 1))  # "surrounded by trees"
             self.done[-1] = replace(last, stop=self.items[stop - 1].stop)
             return stop
         relative = last.kind is Kind.LINK and last.word in ("that", "which", "who")

@@ -151,3 +151,17 @@ def test_what_a_later_command_names_again_is_what_was_described() -> None:
     found = parse("there is a blue van on the left. follow that van")
     assert (found.head, found.target.colours) == ("van", ("blue",))
     assert [item.value for item in found.directions] == ["left"]
+
+
+@pytest.mark.parametrize(
+    ("text", "looks", "place"),
+    [
+        ("watch out as there is oncoming traffic", "oncoming traffic", []),
+        ("speed up to the tram before us", "tram", ["front"]),
+        ("stop before the tram", "tram", []),
+    ],
+)
+def test_what_is_said_of_the_goal(text: str, looks: str, place: list[str]) -> None:
+    found = parse(text)
+    assert found.target.text == looks
+    assert [item.value for item in found.directions] == place

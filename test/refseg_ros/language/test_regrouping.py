@@ -31,6 +31,7 @@ from refseg_ros.language import parse
         ("a boy in green looking up", "boy", [], ("looking up",), ("green",)),
         ("the cup in the middle of the plates", "cup", ["between(plate)"], (), ()),
         ("the switched on lamp", "lamp", [], (), ()),
+        ("a lamb being pet by a boy in a red coat", "lamb", [], ("pet by boy in red coat",), ()),
         ("the jug over by the sink", "jug", ["next_to(sink)"], (), ()),
         ("the lamp over the sink", "lamp", ["above(sink)"], (), ()),
         ("a nurse standing at the door and eating cake", "nurse", ["next_to(door)"],
