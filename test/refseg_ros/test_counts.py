@@ -126,7 +126,7 @@ def test_python_waits_for_numbers_a_few_times_a_stage(segmenter: Segmenter) -> N
         segmenter.observe(item.frame.rgb)
     found = waits.found
     tokens = 30  # the loop of the captioner asks after each whether all have ended
-    assert found.pop("backbones/captioner.py", 0) <= tokens + 2
+    assert found.pop("backbones/greedy.py", 0) <= tokens + 2
     # Crops are normalised on the CPU, where asking costs nothing.
     assert found.pop("backbones/clip.py", 0) <= len(scene.proposals)
     assert sum(found.values()) <= 8, found
