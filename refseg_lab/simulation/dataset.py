@@ -20,6 +20,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from refseg_lab.pools import in_processes
 from refseg_lab.simulation.renderer import TabletopRenderer
@@ -105,7 +106,7 @@ def join_datasets(out: Path, parts: Sequence[tuple[Path, int | None]]) -> int:
         ConfigError: if a folder lacks scenes, or its pictures are of another size.
     """
     listed: list[str] = []
-    sources = []
+    sources: list[tuple[dict[str, NDArray[np.uint8]], int]] = []
     for folder, wanted in parts:
         try:
             lines = (folder / "scenes.jsonl").read_text(encoding="utf-8").splitlines()
