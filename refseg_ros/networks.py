@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from refseg_ros.backbones.captioner import Captioner
 from refseg_ros.backbones.clip import ClipEncoder, NoClip
+from refseg_ros.backbones.conv_pyramid import ConvPyramid
 from refseg_ros.backbones.device import Device
+from refseg_ros.backbones.exported import ImageTower, run_exported
 from refseg_ros.backbones.precision import run_in
 from refseg_ros.backbones.sam import load_sam
 from refseg_ros.backbones.sam_family import (
@@ -62,7 +64,7 @@ class Networks:
             device: Where the networks are put.
         """
         self.device = device
-        self._masks: dict[tuple[str, str, str, str], Sam | FamilyNetwork] = {}
+        self._masks: dict[tuple[str, str, str, str, bool], Sam | FamilyNetwork] = {}
         self._concepts: dict[str, ConceptNetwork] = {}
         self._detectors: dict[str, BoxNetwork | ConceptNetwork] = {}
         self._proposers: dict[ProposalConfig, Proposer] = {}
@@ -152,7 +154,13 @@ class Networks:
 
     def _mask_network(self, config: ProposalConfig) -> Sam | FamilyNetwork:
         # A proposer by seeds lays the encoder's weights out in another way.
-        key = (config.architecture, config.checkpoint, config.prompts, config.precision)
+        key = (
+            config.architecture,
+            config.checkpoint,
+            config.prompts,
+            config.precision,
+            config.onnx,
+        )
         if key not in self._masks:
             self._masks[key] = self._network(config)
         return self._masks[key]
@@ -183,6 +191,8 @@ class Networks:
             seeds = getattr(sam.image_encoder, "seeds", None)  # called beside the rest
             for part in filter(None, (sam.image_encoder, seeds)):
                 run_in(part, dtype)
+        if config.onnx:
+            run_exported(_sam_tower(sam, weights))
         return sam
 
     def _dtype(self, network: str, precision: str) -> torch.dtype | None:
@@ -206,14 +216,15 @@ class Networks:
         if not config.model:
             return NoClip()
         if config not in self._clips:
-            model: str | Path = resolve(config.model) if ":" in config.model else config.model
-            weights = resolve(config.checkpoint) if config.checkpoint else None
+            model, weights = _clip_files(config)
             self._clips[config] = ClipEncoder.load(
                 model,
                 weights,
                 device=self.device.torch_device,
                 dtype=self._dtype("clip", config.precision),
             )
+            if config.onnx and (tower := _clip_tower(self._clips[config], weights or model)):
+                run_exported(tower)
         return self._clips[config]
 
     def captioner(self, config: CaptionConfig) -> Captioner:
@@ -232,7 +243,37 @@ class Networks:
                 dtype=self._dtype("captions", config.precision) or self.device.dtype,
                 prompt=config.prompt,
             )
+            tower = _captioner_tower(self._captioners[config], resolve(config.model))
+            if config.onnx and tower:
+                run_exported(tower)
         return self._captioners[config]
+
+    def towers(self, config: SegmenterConfig) -> tuple[list[ImageTower], list[str]]:
+        """The image encoders of a configuration that can be exported, as torch runs them.
+
+        Returns:
+            They, and in words what cannot be.
+
+        Raises:
+            WeightsError: A checkpoint is missing or damaged.
+        """
+        self.find(config)
+        found: dict[str, ImageTower | None] = {}
+        if uses_proposals(config) and config.proposals.checkpoint:
+            name = config.proposals.checkpoint
+            sam = self._mask_network(replace(config.proposals, onnx=False, precision="float32"))
+            family = isinstance(sam, FamilyNetwork)
+            found[name] = None if family else _sam_tower(sam, resolve(name))
+        if config.clip.model:
+            clip = self.clip(replace(config.clip, onnx=False, precision="float32"))
+            model, weights = _clip_files(config.clip)
+            found[str(weights or model)] = _clip_tower(clip, weights or model)
+        if uses_captions(config):
+            name = config.captions.model
+            captioner = self.captioner(replace(config.captions, onnx=False, precision="float32"))
+            found[name] = _captioner_tower(captioner, resolve(name))
+        towers = [tower for tower in found.values() if tower]
+        return towers, [name for name, tower in found.items() if not tower]
 
     def judge(self, config: JudgeConfig) -> Captioner:
         """What decides close calls.
@@ -263,6 +304,35 @@ class Networks:
                 resolve(config.model), device=self.device.torch_device
             )
         return self._diffusions[config.model]
+
+
+def _clip_files(config: ClipConfig) -> tuple[str | Path, Path | None]:
+    """The model's folder or the name of its architecture, and the weights of that."""
+    model: str | Path = resolve(config.model) if ":" in config.model else config.model
+    return model, resolve(config.checkpoint) if config.checkpoint else None
+
+
+def _sam_tower(sam: Sam, weights: Path) -> ImageTower:
+    encoder = sam.image_encoder
+    side = encoder.img_size
+    if isinstance(encoder, ConvPyramid):
+        return ImageTower("image_encoder", encoder, weights, (1, 3, 64, 96), (2, 3))
+    return ImageTower("image_encoder", encoder, weights, (1, 3, side, side))
+
+
+def _clip_tower(clip: ClipEncoder, weights: str | Path) -> ImageTower | None:
+    if not isinstance(weights, Path):
+        return None
+    side = clip.side
+    return ImageTower("visual", clip.visual, weights, (2, 3, side, side), (0,))
+
+
+def _captioner_tower(captioner: Captioner, weights: Path) -> ImageTower | None:
+    vision = captioner.blip_vision
+    if vision is None:
+        return None
+    side = vision.config.image_size
+    return ImageTower("vision_model", vision, weights, (2, 3, side, side), (0,))
 
 
 def load_text_prompted(folder: Path, device: torch.device) -> BoxNetwork | ConceptNetwork:

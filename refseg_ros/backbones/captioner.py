@@ -72,6 +72,12 @@ class Captioner:
         """Whether it answers questions: it has a chat template."""
         return bool(self._prompt)
 
+    @property
+    def blip_vision(self) -> Any:
+        """BLIP's image tower; None of another network."""
+        kind = getattr(self._model.config, "model_type", "")
+        return self._model.vision_model if kind == "blip" else None
+
     @classmethod
     def load(
         cls,

@@ -169,6 +169,18 @@ class ClipEncoder:
         with torch.inference_mode(), own:
             yield
 
+    @property
+    def visual(self) -> torch.nn.Module:
+        """The image tower."""
+        tower: torch.nn.Module = self._model.visual  # type: ignore[assignment]
+        return tower
+
+    @property
+    def side(self) -> int:
+        """Pixels along each side of a crop as the model sees it."""
+        size: Any = self.visual.image_size
+        return int(size if isinstance(size, int) else size[0])
+
     @cached_property
     def fingerprint(self) -> str:
         """Tells networks apart by some numbers of each of their tensors; 16 hexadecimal digits."""

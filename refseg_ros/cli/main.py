@@ -19,6 +19,7 @@ from refseg_ros import __version__
 from refseg_ros.cli.agent import mcp
 from refseg_ros.cli.bag import bag
 from refseg_ros.cli.console import one_line_errors
+from refseg_ros.cli.export import export
 from refseg_ros.cli.segment import EXAMPLES, EXIT_CODES, SegmentCommand, segment
 from refseg_ros.cli.weights import weights_app
 
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.command(cls=SegmentCommand, epilog=EXAMPLES + EXIT_CODES)(segment)
 app.add_typer(weights_app, name="weights")
 app.command()(bag)
+app.command()(export)
 if find_spec("mcp") is not None:  # the extra of that name
     app.command()(mcp)
 

@@ -55,6 +55,19 @@ def precision_of(of: str) -> Any:
     )
 
 
+def onnx_of(of: str) -> Any:
+    """The field that says whether an exported network is used.
+
+    Args:
+        of: Which network, for its description.
+    """
+    return option(
+        False,
+        f"let ONNX Runtime compute {of} on a CPU, in float32, where `refseg export` has written "
+        "it beside the weights and the extra onnx is installed",
+    )
+
+
 @dataclass(frozen=True)
 class ProposalConfig:
     """Mask proposals: a network that answers a grid of points or seeds, and a pruning."""
@@ -70,6 +83,7 @@ class ProposalConfig:
         "EdgeTAM, SAM 3); empty if you supply all proposals yourself",
     )
     precision: str = precision_of("the checkpoint's image encoder; what draws masks is float32")
+    onnx: bool = onnx_of("the image encoder of a checkpoint of one file")
     detector: str = option(
         "",
         "folder of a text-prompted network (OWLv2, Grounding DINO, MM Grounding DINO, SAM 3). "
@@ -212,6 +226,7 @@ class ClipConfig:
         "clip_vit_b_32_openai/open_clip_model.safetensors", "weights of the model"
     )
     precision: str = precision_of("the model")
+    onnx: bool = onnx_of("the image tower")
 
 
 @dataclass(frozen=True)
@@ -239,6 +254,7 @@ class CaptionConfig:
         choices=("observed", "needed"),
     )
     precision: str = precision_of("the captioner")
+    onnx: bool = onnx_of("BLIP's image tower")
 
 
 @dataclass(frozen=True)
