@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SURE_SCORE: Final = 0.05
 """How far the score of an answer may be from that with all captions."""
 AT_ONCE: Final = 4
-"""Captions made between two looks at the answer, on a CPU; on a GPU a whole batch."""
+"""Captions made before the answer is looked at again, on a CPU; on a GPU a whole batch."""
 
 
 def settled(
@@ -55,7 +55,7 @@ def settled(
         with watch.stage("captions"):
             scene = scene.whole
         return _timed(answer(scene, expression, context), watch)
-    seconds = 0.0
+    seconds, most = 0.0, captions_at_a_time(scene)
     while True:
         known = scene.so_far
         if not (awaited := known.features.awaited):
@@ -66,9 +66,11 @@ def settled(
             if _agree(found, awaited):
                 return _timed(_without(found[0], awaited), watch, seconds)
             best = [item.index for item in found[0].candidates] or awaited
-            waiting = [row for row in best if row in awaited]
+            waiting = [row for row in best if row in awaited][:most]
+            # What hangs on many takes few rounds, as a large batch costs less a caption.
+            most = min(2 * most, scene.models.config.captions.batch_size)
         with watch.stage("captions"):
-            made.make(waiting[: captions_at_a_time(scene)])
+            made.make(waiting)
         seconds += watch.seconds["captions"]
 
 
