@@ -52,6 +52,7 @@ class LeftHalf:
             select=lambda text: self.select(proposals, text),
             resolve=lambda said, context=None: self.select(proposals, said.text),
             is_redrawn=False,
+            awaiting=None,
             models=SimpleNamespace(config=SimpleNamespace(name=self.description)),
         )
 
