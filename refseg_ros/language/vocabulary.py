@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from refseg_ros.language import lexicon
 from refseg_ros.language.caption_names import Naming
@@ -28,7 +28,9 @@ from refseg_ros.language.nouns import unique
 from refseg_ros.language.tokens import lemma
 from refseg_ros.language.usable import part_relation
 from refseg_ros.language.uses import USES
-from refseg_ros.language.wordnet_kinds import ThingKinds
+
+if TYPE_CHECKING:
+    from refseg_ros.language.wordnet_kinds import ThingKinds
 
 _NO_LOOK: Final = (
     lexicon.NOT_SAID

@@ -61,6 +61,7 @@ class LeftHalf:
             self.viewpoints.append(viewpoint)
             return scene
 
+        scene.so_far = scene
         scene.measured = measured
         scene.asked = scene.holding = lambda nouns: scene
         return scene

@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from refseg_ros.config import LanguageConfig
 from refseg_ros.language.chunks import SynonymRule, same_thing
 from refseg_ros.language.tas.entities import Entity, find_entity, head_phrase
 from refseg_ros.language.tas.sentences import OwnParser, SentenceParser
 from refseg_ros.language.tas.spacy_parser import SpacyParser
-from refseg_ros.language.tas.wordnet import WordNet, WordNetRule
 from refseg_ros.language.tokens import plain
-from refseg_ros.language.wordnet_kinds import ThingKinds, open_kinds
+
+if TYPE_CHECKING:
+    from refseg_ros.language.wordnet_kinds import ThingKinds
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,16 @@ class LanguageTools:
         """
         source, _, model = config.chunks.partition(":")
         parser: SentenceParser = SpacyParser.load(model) if source == "spacy" else OwnParser()
-        kinds = open_kinds(config.kinds)
+        kinds = None
+        if config.kinds != "own":
+            from refseg_ros.language.wordnet_kinds import open_kinds
+
+            kinds = open_kinds(config.kinds)
         source, _, folder = config.synonyms.partition(":")
         if source == "own":
             return cls(parser, kinds=kinds)
+        from refseg_ros.language.tas.wordnet import WordNet, WordNetRule
+
         rule = WordNetRule(WordNet.find(folder))
         return cls(parser, rule, rule.name, kinds)
 

@@ -38,7 +38,7 @@ def proposals(**values: Any) -> Proposals:
 
 def scene(found: Proposals) -> Any:
     names = (NounPhrase(head="mug"), None, NounPhrase(head="book"))
-    return SimpleNamespace(proposals=found, names=names)
+    return SimpleNamespace(proposals=found, so_far=SimpleNamespace(names=names))
 
 
 def answer(found: Proposals, *rows: int, shares: dict[int, float]) -> Selection:
