@@ -34,7 +34,9 @@ def read(path: Path, **plan: object) -> Ablation:
 
 def test_the_last_bundled_row_is_the_tabletop_preset() -> None:
     rows = read_ablation().rows
-    missing = differences(rows[-1].config, SegmenterConfig.from_preset("tabletop"))
+    differing = differences(rows[-1].config, SegmenterConfig.from_preset("tabletop"))
+    # What computes an exported encoder changes no answer, and is no step of an ablation.
+    missing = {name: value for name, value in differing.items() if not name.endswith(".onnx")}
     assert missing == {}, "fields of the preset that no row of the bundled ablation adopts"
 
 
@@ -70,6 +72,7 @@ def test_the_paper_on_bundled_models_is_the_paper_but_for_the_networks() -> None
     assert others.isdisjoint(f"proposals.{name}" for name in pruning)
     # The same masks before pruning: whatever else tabletop sets of proposals is the network's.
     apart = {name for name in tabletop if name.startswith("proposals.")} - others
+    apart.discard("proposals.onnx")
     assert {
         name.removeprefix("proposals.") for name in apart if tabletop[name] != paper[name]
     } == {"min_area", "max_area", "duplicate_iou"}
