@@ -55,20 +55,21 @@ def settled(
         with watch.stage("captions"):
             scene = scene.whole
         return _timed(answer(scene, expression, context), watch)
-    seconds, most = 0.0, captions_at_a_time(scene)
+    seconds, many, most = 0.0, 0, scene.models.config.captions.batch_size
     while True:
         known = scene.so_far
         if not (awaited := known.features.awaited):
             return _timed(answer(known, expression), watch, seconds)
         found = [answer(each, expression) for each in _supposed(known, expression)]
         waiting = [row for row in _ahead(found) if row in awaited]
-        if not waiting:
-            if _agree(found, awaited):
-                return _timed(_without(found[0], awaited), watch, seconds)
+        if not waiting and _agree(found, awaited):
+            return _timed(_without(found[0], awaited), watch, seconds)
+        if many or not waiting:
             best = [item.index for item in found[0].candidates] or awaited
-            waiting = [row for row in best if row in awaited][:most]
-            # What hangs on many takes few rounds, as a large batch costs less a caption.
-            most = min(2 * most, scene.models.config.captions.batch_size)
+            many = many or captions_at_a_time(scene)
+            waiting = [row for row in dict.fromkeys((*waiting, *best)) if row in awaited][:many]
+        # What hangs on many takes few rounds, as a large batch costs less a caption.
+        many = min(2 * many, most) if many else captions_at_a_time(scene)
         with watch.stage("captions"):
             made.make(waiting)
         seconds += watch.seconds["captions"]
