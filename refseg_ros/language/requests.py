@@ -149,6 +149,8 @@ def _handled(tokens: Sequence[str]) -> Request | None:
         return None
     if tokens[2] in lexicon.LINKS | {"not"}:
         return None  # "cup that is red"
+    if lexicon.ARTICLES.issuperset(tokens[1:]):
+        return None  # nothing to handle is named
     items = scan(tokens)
     clause = parse_phrase(items, 1)[1]
     if clause < len(items) and items[clause].kind is Kind.LINK:

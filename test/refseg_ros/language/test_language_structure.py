@@ -279,6 +279,7 @@ def test_any_order_of_known_words_has_a_reading(text: str) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.sampled_from(VOCABULARY.split()), max_size=16).map(" ".join))
 @example("most the mug one")
+@example("mug the the")
 def test_no_noun_is_dropped_in_silence(text: str) -> None:
     found = parse(text)
     said = {token for token in tokenise(normalise(text)[0]) if token in ("mug", "bowl", "tray")}
