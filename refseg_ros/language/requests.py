@@ -149,10 +149,10 @@ def _handled(tokens: Sequence[str]) -> Request | None:
         return None
     if tokens[2] in lexicon.LINKS | {"not"}:
         return None  # "cup that is red"
-    if lexicon.ARTICLES.issuperset(tokens[1:]):
-        return None  # nothing to handle is named
     items = scan(tokens)
-    clause = parse_phrase(items, 1)[1]
+    handled, clause = parse_phrase(items, 1)
+    if not (handled.text or handled.ordinal):
+        return None  # nothing to handle is named
     if clause < len(items) and items[clause].kind is Kind.LINK:
         return None  # "shelf the books are on"
     if items[0].kind is not Kind.WORD or lexicon.is_animate(tokens[0]):
