@@ -135,7 +135,7 @@ def _seconds(text: str) -> float:
         ("that is my aunt. follow that red tram", "tram"),
         ("that is my aunt. pull over", "aunt"),
         ("she is supposed to meet me by the well. stop next to the cone", "cone"),
-        ("change lanes so that we are behind the red caravan", "caravan"),
+        ("slow down so that we are behind the white trailer", "trailer"),
         ("go down this street straight ahead, where that tram is", "tram"),
         ("slow down, the cyclist might want to turn", "cyclist"),
         ("turn down the street immediately after that kiosk", "kiosk"),

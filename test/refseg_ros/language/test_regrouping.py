@@ -28,7 +28,7 @@ from refseg_ros.language import parse
         ("the van with a picture of a fish on it", "van", ["carrying(picture)"], (), ()),
         ("the sail cut in two", "sail", [], ("cut in two",), ()),
         ("a goat with its head held very high", "goat", ["with(head)"], ("held very high",), ()),
-        ("a boy in green looking up", "boy", [], ("looking up",), ("green",)),
+        ("a clown in yellow looking down", "clown", [], ("looking down",), ("yellow",)),
         ("the cup in the middle of the plates", "cup", ["between(plate)"], (), ()),
         ("the switched on lamp", "lamp", [], (), ()),
         ("a lamb being pet by a boy in a red coat", "lamb", [], ("pet by boy in red coat",), ()),
