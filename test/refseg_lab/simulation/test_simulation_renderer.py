@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,6 @@ import pytest
 
 from refseg_lab.simulation import (
     Frame,
-    RendererUnavailable,
     SceneSpec,
     SurfaceSpec,
     TabletopRenderer,
@@ -28,16 +26,6 @@ from refseg_lab.simulation.dataset import join_datasets, write_dataset
 from refseg_lab.simulation.scene import SensorSpec
 from refseg_lab.simulation.sensor import decode_jpeg
 from refseg_ros.errors import ConfigError
-
-
-@pytest.fixture(scope="module")
-def renderer() -> Iterator[TabletopRenderer]:
-    try:
-        made = TabletopRenderer(320, 240)
-    except RendererUnavailable as error:
-        pytest.skip(str(error))
-    with made:
-        yield made
 
 
 def world_points(frame: Frame) -> np.ndarray:

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from refseg_lab.simulation import RendererUnavailable, SceneSpec, TabletopRenderer, sample_scene
+from refseg_lab.simulation import SceneSpec, TabletopRenderer, sample_scene
 from refseg_lab.simulation.catalogue import CATEGORIES, NAMED, SIZES, footprint
 from refseg_lab.simulation.chance import Chance
 from refseg_lab.simulation.coating import coat_shares
@@ -23,16 +22,6 @@ from refseg_lab.simulation.variety import AmbienceSpec, CoatSpec, ShapeSpec
 
 SEEDS = range(6)
 THING = ObjectSpec("mug", "red", "small", (0.0, 0.0), 0.0, (0.8, 0.1, 0.1))
-
-
-@pytest.fixture(scope="module")
-def renderer() -> Iterator[TabletopRenderer]:
-    try:
-        made = TabletopRenderer(320, 240)
-    except RendererUnavailable as error:
-        pytest.skip(str(error))
-    with made:
-        yield made
 
 
 def test_a_wild_scene_is_its_seeds_and_survives_json() -> None:
