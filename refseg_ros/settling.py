@@ -55,7 +55,8 @@ def settled(
         with watch.stage("captions"):
             scene = scene.whole
         return _timed(answer(scene, expression, context), watch)
-    seconds, many, most = 0.0, 0, scene.models.config.captions.batch_size
+    seconds, many = 0.0, 0
+    least, most = captions_at_a_time(scene), scene.models.config.captions.batch_size
     while True:
         known = scene.so_far
         if not (awaited := known.features.awaited):
@@ -66,10 +67,10 @@ def settled(
             return _timed(_without(found[0], awaited), watch, seconds)
         if many or not waiting:
             best = [item.index for item in found[0].candidates] or awaited
-            many = many or captions_at_a_time(scene)
+            many = many or least
             waiting = [row for row in dict.fromkeys((*waiting, *best)) if row in awaited][:many]
         # What hangs on many takes few rounds, as a large batch costs less a caption.
-        many = min(2 * many, most) if many else captions_at_a_time(scene)
+        many = min(max(2 * many, least), most)
         with watch.stage("captions"):
             made.make(waiting)
         seconds += watch.seconds["captions"]

@@ -152,8 +152,7 @@ def run_exported(tower: ImageTower) -> bool:
     if find_spec("onnxruntime") is None:
         logger.warning("%s is not used: pip install %s", tower.path, PACKAGES)
         return False
-    run, difference = held_against_torch(tower)
-    whole = isinstance(_answer(tower.module, tower.picture()), Tensor)
+    run, difference, whole = held_against_torch(tower)
 
     def forward(*given: Any, **named: Any) -> Any:
         features = run(given[0] if given else named["pixel_values"])
@@ -164,11 +163,12 @@ def run_exported(tower: ImageTower) -> bool:
     return True
 
 
-def held_against_torch(tower: ImageTower) -> tuple[Any, float]:
+def held_against_torch(tower: ImageTower) -> tuple[Any, float, bool]:
     """An export held against torch on a picture.
 
     Returns:
-        What makes features of pixels, and how much they differ, as a share of the greatest.
+        What makes features of pixels, how much they differ, as a share of the greatest, and
+        whether torch answers them alone rather than first of several.
 
     Raises:
         WeightsError: See :func:`run_exported`.
@@ -182,9 +182,11 @@ def held_against_torch(tower: ImageTower) -> tuple[Any, float]:
         raise WeightsError(f"{tower.path} is not of these weights ({tower.weights}); {_REMEDY}")
     try:
         session = _session(tower.path)
-        expected = _answer(tower.module, tower.picture(2))
-        first = expected if isinstance(expected, Tensor) else expected[0]
-        found = torch.from_numpy(session.run(None, {"pixels": tower.picture(2).numpy()})[0])
+        pixels = tower.picture(2)
+        expected = _answer(tower.module, pixels)
+        whole = isinstance(expected, Tensor)
+        first = expected if whole else expected[0]
+        found = torch.from_numpy(session.run(None, {"pixels": pixels.numpy()})[0])
     except Exception as error:  # ONNX Runtime has classes of its own
         detail = " ".join(str(error).split())[:300]
         raise WeightsError(f"{tower.path} cannot be run: {detail}; {_REMEDY}") from error
@@ -199,7 +201,7 @@ def held_against_torch(tower: ImageTower) -> tuple[Any, float]:
     def run(pixels: Tensor) -> Tensor:
         return torch.from_numpy(session.run(None, {"pixels": pixels.contiguous().numpy()})[0])
 
-    return run, difference
+    return run, difference, whole
 
 
 def gained(tower: ImageTower, runs: int = 3) -> tuple[float, float, float]:
@@ -208,7 +210,7 @@ def gained(tower: ImageTower, runs: int = 3) -> tuple[float, float, float]:
     Raises:
         WeightsError: See :func:`run_exported`.
     """
-    run, difference = held_against_torch(tower)
+    run, difference, _ = held_against_torch(tower)
     pixels, best = tower.picture(2), [np.inf, np.inf]
     for _ in range(runs):
         for number, work in enumerate(
